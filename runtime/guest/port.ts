@@ -1,0 +1,87 @@
+// The seam inside the isolate, between the bridge (bridge.ts: packs, batches, numbers) and the web platform
+// (everything else in this folder: Headers, Request, fetch, timers, crypto, console). The platform sees the
+// world only through Port; the bridge sees the platform only through Platform. Neither imports the other;
+// boot.ts joins them. Nothing here may be reachable from author code.
+
+/** A body that is still on the host's side. One reader; each method at most once, except pull. */
+export interface IncomingBody {
+  /** Complete text when the host sent it along (UTF-8 decoded, BOM kept), else null. */
+  readonly text: string | null;
+  readText(): Promise<string>;
+  /** The next chunk, owned by the caller; null at the end. */
+  pull(): Promise<Uint8Array | null>;
+  /** No more is wanted. */
+  cancel(): void;
+}
+
+export interface IncomingRequest {
+  readonly method: string;
+  /** Absolute. */
+  readonly url: string;
+  /** "name\nvalue\n" repeated, names in lower case. */
+  readonly headers: string;
+  readonly body: IncomingBody | null;
+}
+
+export interface OutgoingFetch {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: string;
+  readonly redirect: "follow" | "manual" | "error";
+  /** string: text; Uint8Array: owned by the callee; function: pulled chunk by chunk, null ends it. */
+  readonly body: string | Uint8Array | (() => Promise<Uint8Array | null>) | null;
+  /** Calls its argument once when the author's signal aborts. */
+  readonly onAbort: ((listener: () => void) => void) | null;
+}
+
+export interface IncomingResponse {
+  readonly status: number;
+  readonly statusText: string;
+  /** Final address after redirects. */
+  readonly url: string;
+  readonly redirected: boolean;
+  readonly headers: string;
+  readonly body: IncomingBody | null;
+}
+
+/** What the platform may ask of the outside. Failures reject with { code, message } as plain data. */
+export interface Port {
+  /** Milliseconds since the epoch, constant within a slice. */
+  now(): number;
+  /** Milliseconds since the isolate was booted, constant within a slice. */
+  monotonic(): number;
+  fetch(request: OutgoingFetch): Promise<IncomingResponse>;
+  /** A call that takes and gives bytes (crypto). The argument's buffer is transferred away. */
+  bytesCall(name: string, args: string, bytes: Uint8Array): Promise<ArrayBuffer>;
+  setTimer(id: number, ms: number): void;
+  clearTimer(id: number): void;
+  log(level: "debug" | "info" | "warn" | "error", text: string): void;
+}
+
+/** What the reply to the host is made of. */
+export interface OutgoingResponse {
+  readonly status: number;
+  readonly headers: string;
+  /** string: text; Uint8Array: owned by the bridge; function: pulled chunk by chunk, null ends it. */
+  readonly body: string | Uint8Array | ResponseSource | null;
+}
+
+export interface ResponseSource {
+  /** The next chunk, owned by the caller; null at the end; rejects when the stream errors. */
+  pull(): Promise<Uint8Array | null>;
+  cancel(reason: string): void;
+}
+
+/** What the bridge may ask of the web platform. Captured at boot, before anything else runs. */
+export interface Platform {
+  /** In each new isolate, once, before the first request: restores what a snapshot cannot hold, seeds randomness. */
+  thaw(port: Port, seed: Uint8Array): void;
+  /** Builds the author's Request. `abort` receives a function that aborts its signal. */
+  createRequest(incoming: IncomingRequest, abort: (fire: (reason: string) => void) => void): unknown;
+  /** null when `value` is no Response of this platform. Throws TypeError when its body was used already. */
+  takeResponse(value: unknown): OutgoingResponse | null;
+  /** A timer that the host reports as due. */
+  fireTimer(id: number): void;
+  /** Name, message and stack of anything that can be thrown; never throws itself, never runs author code twice. */
+  describeError(thrown: unknown): { name: string; message: string; stack: string };
+}

@@ -1,0 +1,132 @@
+// The bridge between host and guest: two batched functions, `enter` (host to guest) and `leave` (guest to
+// host), each carrying one packed string of records, and bytes beside it as transferred ArrayBuffers.
+//
+//   record  =  op (one char)  id (decimal)  "\n"  length (decimal, UTF-16 units)  "\n"  payload
+//
+// The length makes every payload safe whatever it contains. Neither side trusts the other: an unknown op, a
+// bad length or an id that is not open ends the isolate, not the process. Header lists are "name\nvalue\n"
+// repeated: names and values can contain no line feed, so this needs no escaping and no parsing until somebody
+// asks for a header.
+
+/** Host to guest. `id` is the exchange's number in this isolate unless said otherwise. */
+export const ENTER = {
+  /** A request. Payload: method \n url \n bodyKind \n requestId \n clientIp \n headers. Text after the first \0. */
+  REQUEST: "R",
+  /** The next chunk of the request body; payload: index of its buffer in this batch. Answers one PULL. */
+  BODY_CHUNK: "B",
+  /** The request body is complete. Answers one PULL that finds nothing more. */
+  BODY_END: "E",
+  /** The request body failed; payload: message. */
+  BODY_FAIL: "X",
+  /** The whole rest of the request body as text (UTF-8 decoded, BOM kept). Answers PULL_TEXT. */
+  BODY_TEXT: "S",
+  /** The client went away or the request was cut; payload: reason. */
+  ABORT: "A",
+  /** The reply stream may send `payload` more bytes. */
+  CREDIT: "K",
+  /** Call `id` succeeded; payload as the call defines, "" or "buffer index \n rest". */
+  CALL_OK: "C",
+  /** Call `id` failed; payload: code \n message. */
+  CALL_FAIL: "F",
+  /** A timer fired; id is the timer's. */
+  TIMER: "T",
+} as const;
+
+/** Guest to host. */
+export const LEAVE = {
+  /** Status and headers, and the body if it is short. Payload: status \n bodyKind \n headers [\0 text]. */
+  RESPONSE: "r",
+  /** The next chunk of the reply stream; its bytes come with this `leave`. */
+  CHUNK: "c",
+  /** The reply stream is complete. */
+  END: "e",
+  /** The reply stream failed after the head was sent; payload: message. */
+  STREAM_FAIL: "x",
+  /** The handler threw. Payload: name \n message \n stack. */
+  THROWN: "q",
+  /** What the handler returned was no Response; payload: what it was. */
+  BAD_RESPONSE: "b",
+  /** waitUntil: payload "+" when the first piece of background work begins, "-" when the last has settled. */
+  BACKGROUND: "w",
+  /** Wants the next chunk of the request body. */
+  PULL: "p",
+  /** Wants the whole rest of the request body as text. */
+  PULL_TEXT: "s",
+  /** Wants no more of the request body. */
+  BODY_CANCEL: "n",
+  /** A call. `id` is the call's. Payload: request id \n name \n arguments. Bytes, if any, come with this `leave`. */
+  CALL: "f",
+  /** The guest is no longer interested in call `id`. */
+  CALL_CANCEL: "g",
+  /** Set timer `id`; payload: milliseconds. */
+  TIMER_SET: "t",
+  TIMER_CLEAR: "u",
+  /** A log line; payload: level \n text. */
+  LOG: "l",
+} as const;
+
+export type EnterOp = (typeof ENTER)[keyof typeof ENTER];
+export type LeaveOp = (typeof LEAVE)[keyof typeof LEAVE];
+
+/** How a body crosses. */
+export const BODY = {
+  NONE: "0",
+  /** Complete, as text after \0 in the same payload. For requests only when its bytes are valid UTF-8. */
+  TEXT: "1",
+  /** Complete, as bytes beside the record. */
+  BYTES: "2",
+  /** In chunks, pulled one by one. */
+  STREAM: "3",
+} as const;
+export type BodyKind = (typeof BODY)[keyof typeof BODY];
+
+/** Cells of the shared Int32Array between one isolate and its host. Private to the bootstrap. */
+export const CELL = {
+  /** Id of the request whose code is running, 0 between them: names the culprit when a slice is cut. */
+  RUNNING: 0,
+  /** How many records of the present batch have been started. */
+  STARTED: 1,
+} as const;
+export const CELL_COUNT = 4;
+
+/** Which way the guest reports: `inline` synchronously, `pool` as a posted task. */
+export const LANE = { INLINE: 0, POOL: 1 } as const;
+
+/** Calls a guest may make. The payload formats are documented beside each handler in runtime/isolate/calls. */
+export const CALLS = {
+  /** Outbound fetch. Arguments: method \n url \n redirect \n bodyKind \n headers [\0 text]. */
+  FETCH: "fetch",
+  /** Next chunk of a fetch's response body; arguments: call id of the fetch. */
+  FETCH_PULL: "fetch.pull",
+  /** The whole rest of a fetch's response body as text. */
+  FETCH_TEXT: "fetch.text",
+  /** Next chunk of a streamed fetch request body, bytes beside it; "end" in the arguments ends it. */
+  FETCH_PUSH: "fetch.push",
+  /** Arguments: algorithm. Bytes: data. Answer: bytes. */
+  DIGEST: "crypto.digest",
+  /** Arguments: hash \n key length. Bytes: key then data. Answer: bytes. */
+  HMAC: "crypto.hmac",
+} as const;
+export type CallName = (typeof CALLS)[keyof typeof CALLS];
+
+export function pack(op: string, id: number, payload: string): string {
+  return `${op}${id}\n${payload.length}\n${payload}`;
+}
+
+/** Walks a packed string. Returns false when it is malformed; what came before was delivered. */
+export function unpack(packed: string, take: (op: string, id: number, payload: string) => void): boolean {
+  let at = 0;
+  while (at < packed.length) {
+    const idEnd = packed.indexOf("\n", at);
+    const lengthEnd = idEnd < 0 ? -1 : packed.indexOf("\n", idEnd + 1);
+    if (lengthEnd < 0) return false;
+    const id = Number(packed.slice(at + 1, idEnd));
+    const length = Number(packed.slice(idEnd + 1, lengthEnd));
+    const end = lengthEnd + 1 + length;
+    if (!Number.isSafeInteger(id) || !Number.isSafeInteger(length) || length < 0) return false;
+    if (end > packed.length) return false;
+    take(packed.charAt(at), id, packed.slice(lengthEnd + 1, end));
+    at = end;
+  }
+  return true;
+}

@@ -1,0 +1,118 @@
+// Every failure a caller can meet is one row of CODES. `fault` says who has to act and decides the log
+// level; `status` is what HTTP says; `fix` is the way out that every surface prints below the message.
+// Across isolate, process, HTTP and CLI an error is data: { code, message, detail }. Match by code.
+
+export interface CodeInfo {
+  readonly fault: "client" | "handler" | "author" | "operator" | "platform";
+  readonly status: number;
+  /** Whether the same request may succeed later without anyone changing anything. */
+  readonly retry: boolean;
+  readonly title: string;
+  readonly fix?: string;
+}
+
+export const CODES = {
+  // Requests on the gateway port.
+  NO_ROUTE: { fault: "client", status: 404, retry: false, title: "No endpoint answers this address" },
+  METHOD_NOT_ALLOWED: { fault: "client", status: 405, retry: false, title: "This address does not take this method" },
+  BAD_REQUEST: { fault: "client", status: 400, retry: false, title: "The request is not valid HTTP" },
+  BODY_TOO_LARGE: { fault: "client", status: 413, retry: false, title: "The request body is larger than the limit" },
+  URI_TOO_LONG: { fault: "client", status: 414, retry: false, title: "The address is longer than the limit" },
+  HEADERS_TOO_LARGE: { fault: "client", status: 431, retry: false, title: "The request headers are larger than the limit" },
+  NOT_DEPLOYED: { fault: "author", status: 503, retry: false, title: "The endpoint has no deployed version", fix: "Publish it: edge publish." },
+  STOPPED: { fault: "author", status: 503, retry: false, title: "The endpoint is stopped", fix: "Start it: POST /api/endpoints/{id}/start." },
+  OVERLOADED: { fault: "platform", status: 503, retry: true, title: "The node is too busy to take this request" },
+  SHUTTING_DOWN: { fault: "platform", status: 503, retry: true, title: "The node is shutting down" },
+  // What a handler can do to its own request.
+  HANDLER_EXCEPTION: { fault: "handler", status: 500, retry: false, title: "The handler threw an exception" },
+  HANDLER_BAD_RESPONSE: { fault: "handler", status: 500, retry: false, title: "The handler did not return a Response" },
+  HANDLER_TIMEOUT: { fault: "handler", status: 504, retry: false, title: "The handler did not answer in time" },
+  NO_RESPONSE: { fault: "handler", status: 500, retry: false, title: "The handler waits for something that can never happen" },
+  CPU_LIMIT: { fault: "handler", status: 503, retry: false, title: "The handler used too much CPU time" },
+  MEMORY_LIMIT: { fault: "handler", status: 503, retry: false, title: "The handler used too much memory" },
+  ISOLATE_FAILED: { fault: "platform", status: 503, retry: true, title: "The handler's isolate failed and is being replaced" },
+  // What a handler can ask of the host.
+  SUBREQUEST_LIMIT: { fault: "handler", status: 500, retry: false, title: "The handler made too many subrequests" },
+  EGRESS_DENIED: { fault: "handler", status: 500, retry: false, title: "The handler may not reach this address", fix: "Private addresses are refused unless the operator starts the node with --allow-private-egress." },
+  FETCH_FAILED: { fault: "handler", status: 500, retry: true, title: "The subrequest failed" },
+  CALL_INVALID: { fault: "handler", status: 500, retry: false, title: "The handler made a call that the host does not know" },
+  // Publishing.
+  SOURCE_INVALID: { fault: "author", status: 422, retry: false, title: "The source does not compile", fix: "Correct the places named above and publish again." },
+  NO_DEFAULT_EXPORT: { fault: "author", status: 422, retry: false, title: "The module has no usable default export", fix: "Write: export default { fetch(request, env, ctx) { return new Response('hi') } }" },
+  TOP_LEVEL_THROW: { fault: "author", status: 422, retry: false, title: "The module throws while it loads" },
+  TOP_LEVEL_IO: { fault: "author", status: 422, retry: false, title: "The module does I/O while it loads", fix: "Move the call into the handler; modules may not do I/O at top level." },
+  STARTUP_CPU: { fault: "author", status: 422, retry: false, title: "The module takes too long to load", fix: "Move work out of the top level or load it on first use." },
+  STARTUP_MEMORY: { fault: "author", status: 422, retry: false, title: "The module needs too much memory to load" },
+  STARTUP_CRASH: { fault: "author", status: 422, retry: false, title: "The module crashes the engine while it loads" },
+  BUNDLE_TOO_LARGE: { fault: "author", status: 413, retry: false, title: "The bundle is larger than the limit", fix: "Find what makes it large with: edge publish --dry-run --json." },
+  UPLOAD_CORRUPT: { fault: "client", status: 400, retry: true, title: "The upload did not arrive whole", fix: "Publish again." },
+  NAME_INVALID: { fault: "author", status: 422, retry: false, title: "The name is not valid", fix: "Use 1 to 63 of a-z, 0-9 and -, beginning with a letter and not ending with -." },
+  ROUTE_INVALID: { fault: "author", status: 422, retry: false, title: "The route pattern is not valid", fix: "Patterns look like /a/:id, /a/{id}, /a/{id:[0-9]+}, /files/* or /files/{*rest}." },
+  ROUTE_CONFLICT: { fault: "author", status: 409, retry: false, title: "Two routes answer the same requests", fix: "Change one of the two patterns, its host or its methods." },
+  MANIFEST_INVALID: { fault: "author", status: 422, retry: false, title: "edge.jsonc is not valid", fix: "Correct the field named above and publish again." },
+  CONFIG_NOT_FOUND: { fault: "author", status: 404, retry: false, title: "Nothing to publish was found", fix: "Name a file (edge publish hello.ts) or a folder with an edge.jsonc." },
+  PREPARE_FAILED: { fault: "author", status: 422, retry: false, title: "A worker could not load the new version; the old one goes on serving" },
+  PUBLISH_TIMEOUT: { fault: "platform", status: 503, retry: true, title: "Not every worker took the new version in time; the old one goes on serving" },
+  // Admin API.
+  UNAUTHORIZED: { fault: "client", status: 401, retry: false, title: "The admin token is missing or wrong", fix: "Pass --token, or set EDGE_ADMIN_TOKEN; the token is in the node's data folder, file admin-token." },
+  INPUT_INVALID: { fault: "client", status: 422, retry: false, title: "The request's fields are not valid" },
+  ENDPOINT_NOT_FOUND: { fault: "client", status: 404, retry: false, title: "Endpoint not found", fix: "List what there is: edge list." },
+  ENDPOINT_EXISTS: { fault: "client", status: 409, retry: false, title: "An endpoint of this name exists" },
+  VERSION_NOT_FOUND: { fault: "client", status: 404, retry: false, title: "Version not found", fix: "List them: edge versions NAME." },
+  NO_CODE: { fault: "client", status: 422, retry: false, title: "No code to compile" },
+  NOT_FOUND: { fault: "client", status: 404, retry: false, title: "The admin API has nothing at this address" },
+  // The node itself.
+  PORT_IN_USE: { fault: "operator", status: 500, retry: false, title: "The port is in use", fix: "Stop the process that uses it, or pick another with --port / --admin-port (0 takes a free one)." },
+  DATA_IN_USE: { fault: "operator", status: 500, retry: false, title: "Another node uses this data folder", fix: "Stop it, or pick another folder with --data." },
+  DATA_UNWRITABLE: { fault: "operator", status: 500, retry: false, title: "The data folder cannot be written", fix: "Give this user the right to write there, or pick another folder with --data." },
+  REGISTRY_CORRUPT: { fault: "operator", status: 500, retry: false, title: "The registry cannot be read", fix: "Restore a backup, or move the registry file away and publish again." },
+  REGISTRY_TOO_NEW: { fault: "operator", status: 500, retry: false, title: "The registry was written by a newer release", fix: "Run that release, or newer." },
+  BLOB_CORRUPT: { fault: "operator", status: 500, retry: false, title: "A stored file does not have the content its name promises", fix: "Publish the endpoint again." },
+  ENGINE_MISSING: { fault: "operator", status: 500, retry: false, title: "Node 24 was not found", fix: "Run npm ci; where optional dependencies were left out, install Node 24." },
+  ADDON_UNLOADABLE: { fault: "operator", status: 500, retry: false, title: "The HTTP addon does not load on this system", fix: "See edge doctor; meanwhile: edge serve --listener node." },
+  USAGE: { fault: "client", status: 400, retry: false, title: "The command was not understood", fix: "See edge --help." },
+  NODE_UNREACHABLE: { fault: "client", status: 503, retry: true, title: "The node does not answer", fix: "Is it running (edge serve)? Pick another with --admin URL." },
+  CANCELLED: { fault: "client", status: 499, retry: false, title: "The client went away" },
+  INTERNAL: { fault: "platform", status: 500, retry: false, title: "Something broke inside the node" },
+} as const satisfies Record<string, CodeInfo>;
+
+export type Code = keyof typeof CODES;
+
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+export type JsonObject = { readonly [key: string]: Json };
+
+/** An error as data: what crosses every boundary. */
+export interface ErrorData {
+  readonly code: Code;
+  readonly message: string;
+  readonly detail?: JsonObject;
+}
+
+export class EdgeError extends Error {
+  readonly code: Code;
+  /** Safe to show to whoever caused the error. The cause never is. */
+  readonly detail: JsonObject | undefined;
+
+  constructor(code: Code, message?: string, options?: { detail?: JsonObject; cause?: unknown }) {
+    super(message ?? CODES[code].title, options?.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "EdgeError";
+    this.code = code;
+    this.detail = options?.detail;
+  }
+}
+
+export function infoOf(code: Code): CodeInfo {
+  return CODES[code];
+}
+
+export function isCode(value: unknown): value is Code {
+  return typeof value === "string" && Object.hasOwn(CODES, value);
+}
+
+export function errorData(error: unknown): ErrorData {
+  if (error instanceof EdgeError) {
+    const data = { code: error.code, message: error.message };
+    return error.detail === undefined ? data : { ...data, detail: error.detail };
+  }
+  return { code: "INTERNAL", message: CODES.INTERNAL.title };
+}

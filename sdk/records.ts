@@ -1,0 +1,93 @@
+// What the registry stores. Plain readonly data; the log of changes is the truth, the view is folded from it.
+
+import type { Json } from "./errors.ts";
+import type { LimitOverrides } from "./limits.ts";
+
+/** SHA-256, 64 hex digits. Names a blob by its content. */
+export type BlobHash = string;
+/** First 16 hex digits of the SHA-256 over bundle hash, format and manifest: same input, same version. */
+export type VersionId = string;
+
+/** One route, in normal form: host lower-case ("*" for any, "*.example.com"), methods upper-case, [] for any. */
+export interface RouteSpec {
+  readonly host: string;
+  readonly path: string;
+  readonly methods: readonly string[];
+}
+
+export type Trust = "own" | "untrusted";
+
+/** What an author decides about a version, beside its code. Part of the version's hash. */
+export interface Manifest {
+  readonly name: string;
+  readonly routes: readonly RouteSpec[];
+  readonly vars: { readonly [name: string]: Json };
+  readonly limits: LimitOverrides;
+  /** undefined: the node's --default-trust. */
+  readonly trust?: Trust;
+  readonly drainTimeoutMs: number;
+}
+
+/** script: `(() => exports)`-style IIFE that can be snapshotted; module: ESM, needed for top-level await. */
+export type BundleFormat = "script" | "module";
+
+export interface VersionRecord {
+  readonly id: VersionId;
+  readonly endpoint: string;
+  readonly manifest: Manifest;
+  readonly format: BundleFormat;
+  readonly bundle: BlobHash;
+  readonly bundleBytes: number;
+  readonly map: BlobHash | null;
+  /** full: web platform and bundle in one snapshot; platform: bundle runs on top, for the reason given. */
+  readonly start: { readonly kind: "full" } | { readonly kind: "platform"; readonly reason: string };
+  readonly message: string;
+  readonly createdAt: string;
+}
+
+export interface DeploymentRecord {
+  readonly endpoint: string;
+  /** Grows by one with every deployment of this endpoint, also across delete and re-creation. */
+  readonly generation: number;
+  readonly versions: readonly { readonly version: VersionId; readonly share: number }[];
+  readonly message: string;
+  readonly createdAt: string;
+}
+
+/** What the admin API lets people edit; `draft` is code that was stored but not compiled yet. */
+export interface EndpointRecord {
+  /** UUID, for the seeds' API; the name is what people use. Both are unique. */
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly enabled: boolean;
+  readonly stopped: boolean;
+  /** Routes given through the API before anything is compiled; a deployed version's manifest wins. */
+  readonly routes: readonly RouteSpec[];
+  readonly draft: string | null;
+  /** The last compile that failed, shown as state `error`; cleared by the next that works. */
+  readonly failure: { readonly code: string; readonly message: string } | null;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+}
+
+export type ChangeOp =
+  | { readonly op: "endpoint.put"; readonly endpoint: EndpointRecord }
+  | { readonly op: "endpoint.delete"; readonly name: string }
+  | { readonly op: "version.put"; readonly version: VersionRecord }
+  | { readonly op: "deployment.put"; readonly deployment: DeploymentRecord };
+
+/** One transaction of the change log. Replaying changes 1..n in order always gives the same view. */
+export interface Change {
+  readonly revision: number;
+  readonly at: string;
+  readonly ops: readonly ChangeOp[];
+}
+
+/** What a worker needs to serve one endpoint; folded from the view. */
+export interface Deployed {
+  readonly endpoint: EndpointRecord;
+  readonly deployment: DeploymentRecord | null;
+  /** The versions that the deployment names, by id. */
+  readonly versions: readonly VersionRecord[];
+}
