@@ -74,7 +74,7 @@ export const CODES = {
   NODE_UNREACHABLE: { fault: "client", status: 503, retry: true, title: "The node does not answer", fix: "Is it running (edge serve)? Pick another with --admin URL." },
   CANCELLED: { fault: "client", status: 499, retry: false, title: "The client went away" },
   INTERNAL: { fault: "platform", status: 500, retry: false, title: "Something broke inside the node" },
-} as const satisfies Record<string, CodeInfo>;
+} as const;
 
 export type Code = keyof typeof CODES;
 
@@ -101,8 +101,10 @@ export class EdgeError extends Error {
   }
 }
 
+const TABLE: Readonly<Record<Code, CodeInfo>> = CODES;
+
 export function infoOf(code: Code): CodeInfo {
-  return CODES[code];
+  return TABLE[code];
 }
 
 export function isCode(value: unknown): value is Code {

@@ -14,38 +14,40 @@ export const LIMITS = {
   wallMs: { unit: "ms", default: 30_000, max: 3_600_000, why: "Time to the first byte of the reply; a client rarely waits longer." },
   memoryMb: { unit: "MB", default: 128, max: 512, why: "Heap of one isolate; what Workers code is written for." },
   subrequests: { unit: "count", default: 50, max: 1_000, why: "Stops fan-out loops; what Workers code is written for." },
-  bodyBytes: { unit: "bytes", default: 10 * 1024 * 1024, max: 1024 * 1024 * 1024, why: "A request body a handler may read whole." },
-} as const satisfies Record<string, LimitInfo>;
+  bodyBytes: { unit: "bytes", default: 10_485_760, max: 1_073_741_824, why: "A request body a handler may read whole." },
+} as const;
 
 export type LimitName = keyof typeof LIMITS;
+const TABLE: Readonly<Record<LimitName, LimitInfo>> = LIMITS;
+
 export type Limits = { readonly [name in LimitName]: number };
 export type LimitOverrides = { readonly [name in LimitName]?: number };
 
 export function resolveLimits(overrides: LimitOverrides): Limits {
   const resolved = {} as Record<LimitName, number>;
-  for (const name of Object.keys(LIMITS) as LimitName[]) {
-    resolved[name] = Math.min(overrides[name] ?? LIMITS[name].default, LIMITS[name].max);
+  for (const name of Object.keys(TABLE) as LimitName[]) {
+    resolved[name] = Math.min(overrides[name] ?? TABLE[name].default, TABLE[name].max);
   }
   return resolved;
 }
 
 /** A bundle is parsed by every worker; 10 MiB is what the peers' paid plans take. */
-export const BUNDLE_BYTES_MAX = 10 * 1024 * 1024;
+export const BUNDLE_BYTES_MAX: number = 10 * 1024 * 1024;
 /** Source map: not loaded on the request path, so it may be larger than its bundle. */
-export const MAP_BYTES_MAX = 40 * 1024 * 1024;
+export const MAP_BYTES_MAX: number = 40 * 1024 * 1024;
 /** Top-level code runs at each publish and cold start without a snapshot. */
 export const STARTUP_CPU_MS_MAX = 1_000;
 export const STARTUP_MEMORY_MB_MAX = 128;
 /** uWebSockets.js reads all headers into one buffer; 64 KB is Node's and nginx's order of size. */
-export const HEADER_BYTES_MAX = 64 * 1024;
+export const HEADER_BYTES_MAX: number = 64 * 1024;
 /** Addresses beyond this are attacks or bugs; browsers stop at 32 KB or earlier. */
-export const URL_BYTES_MAX = 16 * 1024;
+export const URL_BYTES_MAX: number = 16 * 1024;
 /** How long requests of a replaced generation may run on before they are ended by force. */
 export const DRAIN_TIMEOUT_MS_DEFAULT = 30_000;
 /** One log line of a handler; longer is cut with a mark. */
-export const LOG_LINE_BYTES_MAX = 8 * 1024;
+export const LOG_LINE_BYTES_MAX: number = 8 * 1024;
 /** All log lines of one request. */
-export const LOG_BYTES_PER_REQUEST_MAX = 128 * 1024;
+export const LOG_BYTES_PER_REQUEST_MAX: number = 128 * 1024;
 export const ROUTES_PER_ENDPOINT_MAX = 100;
 export const VARS_PER_ENDPOINT_MAX = 128;
-export const VAR_BYTES_MAX = 64 * 1024;
+export const VAR_BYTES_MAX: number = 64 * 1024;
