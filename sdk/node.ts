@@ -1,0 +1,92 @@
+// The seams between the parts of a node. Each part is written against these and joined to the others only in
+// the composition roots (runtime/supervisor.ts, runtime/worker.ts, runtime/jail.ts).
+
+import type { PublishStage } from "./publish.ts";
+import type { BundleFormat, Change, Deployed, VersionRecord } from "./records.ts";
+
+/** Checks code before it may reach a worker. Implemented by compiler/, used by control/. */
+export interface Checker {
+  /**
+   * Dry run in a limited, throw-away isolate, then a snapshot where that is safe, made and probed in killable
+   * children. Rejects with an EdgeError of the "Publishing" codes; leaves nothing behind but a snapshot file.
+   */
+  check(input: CheckInput): Promise<CheckResult>;
+}
+
+export interface CheckInput {
+  readonly format: BundleFormat;
+  readonly code: string;
+  readonly bundleHash: string;
+  readonly onStage?: (stage: PublishStage) => void;
+}
+
+export interface CheckResult {
+  readonly start: VersionRecord["start"];
+  readonly checkMs: number;
+  readonly snapshotMs: number;
+}
+
+/** The workers as the control plane sees them. Implemented by runtime/supervisor, used by control/. */
+export interface Fleet {
+  readonly size: number;
+  /**
+   * Every worker loads the version's isolate beside what it serves, and warms it. Rejects with PREPARE_FAILED
+   * (and every worker forgets the candidate) when one cannot.
+   */
+  prepare(version: VersionRecord): Promise<void>;
+  /** Resolves when every worker that is alive has read the registry up to `revision` and routes by it. */
+  announce(revision: number): Promise<void>;
+  /** Ask every worker for its numbers; a worker that does not answer in time is left out. */
+  stats(): Promise<readonly WorkerStats[]>;
+  /** Prometheus text of every worker, merged. */
+  metrics(): Promise<string>;
+}
+
+export interface WorkerStats {
+  readonly worker: number;
+  readonly pid: number;
+  readonly revision: number;
+  readonly requestsTotal: number;
+  readonly inFlight: number;
+  readonly isolates: readonly IsolateStats[];
+  readonly rssBytes: number;
+}
+
+export interface IsolateStats {
+  readonly endpoint: string;
+  readonly version: string;
+  readonly generation: number;
+  readonly state: "loaded" | "draining";
+  readonly inFlight: number;
+  readonly heapBytes: number;
+}
+
+/** The write side of the registry: alone, LMDB; in a cluster the log lives elsewhere. */
+export interface RegistryWriter extends RegistryReader {
+  /** One transaction: durable when it resolves. Resolves to its revision. */
+  append(ops: Change["ops"]): Promise<number>;
+  close(): Promise<void>;
+}
+
+export interface RegistryReader {
+  /** The newest revision that this process can see now. */
+  revision(): number;
+  /** Every endpoint with what is deployed on it. */
+  all(): readonly Deployed[];
+  get(name: string): Deployed | null;
+  versions(endpoint: string): readonly VersionRecord[];
+  version(endpoint: string, id: string): VersionRecord | null;
+  /** Newest first. */
+  deployments(endpoint: string): readonly import("./records.ts").DeploymentRecord[];
+  /** Names of the endpoints that changed after `revision`; null when the log no longer reaches back so far. */
+  changedSince(revision: number): readonly string[] | null;
+  close(): Promise<void>;
+}
+
+/** Content-addressed files. */
+export interface Blobs {
+  /** Durable (synced) when it resolves; the same content twice is one file. */
+  put(bytes: Uint8Array): Promise<string>;
+  /** Throws BLOB_CORRUPT when missing or when its content does not hash to its name. */
+  read(hash: string): Uint8Array;
+}
