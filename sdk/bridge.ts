@@ -114,7 +114,10 @@ export function pack(op: string, id: number, payload: string): string {
 }
 
 /** Walks a packed string. Returns false when it is malformed; what came before was delivered. */
-export function unpack(packed: string, take: (op: string, id: number, payload: string) => void): boolean {
+export function unpack(
+  packed: string,
+  take: (op: string, id: number, payload: string) => void,
+): boolean {
   let at = 0;
   while (at < packed.length) {
     const idEnd = packed.indexOf("\n", at);

@@ -11,6 +11,7 @@ export interface CodeInfo {
   readonly fix?: string;
 }
 
+// oxfmt-ignore
 export const CODES = {
   // Requests on the gateway port.
   NO_ROUTE: { fault: "client", status: 404, retry: false, title: "No endpoint answers this address" },
@@ -78,7 +79,13 @@ export const CODES = {
 
 export type Code = keyof typeof CODES;
 
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+export type Json =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly Json[]
+  | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
 
 /** An error as data: what crosses every boundary. */
@@ -94,7 +101,10 @@ export class EdgeError extends Error {
   readonly detail: JsonObject | undefined;
 
   constructor(code: Code, message?: string, options?: { detail?: JsonObject; cause?: unknown }) {
-    super(message ?? CODES[code].title, options?.cause === undefined ? undefined : { cause: options.cause });
+    super(
+      message ?? CODES[code].title,
+      options?.cause === undefined ? undefined : { cause: options.cause },
+    );
     this.name = "EdgeError";
     this.code = code;
     this.detail = options?.detail;

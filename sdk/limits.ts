@@ -9,6 +9,7 @@ export interface LimitInfo {
 }
 
 /** Per endpoint, overridable by `limits` in edge.jsonc and `--limit NAME=VALUE`, up to `max`. */
+// oxfmt-ignore
 export const LIMITS = {
   sliceMs: { unit: "ms", default: 200, max: 30_000, why: "One uninterrupted run of a handler; longer holds a thread from its neighbours." },
   wallMs: { unit: "ms", default: 30_000, max: 3_600_000, why: "Time to the first byte of the reply; a client rarely waits longer." },

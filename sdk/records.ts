@@ -40,7 +40,9 @@ export interface VersionRecord {
   readonly bundleBytes: number;
   readonly map: BlobHash | null;
   /** full: web platform and bundle in one snapshot; platform: bundle runs on top, for the reason given. */
-  readonly start: { readonly kind: "full" } | { readonly kind: "platform"; readonly reason: string };
+  readonly start:
+    | { readonly kind: "full" }
+    | { readonly kind: "platform"; readonly reason: string };
   readonly message: string;
   readonly createdAt: string;
 }

@@ -77,7 +77,10 @@ export interface Platform {
   /** In each new isolate, once, before the first request: restores what a snapshot cannot hold, seeds randomness. */
   thaw(port: Port, seed: Uint8Array): void;
   /** Builds the author's Request. `abort` receives a function that aborts its signal. */
-  createRequest(incoming: IncomingRequest, abort: (fire: (reason: string) => void) => void): unknown;
+  createRequest(
+    incoming: IncomingRequest,
+    abort: (fire: (reason: string) => void) => void,
+  ): unknown;
   /** null when `value` is no Response of this platform. Throws TypeError when its body was used already. */
   takeResponse(value: unknown): OutgoingResponse | null;
   /** A timer that the host reports as due. */
