@@ -1,0 +1,88 @@
+// One HTTP request and its reply in the host, the same for both listeners (uws, node). The gateway and the
+// isolates know HTTP only through this.
+//
+// Ownership: the listener owns the socket; whoever handles the exchange owns the duty to end it exactly once
+// (reply, or begin … finish, or reset). Every chunk handed over belongs to the receiver. After `gone` fired,
+// all reply methods are no-ops and nothing more arrives.
+
+/** "name\nvalue\n" repeated. Several of one name stay apart, in order. */
+export type HeaderList = string;
+
+export interface BodySink {
+  chunk(bytes: Uint8Array): void;
+  end(): void;
+  /** The client broke off, or sent more than the limit (the listener then answered 413 if it still could). */
+  fail(message: string): void;
+}
+
+export interface Exchange {
+  /** Upper-case as received. */
+  readonly method: string;
+  /** Origin-form: path and query, as received; begins with "/". */
+  readonly url: string;
+  /** Path of `url`, without the query. */
+  readonly path: string;
+  /** Lower-case, without port and trailing dot; "" when the client sent none (HTTP/1.0). */
+  readonly host: string;
+  /** Host header as received, for building the absolute address. */
+  readonly authority: string;
+  readonly scheme: "http" | "https";
+  /** Names in lower case, order kept. */
+  readonly headers: HeaderList;
+  readonly requestId: string;
+  /** Peer's address as text. */
+  remoteAddress(): string;
+  /** First value of a header, by lower-case name. */
+  header(name: string): string | undefined;
+
+  readonly hasBody: boolean;
+  /** The whole body, if all of it has arrived already and nobody began to read; else null. Takes it. */
+  takeWholeBody(): Uint8Array | null;
+  /** Begins to read; at most once, and not after takeWholeBody gave the body. Chunks may come at once. */
+  readBody(sink: BodySink): void;
+  /** Backpressure towards the client. Nothing is lost while paused; both may be called again and again. */
+  pauseBody(): void;
+  resumeBody(): void;
+  /** Counts the body against this many bytes instead of the node's default. Call before reading. */
+  limitBody(bytesMax: number): void;
+
+  /** The whole reply. A HEAD request's and a 204's or 304's body is left out by the listener. */
+  reply(status: number, headers: HeaderList, body: string | Uint8Array | null): void;
+  /** Head of a streamed reply. */
+  begin(status: number, headers: HeaderList): void;
+  /** False: the socket is full; wait for `drained` before the next. The chunk was taken in any case. */
+  write(chunk: Uint8Array): boolean;
+  onDrained(listener: () => void): void;
+  finish(): void;
+  /** Ends a reply that has begun and cannot be completed: the client must see that it is broken. */
+  reset(): void;
+
+  readonly state: "open" | "streaming" | "done" | "gone";
+  /** Status that was sent, 0 before. */
+  readonly status: number;
+  readonly bytesOut: number;
+  /** Fires once when the client goes away before the reply is complete. One listener; set it at once. */
+  onGone(listener: () => void): void;
+  /** Fires once when the reply is complete or the client is gone: for the access log and in-flight counts. */
+  onDone(listener: () => void): void;
+}
+
+export type ExchangeHandler = (exchange: Exchange) => void;
+
+export interface Listener {
+  readonly port: number;
+  /** Stops accepting at once; open connections go on. Idempotent. */
+  stopAccepting(): void;
+  /** Resolves when every open exchange is done, or cuts what is left after the timeout; then closes all sockets. */
+  drain(timeoutMs: number): Promise<void>;
+}
+
+export interface ListenOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly handler: ExchangeHandler;
+  readonly bodyBytesMax: number;
+  readonly headerBytesMax: number;
+}
+
+export type Listen = (options: ListenOptions) => Promise<Listener>;
