@@ -80,14 +80,32 @@ export const BODY = {
 } as const;
 export type BodyKind = (typeof BODY)[keyof typeof BODY];
 
-/** Cells of the shared Int32Array between one isolate and its host. Private to the bootstrap. */
+/**
+ * Cells of the shared Int32Array between one isolate and its host. Private to the bootstrap. They name the
+ * culprit when a slice is cut off: every enter first copies what the slice before it left into PREVIOUS_*.
+ */
 export const CELL = {
-  /** Id of the request whose code is running, 0 between them: names the culprit when a slice is cut. */
-  RUNNING: 0,
+  /** One of PHASE. */
+  PHASE: 0,
+  /** Id of the request whose code runs synchronously, 0 between requests. */
+  RUNNING: 1,
   /** How many records of the present batch have been started. */
-  STARTED: 1,
+  STARTED: 2,
+  PREVIOUS_PHASE: 3,
+  PREVIOUS_RUNNING: 4,
+  PREVIOUS_STARTED: 5,
 } as const;
-export const CELL_COUNT = 4;
+export const CELL_COUNT = 8;
+
+export const PHASE = {
+  IDLE: 0,
+  /** The records of the batch are being started, one after the other. */
+  STARTING: 1,
+  /** All are started; promise jobs run. */
+  SETTLING: 2,
+  /** The slice has reported. More promise jobs may follow. */
+  REPORTED: 3,
+} as const;
 
 /** Which way the guest reports: `inline` synchronously, `pool` as a posted task. */
 export const LANE = { INLINE: 0, POOL: 1 } as const;

@@ -1,0 +1,245 @@
+// The only door to isolated-vm. Everything else speaks of an Engine: one V8 isolate with one context, the
+// guest script in it, and a pair of batched functions over its edge (see sdk/bridge.ts).
+//
+// Invariants
+// - No ivm object can be reached from guest code. Three go in: two callbacks and the ExternalCopy class, as
+//   arguments of `__islet.boot`, which keeps them in closures; author code never sees that call.
+// - A slice (one run of guest code) always has a time-out. Some builtins ignore it (an operator's choice of
+//   trust decides which thread such code may hold); the supervisor's heartbeat is the last resort.
+// - After a catastrophic error the thread never comes back: the process must be replaced, not the isolate.
+
+import { createRequire } from "node:module";
+import type ivmTypes from "isolated-vm";
+import { CELL_COUNT } from "../../sdk/bridge.ts";
+import { EdgeError } from "../../sdk/errors.ts";
+
+const require = createRequire(import.meta.url);
+const ivm = require("isolated-vm") as typeof ivmTypes;
+
+/** Releases below this one have a published sandbox escape. */
+export const ENGINE_VERSION_MIN = "7.0.1";
+
+export function engineVersion(): string {
+  const manifest: unknown = require("isolated-vm/package.json");
+  return typeof manifest === "object" && manifest !== null && "version" in manifest
+    ? String(manifest.version)
+    : "unknown";
+}
+
+export interface EngineOptions {
+  readonly memoryMb: number;
+  /** From makeSnapshot, its hash verified by the caller: a damaged one aborts the process. */
+  readonly snapshot: ArrayBuffer | null;
+  readonly onCatastrophic: (message: string) => void;
+}
+
+export interface Script {
+  readonly code: string;
+  readonly filename: string;
+}
+
+export interface BootOptions {
+  readonly cells: SharedArrayBuffer;
+  /** Runs in the middle of a slice on this thread: must only store what it is given. */
+  readonly leaveInline: Leave;
+  /** Runs as a task of its own on this thread. */
+  readonly leavePool: Leave;
+  /** 32 bytes from the host's generator. */
+  readonly seed: Uint8Array;
+  /** The `env` of the handler: vars, as JSON. Never part of a snapshot. */
+  readonly env: string;
+  readonly now: number;
+}
+
+/** slice: the number given to enter, 0 for what left later; bytes: takes them with takeBytes. */
+export type Leave = (slice: number, settled: number, packed: string, bytes?: unknown) => void;
+
+/** How a slice ended when it did not end by itself. */
+export type SliceFault = "timeout" | "disposed" | "memory";
+
+export class SliceError extends Error {
+  readonly fault: SliceFault;
+  constructor(fault: SliceFault, message: string) {
+    super(message);
+    this.name = "SliceError";
+    this.fault = fault;
+  }
+}
+
+export function newCells(): SharedArrayBuffer {
+  return new SharedArrayBuffer(CELL_COUNT * Int32Array.BYTES_PER_ELEMENT);
+}
+
+/** Detaches what the guest sent along; at most once per value. null when it is not what the bridge sends. */
+export function takeBytes(value: unknown): ArrayBuffer | null {
+  if (!(value instanceof ivm.ExternalCopy)) return null;
+  const bytes: unknown = value.copy({ transferIn: true, release: true });
+  return bytes instanceof ArrayBuffer ? bytes : null;
+}
+
+/** Guest script and bundle together. Blocks, without limits of time or memory: only in a process to be killed. */
+export function makeSnapshot(scripts: readonly Script[]): ArrayBuffer {
+  const snapshot = ivm.Isolate.createSnapshot(
+    scripts.map(({ code, filename }) => ({ code, filename })),
+  );
+  return snapshot.copy({ transferIn: true, release: true });
+}
+
+export function createEngine(options: EngineOptions): Engine {
+  return new Engine(options);
+}
+
+export class Engine {
+  readonly #isolate: ivmTypes.Isolate;
+  readonly #context: ivmTypes.Context;
+  #enter: ivmTypes.Reference | null = null;
+
+  constructor(options: EngineOptions) {
+    this.#isolate = new ivm.Isolate({
+      memoryLimit: options.memoryMb,
+      onCatastrophicError: options.onCatastrophic,
+      ...(options.snapshot === null ? {} : { snapshot: new ivm.ExternalCopy(options.snapshot) }),
+    });
+    this.#context = this.#isolate.createContextSync();
+  }
+
+  /** Runs a script to its end. Returns V8's code cache for it when asked to make one. */
+  run(script: Script & { timeoutMs: number; cached?: ArrayBuffer; makeCache?: boolean }): ArrayBuffer | null {
+    const info = { filename: script.filename, produceCachedData: script.makeCache === true };
+    const compiled = this.#isolate.compileScriptSync(
+      script.code,
+      script.cached === undefined ? info : { ...info, cachedData: new ivm.ExternalCopy(script.cached) },
+    );
+    guarded(() => compiled.runSync(this.#context, { timeout: script.timeoutMs, release: true }));
+    const cache: unknown = Reflect.get(compiled, "cachedData");
+    return cache instanceof ivm.ExternalCopy ? (cache as ivmTypes.ExternalCopy<ArrayBuffer>).copy() : null;
+  }
+
+  /** Runs a module with no imports to its end, top-level await included, and registers its exports. */
+  async runModule(script: Script & { timeoutMs: number }): Promise<void> {
+    const main = this.#isolate.compileModuleSync(script.code, { filename: script.filename });
+    const glue = this.#isolate.compileModuleSync(
+      'import * as exports from "main"; __islet.register(() => exports);',
+      { filename: "islet:register" },
+    );
+    glue.instantiateSync(this.#context, (specifier) => {
+      if (specifier === "main") return main;
+      throw new EdgeError("SOURCE_INVALID", `The bundle still imports "${specifier}".`);
+    });
+    await guardedAsync(glue.evaluate({ timeout: script.timeoutMs }));
+  }
+
+  /** Evaluates an expression over the guest's globals and returns it when it is a primitive. For checks. */
+  evaluate(code: string, timeoutMs: number): unknown {
+    return guarded(() => this.#context.evalSync(code, { timeout: timeoutMs }) as unknown);
+  }
+
+  /** Once, before the first enter. After it the guest's own code is the only code in there. */
+  boot(options: BootOptions, timeoutMs: number): void {
+    const enter: unknown = guarded(() =>
+      this.#context.evalClosureSync(
+        '"use strict"; return __islet.boot({__proto__:null,cells:$0,leaveInline:$1,leavePool:$2,' +
+          "ExternalCopy:$3.ExternalCopy,seed:$4,env:$5,now:$6});",
+        [
+          new ivm.ExternalCopy(options.cells).copyInto({ release: true }),
+          new ivm.Callback(options.leaveInline, { sync: true }),
+          new ivm.Callback(options.leavePool, { ignored: true }),
+          ivm,
+          new ivm.ExternalCopy(options.seed).copyInto({ release: true }),
+          options.env,
+          options.now,
+        ],
+        { result: { reference: true }, timeout: timeoutMs, filename: "islet:boot" },
+      ) as unknown,
+    );
+    if (!(enter instanceof ivm.Reference)) throw new EdgeError("INTERNAL", "The guest did not boot.");
+    this.#enter = enter;
+  }
+
+  /** A slice on this thread. Throws SliceError when it was cut or the isolate is gone. */
+  enterInline(slice: number, now: number, packed: string, buffers: readonly ArrayBuffer[], timeoutMs: number): void {
+    guarded(() =>
+      this.#reference().applySync(undefined, this.#args(0, slice, now, packed, buffers), { timeout: timeoutMs }),
+    );
+  }
+
+  /** A slice on a thread of the pool; it reports by leavePool and is silent when it is cut. */
+  enterPool(slice: number, now: number, packed: string, buffers: readonly ArrayBuffer[], timeoutMs: number): void {
+    this.#reference().applyIgnored(undefined, this.#args(1, slice, now, packed, buffers), { timeout: timeoutMs });
+  }
+
+  /** An empty slice on the pool that resolves when it and all before it have ended. Rejects like enterInline. */
+  async probe(slice: number, now: number, timeoutMs: number): Promise<void> {
+    await guardedAsync(
+      this.#reference().apply(undefined, this.#args(1, slice, now, "", []), { timeout: timeoutMs }),
+    );
+  }
+
+  /** Nanoseconds of wall time that this isolate has run so far. */
+  runNs(): bigint {
+    return this.#isolate.isDisposed ? 0n : this.#isolate.cpuTime;
+  }
+
+  heapBytes(): number {
+    if (this.#isolate.isDisposed) return 0;
+    const heap = this.#isolate.getHeapStatisticsSync();
+    return heap.used_heap_size + heap.externally_allocated_size;
+  }
+
+  get disposed(): boolean {
+    return this.#isolate.isDisposed;
+  }
+
+  dispose(): void {
+    this.#enter = null;
+    if (this.#isolate.isDisposed) return;
+    this.#context.release();
+    this.#isolate.dispose();
+  }
+
+  #reference(): ivmTypes.Reference {
+    if (this.#enter === null || this.#isolate.isDisposed) {
+      throw new SliceError("disposed", "The isolate is gone.");
+    }
+    return this.#enter;
+  }
+
+  #args(lane: number, slice: number, now: number, packed: string, buffers: readonly ArrayBuffer[]): unknown[] {
+    const args: unknown[] = [lane, slice, now, packed];
+    for (const buffer of buffers) {
+      args.push(
+        new ivm.ExternalCopy(buffer, { transferOut: true }).copyInto({ transferIn: true, release: true }),
+      );
+    }
+    return args;
+  }
+}
+
+function guarded<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw sliceFault(error);
+  }
+}
+
+async function guardedAsync<T>(result: Promise<T>): Promise<T> {
+  try {
+    return await result;
+  } catch (error) {
+    throw sliceFault(error);
+  }
+}
+
+/** isolated-vm tells its own failures apart by message only. What the guest threw passes unchanged. */
+function sliceFault(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  if (error.message === "Script execution timed out.") return new SliceError("timeout", error.message);
+  if (/^Isolate was disposed during execution due to memory limit|out of memory|Array buffer allocation failed/i.test(error.message)) {
+    return new SliceError("memory", error.message);
+  }
+  if (/^Isolate (is|was) (already )?disposed|^Isolate was disposed|Isolate is disposed/i.test(error.message)) {
+    return new SliceError("disposed", error.message);
+  }
+  return error;
+}
