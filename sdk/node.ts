@@ -65,6 +65,8 @@ export interface IsolateStats {
 export interface RegistryWriter extends RegistryReader {
   /** One transaction: durable when it resolves. Resolves to its revision. */
   append(ops: Change["ops"]): Promise<number>;
+  /** The highest generation ever deployed under this name, also if it was deleted since; 0 for none. */
+  generation(endpoint: string): number;
   close(): Promise<void>;
 }
 
@@ -74,6 +76,7 @@ export interface RegistryReader {
   /** Every endpoint with what is deployed on it. */
   all(): readonly Deployed[];
   get(name: string): Deployed | null;
+  /** Newest first. */
   versions(endpoint: string): readonly VersionRecord[];
   version(endpoint: string, id: string): VersionRecord | null;
   /** Newest first. */

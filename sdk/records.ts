@@ -67,6 +67,8 @@ export interface EndpointRecord {
   /** Routes given through the API before anything is compiled; a deployed version's manifest wins. */
   readonly routes: readonly RouteSpec[];
   readonly draft: string | null;
+  /** Version that the last compile made and that is not deployed yet: what `start` deploys. */
+  readonly compiled?: VersionId;
   /** The last compile that failed, shown as state `error`; cleared by the next that works. */
   readonly failure: { readonly code: string; readonly message: string } | null;
   readonly createdAt: string;
@@ -77,6 +79,7 @@ export type ChangeOp =
   | { readonly op: "endpoint.put"; readonly endpoint: EndpointRecord }
   | { readonly op: "endpoint.delete"; readonly name: string }
   | { readonly op: "version.put"; readonly version: VersionRecord }
+  | { readonly op: "version.delete"; readonly endpoint: string; readonly id: VersionId }
   | { readonly op: "deployment.put"; readonly deployment: DeploymentRecord };
 
 /** One transaction of the change log. Replaying changes 1..n in order always gives the same view. */

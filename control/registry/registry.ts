@@ -1,0 +1,150 @@
+// The registry: what is deployed on this node. Alone, its change log lives in LMDB and the supervisor is the
+// only writer; every worker reads it memory-mapped. In a cluster the log lives elsewhere and this is its
+// replica, which is why everything is a numbered change and nothing is edited in place.
+
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { extname, join } from "node:path";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { EdgeError, isCode } from "../../sdk/errors.ts";
+import type { RegistryReader, RegistryWriter } from "../../sdk/node.ts";
+import { timestamp, type Clock } from "../clock.ts";
+import { syncFolder } from "../disk.ts";
+import { checkFile, corrupt, DATA_FILE } from "./file.ts";
+import { asRegistryError, openStore, type LogLimits, type Store } from "./lmdb.ts";
+import {
+  deployedOf,
+  deploymentsOf,
+  endpointsOf,
+  generationOf,
+  touchedBy,
+  versionOf,
+  versionsOf,
+} from "./view.ts";
+
+/** Reading ten thousand changes takes well under a second; a child that hangs on damage is killed. */
+const VERIFY_TIMEOUT_MS = 20_000;
+const FRESH_PREFIX = "fresh-";
+
+export interface RegistryOptions {
+  readonly dir: string;
+  readonly clock: Clock;
+  readonly limits?: LogLimits;
+}
+
+/**
+ * Opens the registry for writing, making it when there is none. The caller holds the data folder's lock: two
+ * writers would each be consistent, but their publishes would not know of each other.
+ */
+export async function openRegistry(options: RegistryOptions): Promise<RegistryWriter> {
+  const { dir, clock } = options;
+  if (existsSync(join(dir, DATA_FILE))) {
+    checkFile(dir);
+    await verifyApart(dir);
+  } else {
+    await createRegistry(dir);
+  }
+  const limits = options.limits === undefined ? {} : { limits: options.limits };
+  const store = openOrThrow(() => openStore({ dir, readOnly: false, ...limits }));
+  return {
+    ...readerOver(store),
+    append: async (ops) => store.append({ at: timestamp(clock), ops }),
+    generation: (endpoint) => {
+      store.refresh();
+      return generationOf(store.view, endpoint);
+    },
+    close: () => store.close(),
+  };
+}
+
+/** For processes beside the writer. The registry has to exist: the supervisor opens it first. */
+export function openRegistryReader({ dir }: { readonly dir: string }): RegistryReader {
+  return readerOver(openOrThrow(() => openStore({ dir, readOnly: true })));
+}
+
+// Read `revision` before what it should cover: what is read afterwards is at least as new.
+function readerOver(store: Store): RegistryReader {
+  const fresh = <T>(read: () => T): T => {
+    store.refresh();
+    return read();
+  };
+  return {
+    revision: () => fresh(() => store.state().revision),
+    all: () => fresh(() => endpointsOf(store.view)),
+    get: (name) =>
+      fresh(() => {
+        const endpoint = store.view.endpoints.get(name);
+        return endpoint === null ? null : deployedOf(store.view, endpoint);
+      }),
+    versions: (endpoint) => fresh(() => versionsOf(store.view, endpoint)),
+    version: (endpoint, id) => fresh(() => versionOf(store.view, endpoint, id)),
+    deployments: (endpoint) => fresh(() => deploymentsOf(store.view, endpoint)),
+    changedSince: (revision) => fresh(() => changedSince(store, revision)),
+    close: () => store.close(),
+  };
+}
+
+function changedSince(store: Store, since: number): readonly string[] | null {
+  const { base, revision } = store.state();
+  if (since < base) return null;
+  const names = new Set<string>();
+  for (let at = since + 1; at <= revision; at += 1) {
+    const change = store.change(at);
+    if (change === null) throw corrupt(`change ${at} is missing`);
+    for (const name of touchedBy(change)) names.add(name);
+  }
+  return [...names];
+}
+
+// Made beside and moved into place whole: an empty data file is then always damage, never a crash while the
+// registry was made. (LMDB takes an empty file for a new one, and everything would silently be gone.)
+async function createRegistry(dir: string): Promise<void> {
+  const fresh = join(dir, `${FRESH_PREFIX}${process.pid}`);
+  try {
+    for (const name of readdirSync(dir)) {
+      if (name.startsWith(FRESH_PREFIX)) rmSync(join(dir, name), { recursive: true });
+    }
+    mkdirSync(fresh);
+    await openStore({ dir: fresh, readOnly: false }).close();
+    renameSync(join(fresh, DATA_FILE), join(dir, DATA_FILE));
+    rmSync(fresh, { recursive: true });
+    syncFolder(dir);
+  } catch (cause) {
+    throw new EdgeError("DATA_UNWRITABLE", undefined, { detail: { path: dir }, cause });
+  }
+}
+
+async function verifyApart(dir: string): Promise<void> {
+  // The extension follows this file's: sources run as .ts, the published package as .js.
+  const script = new URL(`./verify${extname(import.meta.url)}`, import.meta.url);
+  const child = spawn(process.execPath, [fileURLToPath(script), dir], {
+    stdio: ["ignore", "pipe", "ignore"],
+    timeout: VERIFY_TIMEOUT_MS,
+    killSignal: "SIGKILL",
+  });
+  const ended = new Promise<NodeJS.Signals | null>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (_code, signal) => resolve(signal));
+  });
+  const [answer, signal] = await Promise.all([text(child.stdout), ended]);
+  if (answer.trim() === "null") return;
+  throw parseVerdict(answer, signal);
+}
+
+function parseVerdict(answer: string, signal: NodeJS.Signals | null): EdgeError {
+  if (answer.trim() === "") return corrupt(`reading it ends in ${signal ?? "a crash"}`);
+  const verdict: unknown = JSON.parse(answer);
+  const isError = typeof verdict === "object" && verdict !== null && "code" in verdict;
+  if (!isError || !isCode(verdict.code)) return corrupt("the check gave no verdict");
+  const message = "message" in verdict ? String(verdict.message) : undefined;
+  return new EdgeError(verdict.code, message);
+}
+
+function openOrThrow(openIt: () => Store): Store {
+  try {
+    return openIt();
+  } catch (error) {
+    throw asRegistryError(error);
+  }
+}
