@@ -1,0 +1,42 @@
+// What the guest script evaluates to. The bundler wraps this module so that its exports become the one global
+// lexical binding `__islet`: a script-scope const, which author code can see and call but not replace.
+//
+// Two lives: in a snapshot, the platform is built and the author's module registered, then the heap is frozen;
+// in an isolate, `boot` runs once, restores what a snapshot cannot hold, and returns `enter`.
+
+import { createBridge, type BootArguments, type Enter } from "./bridge.ts";
+import { createPlatform, topLevelReads } from "./platform.ts";
+
+type Handler = { readonly fetch?: unknown };
+
+const platform = createPlatform();
+let factoryResult: unknown;
+let booted = false;
+
+/** Runs the author's module. What it exports is looked at when the first request arrives. */
+export function register(factory: () => unknown): void {
+  factoryResult = factory();
+}
+
+/** For the compiler's checks: what the module exports and what it did while it loaded. */
+export function inspect(): string {
+  const handler = defaultExport();
+  return JSON.stringify({ handler: kindOf(handler), ...topLevelReads() });
+}
+
+export function boot(args: BootArguments): Enter {
+  if (booted) throw new TypeError("Booted already.");
+  booted = true;
+  return createBridge(platform, args, defaultExport);
+}
+
+function defaultExport(): unknown {
+  if (typeof factoryResult !== "object" || factoryResult === null) return undefined;
+  return (factoryResult as { default?: unknown }).default;
+}
+
+function kindOf(handler: unknown): "fetch" | "function" | "none" {
+  if (typeof handler === "function") return "function";
+  if (typeof handler !== "object" || handler === null) return "none";
+  return typeof (handler as Handler).fetch === "function" ? "fetch" : "none";
+}

@@ -1,0 +1,35 @@
+// Reading and writing record payloads (formats: sdk/bridge.ts).
+
+import { BODY } from "../../sdk/bridge.ts";
+
+/** What requests.ts and calls.ts need of the bridge. */
+export interface Wire {
+  /** Queues a record for the next report. */
+  push(op: string, id: number, payload: string): void;
+  /** Leaves at once, with everything queued before it, because bytes cross one at a time. */
+  pushBytes(op: string, id: number, payload: string, bytes: Uint8Array): void;
+  /** The request whose code runs: whom to charge for a call, and who is the culprit of a cut slice. */
+  current(): number;
+  setCurrent(id: number): void;
+}
+
+/** Splits off the first `count` lines; the last element is the rest. */
+export function fields(payload: string, count: number): string[] {
+  const parts: string[] = [];
+  let at = 0;
+  for (let i = 0; i < count; i++) {
+    const end = payload.indexOf("\n", at);
+    if (end < 0) break;
+    parts[i] = payload.slice(at, end);
+    at = end + 1;
+  }
+  parts[count] = payload.slice(at);
+  return parts;
+}
+
+/** "headers \0 text" when a body follows as text, else "headers". */
+export function splitText(rest: string, kind: string): { headers: string; text: string | null } {
+  if (kind !== BODY.TEXT) return { headers: rest, text: null };
+  const end = rest.indexOf("\0");
+  return { headers: rest.slice(0, end), text: rest.slice(end + 1) };
+}

@@ -1,0 +1,32 @@
+// The host's end of calls (sdk/bridge.ts CALLS): one CallService per kind, made per isolate, so that closing it
+// ends everything that isolate still had under way. Nothing it throws may reach the bridge: failures are data.
+
+import type { Code } from "../../sdk/errors.ts";
+
+export interface Call {
+  readonly id: number;
+  /** The exchange (number in this isolate) that is charged; 0 when none was running. */
+  readonly owner: number;
+  /** As the call's format says; comes from hostile code, so it is parsed with suspicion. */
+  readonly args: string;
+  /** Owned by the service. */
+  readonly bytes: ArrayBuffer | null;
+  /**
+   * Answers the call; ok or fail exactly once, later ones are ignored. With bytes (owned by the bridge from
+   * then on, must be a whole ArrayBuffer) the guest finds them at the index that the payload then holds.
+   */
+  ok(payload: string): void;
+  okBytes(bytes: ArrayBuffer): void;
+  fail(code: Code, message: string): void;
+}
+
+export interface CallService {
+  /** False when the name is not this service's. */
+  call(name: string, call: Call): boolean;
+  /** The guest lost interest in a call of its own; ids it never used are ignored. */
+  cancel(id: number): void;
+  /** The exchange is over: its counters may be forgotten. What it still has under way goes on (waitUntil). */
+  ownerDone(owner: number): void;
+  /** The isolate is gone: aborts everything. */
+  close(): void;
+}
