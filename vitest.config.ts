@@ -1,0 +1,23 @@
+import { defineConfig } from "vitest/config";
+
+// The user's own settings must not decide what a test sees.
+const leaking = Object.keys(process.env).filter((name) => /^(EDGE_|NODE_COMPILE_CACHE$)/.test(name));
+for (const name of leaking) delete process.env[name];
+
+export default defineConfig({
+  test: {
+    pool: "forks",
+    execArgv: ["--no-node-snapshot"],
+    // Tests start servers and burn CPU on purpose; more of them at once only measure each other.
+    maxWorkers: 2,
+    include: ["**/*.test.ts"],
+    exclude: ["**/node_modules/**", "dist/**", "bench/peers/**", ".edge/**"],
+    // A test that hangs fails; the longest honest one starts a node and publishes to it many times.
+    testTimeout: 20_000,
+    hookTimeout: 20_000,
+    teardownTimeout: 10_000,
+    env: { NO_COLOR: "1", TZ: "UTC" },
+    unstubEnvs: true,
+    restoreMocks: true,
+  },
+});
