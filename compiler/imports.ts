@@ -1,0 +1,71 @@
+// What authors may import beside code: the platform's own `islet/sdk`, and data files in the shapes that
+// Workers code expects (.wasm a WebAssembly.Module, .bin an ArrayBuffer; text kinds are plain loaders).
+//
+// Nothing here may let an absolute path into the output: bundles must hash the same in every folder.
+
+import { readFile } from "node:fs/promises";
+import { basename, dirname, extname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Plugin } from "./esbuild.ts";
+
+const HANDLER_SDK = /^islet\/sdk$/;
+const DATA_FILE = /\.(?:wasm|bin)$/;
+const BYTES_SUFFIX = "?bytes";
+
+/** Beside this file in the source tree, and as JavaScript in the built package. */
+const HERE = fileURLToPath(import.meta.url);
+const HANDLER_SDK_FILE = join(dirname(HERE), "..", "sdk", `handler${extname(HERE)}`);
+
+/** A namespace keeps the place where this package is installed out of the output. */
+export const handlerSdk: Plugin = {
+  name: "islet-sdk",
+  setup(build) {
+    build.onResolve({ filter: HANDLER_SDK }, () => ({
+      path: "sdk",
+      namespace: "islet",
+      sideEffects: false,
+    }));
+    build.onLoad({ filter: /^sdk$/, namespace: "islet" }, async () => ({
+      contents: await readFile(HANDLER_SDK_FILE, "utf8"),
+      loader: "ts",
+    }));
+  },
+};
+
+/** Each data file becomes a small module around the same file's bytes, which a second import brings in. */
+export const dataFiles: Plugin = {
+  name: "islet-data-files",
+  setup(build) {
+    build.onResolve({ filter: /\?bytes$/ }, ({ path, resolveDir }) => ({
+      path: resolve(resolveDir, path.slice(0, -BYTES_SUFFIX.length)),
+      suffix: BYTES_SUFFIX,
+    }));
+    build.onResolve({ filter: /\.wasm\?module$/ }, ({ path, resolveDir, kind }) =>
+      build.resolve(path.slice(0, -"?module".length), { resolveDir, kind }),
+    );
+    build.onLoad({ filter: DATA_FILE }, async ({ path, suffix }) => {
+      if (suffix === BYTES_SUFFIX) return { contents: await readFile(path), loader: "binary" };
+      const value = path.endsWith(".wasm") ? "new WebAssembly.Module(bytes)" : "bytes.buffer";
+      const specifier = JSON.stringify(`./${basename(path)}${BYTES_SUFFIX}`);
+      return {
+        contents: `import bytes from ${specifier};\nexport default ${value};\n`,
+        loader: "js",
+        resolveDir: dirname(path),
+      };
+    });
+  },
+};
+
+/** Source that came over the network may import nothing from this machine's disk. */
+export const noFiles: Plugin = {
+  name: "islet-no-files",
+  setup(build) {
+    build.onResolve({ filter: /.*/ }, ({ path, kind }) => {
+      if (kind === "entry-point" || HANDLER_SDK.test(path)) return undefined;
+      const text = `Cannot import "${path}" here: code sent as source stands alone`;
+      return {
+        errors: [{ text: `${text}; publish a project with: edge publish` }],
+      };
+    });
+  },
+};

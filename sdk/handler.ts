@@ -1,0 +1,36 @@
+// What authors write against, importable as `islet/sdk`. Types, and one function that turns the short form
+// into the long one; the long form (an object with `fetch`) is all that the platform knows.
+
+/** Lives as long as one request and the background work it left behind. */
+export interface ExecutionContext {
+  /** Keeps the isolate's interest in this request until `work` has settled; the reply does not wait for it. */
+  waitUntil(work: Promise<unknown>): void;
+  /** Present for code written for Workers; a failed handler always answers with an error here. */
+  passThroughOnException(): void;
+}
+
+/** `Req` and `Res` are the platform's Request and Response; this file must not depend on a DOM library. */
+export interface ExportedHandler<Env = Record<string, unknown>, Req = unknown, Res = unknown> {
+  fetch(request: Req, env: Env, ctx: ExecutionContext): Res | Promise<Res>;
+}
+
+/** What the short form is called with: the execution context, and the endpoint's bindings in `env`. */
+export interface HandlerContext<Env = Record<string, unknown>> extends ExecutionContext {
+  readonly env: Env;
+}
+
+/** `export default defineHandler((ctx, req) => new Response("hi"))`. */
+export function defineHandler<Env = Record<string, unknown>, Req = unknown, Res = unknown>(
+  handle: (ctx: HandlerContext<Env>, request: Req) => Res | Promise<Res>,
+): ExportedHandler<Env, Req, Res> {
+  return {
+    fetch(request: Req, env: Env, ctx: ExecutionContext): Res | Promise<Res> {
+      const context: HandlerContext<Env> = {
+        env,
+        waitUntil: (work) => ctx.waitUntil(work),
+        passThroughOnException: () => ctx.passThroughOnException(),
+      };
+      return handle(context, request);
+    },
+  };
+}
