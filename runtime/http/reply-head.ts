@@ -1,0 +1,80 @@
+// The head of a reply: which of the handler's headers go out as they are, and how.
+
+import { STATUS_CODES } from "node:http";
+import type { HeaderList } from "./exchange.ts";
+
+/**
+ * Framing and the connection belong to the listener, and both listeners write Date themselves. Content-Length
+ * is read (it frames a streamed reply and is what HEAD reports) and then written by the listener, once.
+ */
+const OWN_HEADERS: ReadonlySet<string> = new Set([
+  "connection",
+  "content-length",
+  "date",
+  "keep-alive",
+  "proxy-connection",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/** Nothing but printable ASCII, tab and the list's own line feeds: what nearly every reply has. */
+const PLAIN_LIST = /^[\t\n -~]*$/;
+const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** What a value may hold on the wire: no control characters but the tab, one byte per character. */
+const VALUE = /^[\t -~\x80-\xff]*$/;
+
+export interface ReplyHead {
+  /** Handler's Content-Length, or -1. */
+  length: number;
+  /** All plain headers in one piece: first name, then its value and the further fields, as on the wire. */
+  firstName: string;
+  rest: string;
+  /** Fields with bytes beyond ASCII, name and value in turns. */
+  odd: string[] | null;
+}
+
+/**
+ * Sorts a list into `head`, which the caller owns and may use again. A field that could break the message
+ * apart is left out: the list comes from a handler, which is not trusted.
+ */
+export function readReplyHead(list: HeaderList, head: ReplyHead): void {
+  head.length = -1;
+  head.firstName = "";
+  head.rest = "";
+  head.odd = null;
+  const plain = PLAIN_LIST.test(list);
+  for (let at = 0; at < list.length;) {
+    const nameEnd = list.indexOf("\n", at);
+    const valueEnd = list.indexOf("\n", nameEnd + 1);
+    if (nameEnd < 0 || valueEnd < 0) return;
+    const name = list.slice(at, nameEnd);
+    const value = list.slice(nameEnd + 1, valueEnd);
+    at = valueEnd + 1;
+    if (OWN_HEADERS.has(name)) {
+      if (name === "content-length") head.length = parseLength(value);
+      continue;
+    }
+    if (!plain && !VALUE.test(value)) continue;
+    if (!NAME.test(name)) continue;
+    if (!plain && !PLAIN_LIST.test(value)) (head.odd ??= []).push(name, value);
+    else if (head.firstName === "") {
+      head.firstName = name;
+      head.rest = value;
+    } else head.rest += `\r\n${name}: ${value}`;
+  }
+}
+
+function parseLength(value: string): number {
+  return /^[0-9]{1,15}$/.test(value) ? Number(value) : -1;
+}
+
+/** By status: "404 Not Found". */
+export const STATUS_LINES: readonly string[] = Array.from(
+  { length: 600 },
+  (_, status) => `${status} ${STATUS_CODES[status] ?? "Unknown"}`,
+);
+
+export function hasNoBody(status: number): boolean {
+  return status === 204 || status === 304;
+}

@@ -1,0 +1,184 @@
+// The default listener, over uWebSockets.js. What stands here: accepting, reading and checking a request's
+// head, and going out of service. The exchange itself is uws-exchange.ts.
+//
+// What uWS decides below us and nobody above can change: HTTP/1.0, absolute-form, asterisk-form and trailers
+// are answered 505, its own 400 and 431 are HTML without a request id, a second request pipelined behind one
+// whose reply is not out yet closes the connection without an answer to either (they are never mixed up),
+// and header values lose bytes beyond ASCII at their end. The node listener has none of these.
+
+import { EdgeError } from "../../sdk/errors.ts";
+import type { Listen, ListenOptions, Listener } from "./exchange.ts";
+import { asciiTarget, asksToClose, hostOf, refuseHead } from "./guards.ts";
+import type { Framing } from "./guards.ts";
+import { UwsExchange } from "./uws-exchange.ts";
+import type { Hub } from "./uws-exchange.ts";
+import { loadUws } from "./uws.ts";
+import type { UwsApp, UwsListenSocket, UwsRequest, UwsResponse } from "./uws.ts";
+
+/** The head being read. One for the process: reading is synchronous, and the callback allocates nothing. */
+const framing: Framing = {
+  host: null,
+  contentLength: null,
+  transferEncoding: null,
+  connection: null,
+};
+let packed = "";
+
+function collect(name: string, value: string): void {
+  packed += `${name}\n${value}\n`;
+  switch (name.length) {
+    case 4:
+      if (name === "host") framing.host = joined(framing.host, value);
+      break;
+    case 10:
+      if (name === "connection") framing.connection = joined(framing.connection, value);
+      break;
+    case 14:
+      if (name === "content-length") framing.contentLength = joined(framing.contentLength, value);
+      break;
+    case 17:
+      if (name === "transfer-encoding") {
+        framing.transferEncoding = joined(framing.transferEncoding, value);
+      }
+      break;
+  }
+}
+
+function joined(before: string | null, value: string): string {
+  return before === null ? value : `${before}\n${value}`;
+}
+
+export const listenUws: Listen = async (options: ListenOptions): Promise<Listener> => {
+  const uws = loadUws();
+  const listener = new UwsListener(options, uws.App(), uws.us_listen_socket_close);
+  await listener.listen(uws.us_socket_local_port);
+  return listener;
+};
+
+class UwsListener implements Listener, Hub {
+  readonly bodyBytesMax: number;
+  draining = false;
+  readonly #options: ListenOptions;
+  readonly #app: UwsApp;
+  readonly #closeSocket: (socket: UwsListenSocket) => void;
+  #socket: UwsListenSocket | null = null;
+  #port = 0;
+  #open = 0;
+  #onIdle: (() => void) | null = null;
+  #drain: Promise<void> | null = null;
+  /** Requests whose body may come in this very tick; handed on at its end at the latest. */
+  #waiting: UwsExchange[] = [];
+
+  readonly #dispatchWaiting = (): void => {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const exchange of waiting) exchange.dispatchOnce(this.#options.handler);
+  };
+
+  constructor(options: ListenOptions, app: UwsApp, closeSocket: (socket: UwsListenSocket) => void) {
+    this.bodyBytesMax = options.bodyBytesMax;
+    this.#options = options;
+    this.#app = app;
+    this.#closeSocket = closeSocket;
+    app.any("/*", (res, req) => this.#accept(res, req));
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  listen(localPort: (socket: UwsListenSocket) => number): Promise<void> {
+    const { host, port } = this.#options;
+    return new Promise((resolve, reject) => {
+      this.#app.listen(host, port, (socket) => {
+        if (socket === false) {
+          const message = `Cannot listen on ${host}, port ${port}.`;
+          reject(new EdgeError("PORT_IN_USE", message, { detail: { host, port } }));
+          return;
+        }
+        this.#socket = socket;
+        this.#port = localPort(socket);
+        resolve();
+      });
+    });
+  }
+
+  stopAccepting(): void {
+    if (this.#socket !== null) this.#closeSocket(this.#socket);
+    this.#socket = null;
+  }
+
+  drain(timeoutMs: number): Promise<void> {
+    this.#drain ??= this.#drainOnce(timeoutMs);
+    return this.#drain;
+  }
+
+  closed(): void {
+    this.#open--;
+    if (this.#open === 0) this.#onIdle?.();
+  }
+
+  async #drainOnce(timeoutMs: number): Promise<void> {
+    this.stopAccepting();
+    this.draining = true;
+    if (this.#open > 0) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#onIdle = resolve;
+      const timer = setTimeout(resolve, timeoutMs);
+      await promise;
+      clearTimeout(timer);
+    }
+    // The last reply is corked until its callback is over: let it out before the sockets are closed.
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#app.close();
+  }
+
+  #accept(res: UwsResponse, req: UwsRequest): void {
+    framing.host = framing.contentLength = framing.transferEncoding = framing.connection = null;
+    packed = "";
+    req.forEach(collect);
+    const method = req.getCaseSensitiveMethod();
+    const path = asciiTarget(req.getUrl());
+    const query = req.getQuery();
+    const url = query === undefined ? path : `${path}?${asciiTarget(query)}`;
+    const refusal = refuseHead(method, url, packed, framing);
+    const authority = framing.host ?? "";
+    this.#open++;
+    const exchange = new UwsExchange(this, res, {
+      method,
+      url,
+      path,
+      host: refusal === null ? (hostOf(authority) ?? "") : "",
+      authority,
+      headers: packed,
+      length: refusal === null ? bodyLength(framing) : 0,
+      closes: refusal !== null || asksToClose(framing.connection),
+    });
+    if (refusal !== null) {
+      exchange.dispatch(() => exchange.refuse(refusal.code, refusal.detail));
+    } else if (!exchange.hasBody) {
+      exchange.dispatch(this.#options.handler);
+    } else {
+      this.#acceptBody(exchange, res);
+    }
+  }
+
+  /**
+   * Most bodies arrive with their heads, and uWS hands them over right after this callback. So the handler is
+   * called with the first chunk, when the body can be had whole, or at the end of the tick.
+   */
+  #acceptBody(exchange: UwsExchange, res: UwsResponse): void {
+    exchange.watchAbort();
+    res.onData((chunk, last) => {
+      exchange.receive(chunk, last);
+      exchange.dispatchOnce(this.#options.handler);
+    });
+    this.#waiting.push(exchange);
+    if (this.#waiting.length === 1) setImmediate(this.#dispatchWaiting);
+  }
+}
+
+function bodyLength(seen: Framing): number {
+  if (seen.transferEncoding !== null) return -1;
+  return seen.contentLength === null ? 0 : Number(seen.contentLength);
+}
