@@ -1,0 +1,77 @@
+// Time as a handler sees it: constant within a slice, told by the host. `Date` is replaced by a class that
+// differs from the engine's only where it would read the machine's clock. Before thaw there is no time: reads
+// are counted, because a snapshot would hand the same moment to every isolate.
+
+import { exposeInterface } from "./interface.ts";
+import type { Port } from "./port.ts";
+
+let port: Port | null = null;
+let bootedAt = 0;
+let reads = 0;
+
+export function thawClock(thawed: Port): void {
+  port = thawed;
+  bootedAt = thawed.now() - thawed.monotonic();
+}
+
+/** How often author code asked for the time before thaw. */
+export function topLevelTimeReads(): number {
+  return reads;
+}
+
+/** For the platform itself: 0 before thaw, never counted. */
+export function monotonicMs(): number {
+  return port === null ? 0 : port.monotonic();
+}
+
+function readNow(): number {
+  if (port !== null) return port.now();
+  reads++;
+  return 0;
+}
+
+const NativeDate = Date;
+const apply = Reflect.apply;
+const construct = Reflect.construct;
+const toDateString = NativeDate.prototype.toString;
+
+/** A function, not a class: Date() without `new` gives a string. */
+function IsletDate(this: unknown, ...parts: unknown[]): unknown {
+  if (new.target === undefined) return apply(toDateString, new NativeDate(readNow()), []);
+  const given = parts.length === 0 ? [readNow()] : parts;
+  return construct(NativeDate, given, new.target);
+}
+
+export const GuestDate: DateConstructor = IsletDate as unknown as DateConstructor;
+
+for (const key of Reflect.ownKeys(NativeDate)) {
+  const descriptor = Object.getOwnPropertyDescriptor(NativeDate, key);
+  if (descriptor !== undefined) Object.defineProperty(GuestDate, key, descriptor);
+}
+const statics = {
+  now(): number {
+    return Math.floor(readNow());
+  },
+};
+Object.defineProperty(GuestDate, "now", { value: statics.now });
+// The engine's own constructor must not be reachable: it reads the machine's clock.
+Object.defineProperty(NativeDate.prototype, "constructor", { value: GuestDate });
+
+export class Performance {
+  now(): number {
+    if (port === null) reads++;
+    return monotonicMs();
+  }
+
+  get timeOrigin(): number {
+    if (port === null) reads++;
+    return bootedAt;
+  }
+
+  toJSON(): { timeOrigin: number } {
+    return { timeOrigin: this.timeOrigin };
+  }
+}
+exposeInterface(Performance, "Performance");
+
+export const performance: Performance = new Performance();

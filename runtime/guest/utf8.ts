@@ -1,0 +1,236 @@
+// UTF-8 in both directions, in JavaScript because a bare V8 isolate has no encoder. The loops are tuned for
+// ASCII, which headers, JSON and most HTML are: long runs are copied without looking at code points.
+
+const apply = Reflect.apply;
+const fromCharCode = String.fromCharCode;
+const subarray = Uint8Array.prototype.subarray;
+const subarray16 = Uint16Array.prototype.subarray;
+
+/** Units per String.fromCharCode call: large enough to amortise it, far below the argument limit. */
+const CHUNK_UNITS = 4096;
+/** Below this, appending unit by unit is faster than a call with a typed array. */
+const SHORT_BYTES = 24;
+const REPLACEMENT = 0xfffd;
+
+/** Owned by decodeRun alone: nothing of the author's runs while it is filled. */
+const units = new Uint16Array(CHUNK_UNITS + 2);
+
+export function encodeUtf8(text: string): Uint8Array<ArrayBuffer> {
+  const length = text.length;
+  const bytes = new Uint8Array(length);
+  for (let i = 0; i < length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit > 0x7f) return encodeRest(text, i, bytes);
+    bytes[i] = unit;
+  }
+  return bytes;
+}
+
+/** How many bytes `text` takes in UTF-8. */
+export function utf8Length(text: string): number {
+  let bytes = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0x80) continue;
+    if (unit < 0x800) bytes += 1;
+    else {
+      bytes += 2;
+      // A pair is two units and four bytes; a lone surrogate becomes the replacement character.
+      if ((unit & 0xfc00) === 0xd800 && (text.charCodeAt(i + 1) & 0xfc00) === 0xdc00) i++;
+    }
+  }
+  return bytes;
+}
+
+function encodeRest(text: string, start: number, ascii: Uint8Array): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(utf8Length(text));
+  for (let i = 0; i < start; i++) bytes[i] = ascii[i] as number;
+  encodeFrom(text, start, bytes, start);
+  return bytes;
+}
+
+function encodeFrom(text: string, from: number, bytes: Uint8Array, to: number): void {
+  let at = to;
+  for (let i = from; i < text.length; i++) {
+    let unit = text.charCodeAt(i);
+    if (unit < 0x80) {
+      bytes[at++] = unit;
+      continue;
+    }
+    if (unit < 0x800) {
+      bytes[at++] = 0xc0 | (unit >> 6);
+      bytes[at++] = 0x80 | (unit & 0x3f);
+      continue;
+    }
+    if ((unit & 0xf800) === 0xd800) {
+      const low = text.charCodeAt(i + 1);
+      if (unit < 0xdc00 && (low & 0xfc00) === 0xdc00) {
+        const point = 0x10000 + ((unit & 0x3ff) << 10) + (low & 0x3ff);
+        bytes[at++] = 0xf0 | (point >> 18);
+        bytes[at++] = 0x80 | ((point >> 12) & 0x3f);
+        bytes[at++] = 0x80 | ((point >> 6) & 0x3f);
+        bytes[at++] = 0x80 | (point & 0x3f);
+        i++;
+        continue;
+      }
+      unit = REPLACEMENT;
+    }
+    bytes[at++] = 0xe0 | (unit >> 12);
+    bytes[at++] = 0x80 | ((unit >> 6) & 0x3f);
+    bytes[at++] = 0x80 | (unit & 0x3f);
+  }
+}
+
+/** Encodes as many whole code points as fit into `target`. */
+export function encodeUtf8Into(
+  text: string,
+  target: Uint8Array,
+): { read: number; written: number } {
+  const room = target.length;
+  let read = 0;
+  let written = 0;
+  while (read < text.length) {
+    const unit = text.charCodeAt(read);
+    if (unit < 0x80) {
+      if (written === room) break;
+      target[written++] = unit;
+      read++;
+      continue;
+    }
+    const pair = (unit & 0xfc00) === 0xd800 && (text.charCodeAt(read + 1) & 0xfc00) === 0xdc00;
+    const size = pair ? 4 : unit < 0x800 ? 2 : 3;
+    if (written + size > room) break;
+    const taken = pair ? 2 : 1;
+    encodeFrom(text.slice(read, read + taken), 0, target, written);
+    read += taken;
+    written += size;
+  }
+  return { read, written };
+}
+
+export interface DecodeOptions {
+  /** Malformed input throws TypeError instead of becoming U+FFFD. */
+  readonly fatal?: boolean;
+  /** Keep a leading byte order mark as a character. */
+  readonly ignoreBom?: boolean;
+}
+
+export function decodeUtf8(bytes: Uint8Array, options?: DecodeOptions): string {
+  const bom =
+    options?.ignoreBom !== true && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+  return decodeRun(bytes, bom ? 3 : 0, options?.fatal === true);
+}
+
+/** Decodes all of `bytes` from `start`; a sequence cut off at the end is malformed. */
+export function decodeRun(bytes: Uint8Array, start: number, fatal: boolean): string {
+  const length = bytes.length;
+  if (length - start <= SHORT_BYTES) {
+    let text = "";
+    let i = start;
+    for (; i < length; i++) {
+      const byte = bytes[i] as number;
+      if (byte > 0x7f) break;
+      text += fromCharCode(byte);
+    }
+    return i === length ? text : text + decodeChunks(bytes, i, fatal);
+  }
+  return decodeChunks(bytes, start, fatal);
+}
+
+function decodeChunks(bytes: Uint8Array, start: number, fatal: boolean): string {
+  const length = bytes.length;
+  let text = "";
+  let i = start;
+  while (i < length) {
+    const limit = i + CHUNK_UNITS < length ? i + CHUNK_UNITS : length;
+    let end = i;
+    while (end < limit && (bytes[end] as number) < 0x80) end++;
+    if (end === limit || end - i > SHORT_BYTES) {
+      text += apply(fromCharCode, null, apply(subarray, bytes, [i, end]) as unknown as number[]);
+      i = end;
+      continue;
+    }
+    i = fillUnits(bytes, i, fatal);
+    text += apply(fromCharCode, null, apply(subarray16, units, [0, filled]) as unknown as number[]);
+  }
+  return text;
+}
+
+/** How many units fillUnits has left in `units`; beside its result to spare an object per chunk. */
+let filled = 0;
+
+/** Decodes into `units` until they are full, the input ends or a long ASCII run begins. */
+function fillUnits(bytes: Uint8Array, from: number, fatal: boolean): number {
+  const length = bytes.length;
+  let at = 0;
+  let i = from;
+  while (i < length && at < CHUNK_UNITS) {
+    const lead = bytes[i++] as number;
+    if (lead < 0x80) {
+      units[at++] = lead;
+      continue;
+    }
+    // Bounds of the second byte: they exclude overlong forms, surrogates and what is above U+10FFFF.
+    let more = 0;
+    let point = 0;
+    let low = 0x80;
+    let high = 0xbf;
+    if (lead >= 0xc2 && lead <= 0xdf) {
+      more = 1;
+      point = lead & 0x1f;
+    } else if (lead >= 0xe0 && lead <= 0xef) {
+      more = 2;
+      point = lead & 0xf;
+      if (lead === 0xe0) low = 0xa0;
+      else if (lead === 0xed) high = 0x9f;
+    } else if (lead >= 0xf0 && lead <= 0xf4) {
+      more = 3;
+      point = lead & 0x7;
+      if (lead === 0xf0) low = 0x90;
+      else if (lead === 0xf4) high = 0x8f;
+    }
+    let valid = more > 0;
+    while (valid && more > 0) {
+      const byte = i < length ? (bytes[i] as number) : 0;
+      if (byte < low || byte > high) valid = false;
+      else {
+        point = (point << 6) | (byte & 0x3f);
+        i++;
+        more--;
+        low = 0x80;
+        high = 0xbf;
+      }
+    }
+    if (!valid) {
+      if (fatal) throw new TypeError("The encoded data was not valid for encoding utf-8");
+      units[at++] = REPLACEMENT;
+    } else if (point < 0x10000) units[at++] = point;
+    else {
+      units[at++] = 0xd7c0 + (point >> 10);
+      units[at++] = 0xdc00 + (point & 0x3ff);
+    }
+  }
+  filled = at;
+  return i;
+}
+
+/** How many bytes at the end begin a sequence that the next chunk may complete: 0 to 3. */
+export function incompleteTail(bytes: Uint8Array): number {
+  const length = bytes.length;
+  for (let back = 1; back <= 3 && back <= length; back++) {
+    const byte = bytes[length - back] as number;
+    if (byte < 0x80) return 0;
+    if (byte < 0xc0) continue;
+    const size = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
+    if (byte < 0xc2 || byte > 0xf4 || size <= back) return 0;
+    if (back === 1) return 1;
+    const second = bytes[length - back + 1] as number;
+    const wrong =
+      (byte === 0xe0 && second < 0xa0) ||
+      (byte === 0xed && second > 0x9f) ||
+      (byte === 0xf0 && second < 0x90) ||
+      (byte === 0xf4 && second > 0x8f);
+    return wrong ? 0 : back;
+  }
+  return 0;
+}
