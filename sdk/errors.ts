@@ -60,6 +60,13 @@ export const CODES = {
   ENDPOINT_NOT_FOUND: { fault: "client", status: 404, retry: false, title: "Endpoint not found", fix: "List what there is: edge list." },
   ENDPOINT_EXISTS: { fault: "client", status: 409, retry: false, title: "An endpoint of this name exists" },
   VERSION_NOT_FOUND: { fault: "client", status: 404, retry: false, title: "Version not found", fix: "List them: edge versions NAME." },
+  NOT_COMPILED: {
+    fault: "client",
+    status: 409,
+    retry: false,
+    title: "Endpoint not compiled",
+    fix: "Compile it: POST /api/endpoints/{id}/compile.",
+  },
   NO_CODE: { fault: "client", status: 422, retry: false, title: "No code to compile" },
   NOT_FOUND: { fault: "client", status: 404, retry: false, title: "The admin API has nothing at this address" },
   // The node itself.

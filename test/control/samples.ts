@@ -1,0 +1,66 @@
+// Records and folders for the control plane's tests.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { DeploymentRecord, EndpointRecord, VersionRecord } from "../../sdk/records.ts";
+
+export const AT = "2026-01-01T00:00:00.000Z";
+
+/** Clock that the test moves. */
+export interface TestClock {
+  now(): number;
+  advance(ms: number): void;
+}
+
+export function testClock(): TestClock {
+  let now = Date.parse(AT);
+  return { now: () => now, advance: (ms) => void (now += ms) };
+}
+
+/** A folder that is gone when the test is: `using folder = temporaryFolder()`. */
+export function temporaryFolder(): { readonly path: string } & Disposable {
+  const path = mkdtempSync(join(tmpdir(), "islet-control-"));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+export function endpoint(name: string, changes: Partial<EndpointRecord> = {}): EndpointRecord {
+  return {
+    id: `id-${name}`,
+    name,
+    description: "",
+    enabled: true,
+    stopped: false,
+    routes: [],
+    draft: null,
+    failure: null,
+    createdAt: AT,
+    updatedAt: AT,
+    ...changes,
+  };
+}
+
+export function version(endpointName: string, id: string): VersionRecord {
+  return {
+    id,
+    endpoint: endpointName,
+    manifest: { name: endpointName, routes: [], vars: {}, limits: {}, drainTimeoutMs: 30_000 },
+    format: "script",
+    bundle: "0".repeat(64),
+    bundleBytes: 1,
+    map: null,
+    start: { kind: "full" },
+    message: "",
+    createdAt: AT,
+  };
+}
+
+export function deployment(endpointName: string, generation: number, id: string): DeploymentRecord {
+  return {
+    endpoint: endpointName,
+    generation,
+    versions: [{ version: id, share: 100 }],
+    message: "",
+    createdAt: AT,
+  };
+}
