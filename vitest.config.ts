@@ -1,10 +1,12 @@
-import { defineConfig } from "vitest/config";
+import { defineConfig, type ViteUserConfig } from "vitest/config";
 
 // The user's own settings must not decide what a test sees.
-const leaking = Object.keys(process.env).filter((name) => /^(EDGE_|NODE_COMPILE_CACHE$)/.test(name));
+const leaking = Object.keys(process.env).filter((name) =>
+  /^(EDGE_|NODE_COMPILE_CACHE$)/.test(name),
+);
 for (const name of leaking) delete process.env[name];
 
-export default defineConfig({
+const config: ViteUserConfig = defineConfig({
   test: {
     pool: "forks",
     execArgv: ["--no-node-snapshot"],
@@ -21,3 +23,5 @@ export default defineConfig({
     restoreMocks: true,
   },
 });
+
+export default config;
