@@ -1,0 +1,164 @@
+// One deployment of an endpoint, live in this worker: loads its isolate when first needed (or when told to
+// prepare), hands requests to it, replaces it when it dies, and drains: no new requests, the old ones finish,
+// then it is disposed of, after the time limit by force.
+
+import { errorData } from "../../sdk/errors.ts";
+import type { Loaded } from "./load.ts";
+import type { InstanceEvents } from "./instance.ts";
+import type { Death } from "./slices.ts";
+import type { Ticket } from "./ticket.ts";
+
+/** Requests that may wait while the isolate loads (a few milliseconds). */
+export const WAITING_MAX = 1_024;
+/** After this many deaths in a row an isolate is not loaded again at once … */
+const DEATHS_MAX = 3;
+/** … but only after this pause: a version that kills its isolate with every request must not only load. */
+const DEATH_PAUSE_MS = 1_000;
+
+export type Load = (events: InstanceEvents) => Promise<Loaded>;
+
+export interface GenerationOptions {
+  readonly load: Load;
+  readonly drainTimeoutMs: number;
+  readonly now: () => number;
+  /** Drained and disposed of. */
+  readonly onGone: () => void;
+  readonly onDeath: (death: Death) => void;
+  readonly onLoadError: (error: unknown) => void;
+}
+
+export class Generation {
+  readonly #options: GenerationOptions;
+  #loaded: Loaded | null = null;
+  #loading: Promise<Loaded> | null = null;
+  #waiting: { ticket: Ticket; clientIp: string }[] = [];
+  #deaths = 0;
+  #pausedUntilMs = 0;
+  #draining = false;
+  #gone = false;
+  #drainTimer: NodeJS.Timeout | null = null;
+
+  constructor(options: GenerationOptions) {
+    this.#options = options;
+  }
+
+  get state(): "loaded" | "draining" {
+    return this.#draining ? "draining" : "loaded";
+  }
+
+  get inFlight(): number {
+    return this.#waiting.length + (this.#loaded?.instance.inFlight ?? 0);
+  }
+
+  heapBytes(): number {
+    return this.#loaded?.heapBytes() ?? 0;
+  }
+
+  /** Loads the isolate; rejects with whatever stopped it. */
+  async prepare(): Promise<void> {
+    if (this.#loaded === null) await this.#load();
+  }
+
+  accept(ticket: Ticket, clientIp: string): void {
+    if (this.#loaded !== null) {
+      this.#loaded.instance.accept(ticket, clientIp);
+      return;
+    }
+    if (this.#options.now() < this.#pausedUntilMs) ticket.fail("ISOLATE_FAILED");
+    else if (this.#waiting.length >= WAITING_MAX) ticket.fail("OVERLOADED");
+    else {
+      this.#waiting.push({ ticket, clientIp });
+      // A failure reaches every waiting ticket in #load.
+      this.#load().catch(() => {});
+    }
+  }
+
+  expire(now: number): void {
+    this.#loaded?.instance.expire(now);
+  }
+
+  /** No new requests from here on; idempotent. */
+  drain(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    if (this.inFlight === 0) {
+      this.#dispose();
+      return;
+    }
+    this.#drainTimer = setTimeout(() => {
+      this.#loaded?.instance.failAll("SHUTTING_DOWN");
+      this.#dispose();
+    }, this.#options.drainTimeoutMs);
+  }
+
+  /** At once, whatever is open. */
+  abandon(): void {
+    this.#draining = true;
+    this.#dispose();
+  }
+
+  async #load(): Promise<Loaded> {
+    this.#loading ??= this.#options.load({
+      idle: () => {
+        if (this.#draining && this.inFlight === 0) this.#dispose();
+      },
+      died: (death) => this.#died(death),
+    });
+    const loading = this.#loading;
+    try {
+      const loaded = await loading;
+      if (this.#loading === loading) this.#arrived(loaded);
+      return loaded;
+    } catch (error) {
+      if (this.#loading === loading) this.#failed(error);
+      throw error;
+    }
+  }
+
+  #arrived(loaded: Loaded): void {
+    this.#loading = null;
+    if (this.#gone) {
+      loaded.dispose();
+      return;
+    }
+    this.#loaded = loaded;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { ticket, clientIp } of waiting) loaded.instance.accept(ticket, clientIp);
+  }
+
+  #failed(error: unknown): void {
+    this.#loading = null;
+    this.#pausedUntilMs = this.#options.now() + DEATH_PAUSE_MS;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { ticket } of waiting) ticket.fail("ISOLATE_FAILED", errorData(error).message);
+    this.#options.onLoadError(error);
+    if (this.#draining) this.#dispose();
+  }
+
+  #died(death: Death): void {
+    const dead = this.#loaded;
+    this.#loaded = null;
+    // A wedged thread still runs in there; touching the isolate could block this one.
+    if (death !== "wedged") dead?.dispose();
+    this.#deaths++;
+    if (this.#deaths >= DEATHS_MAX) {
+      this.#deaths = 0;
+      this.#pausedUntilMs = this.#options.now() + DEATH_PAUSE_MS;
+    }
+    this.#options.onDeath(death);
+    if (this.#draining && this.inFlight === 0) this.#dispose();
+  }
+
+  #dispose(): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    if (this.#drainTimer !== null) clearTimeout(this.#drainTimer);
+    for (const { ticket } of this.#waiting) ticket.fail("SHUTTING_DOWN");
+    this.#waiting = [];
+    this.#loaded?.dispose();
+    this.#loaded = null;
+    this.#options.onGone();
+  }
+}

@@ -1,0 +1,70 @@
+// Which thread a generation's slices run on. Inline (the accepting thread) is cheapest but holds every other
+// connection of the worker while it runs, so it has to be earned by a run of short slices and is lost by one
+// long one, for exponentially longer each time. Pool is for everybody else. Pure: time is an argument.
+
+import type { Trust } from "../../sdk/records.ts";
+
+/** A record (one request, one reply to a call …) may cost this much inline: well under a millisecond. */
+export const INLINE_RECORD_US_MAX = 500;
+/** Short slices in a row that earn the inline lane: enough to have seen the compiled code, not only start-up. */
+export const EARN_SLICES = 20;
+/** First stay in the pool after losing the lane; doubles each time. */
+export const PENALTY_MS_FIRST = 1_000;
+/** An hour: a handler that is slow once a day does not need to prove itself for a week. */
+export const PENALTY_MS_MAX = 3_600_000;
+/** Time one inline slice should take at most, whatever the batch: two ticks of a busy event loop. */
+const INLINE_SLICE_US = 2_000;
+/** Time one pool slice should take at most: far below the slice limit, so that a batch is never cut for its size. */
+const POOL_SLICE_US = 20_000;
+export const BATCH_MAX = 256;
+/** Weight of the newest slice in the moving average. */
+const SMOOTHING = 0.1;
+
+export type Lane = "inline" | "pool";
+
+export interface LaneJudge {
+  lane(nowMs: number): Lane;
+  /** How many records the next slice may hold. */
+  batchMax(lane: Lane): number;
+  /** A slice ended by itself. */
+  ended(nowMs: number, sliceUs: number, records: number): void;
+  /** A slice was cut off. */
+  cut(nowMs: number): void;
+}
+
+export function createLaneJudge(trust: Trust): LaneJudge {
+  let earned = 0;
+  let averageUs = INLINE_RECORD_US_MAX;
+  let penaltyMs = PENALTY_MS_FIRST;
+  let barredUntilMs = 0;
+
+  function lose(nowMs: number): void {
+    if (earned >= EARN_SLICES) {
+      barredUntilMs = nowMs + penaltyMs;
+      penaltyMs = Math.min(penaltyMs * 2, PENALTY_MS_MAX);
+    }
+    earned = 0;
+  }
+
+  return {
+    lane(nowMs) {
+      if (trust !== "own" || earned < EARN_SLICES || nowMs < barredUntilMs) return "pool";
+      return "inline";
+    },
+    batchMax(lane) {
+      const budgetUs = lane === "inline" ? INLINE_SLICE_US : POOL_SLICE_US;
+      return Math.min(BATCH_MAX, Math.max(1, Math.floor(budgetUs / Math.max(averageUs, 1))));
+    },
+    ended(nowMs, sliceUs, records) {
+      const eachUs = sliceUs / Math.max(records, 1);
+      averageUs += (eachUs - averageUs) * SMOOTHING;
+      if (eachUs > INLINE_RECORD_US_MAX) lose(nowMs);
+      else if (nowMs >= barredUntilMs) earned = Math.min(earned + 1, EARN_SLICES);
+    },
+    cut(nowMs) {
+      averageUs = POOL_SLICE_US;
+      earned = Math.max(earned, EARN_SLICES);
+      lose(nowMs);
+    },
+  };
+}

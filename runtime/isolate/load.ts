@@ -1,0 +1,95 @@
+// From a version's files to a live instance: engine, boot, and the author's code where no snapshot holds it.
+
+import { randomBytes } from "node:crypto";
+import type { BundleFormat, Trust } from "../../sdk/records.ts";
+import { STARTUP_CPU_MS_MAX, type Limits } from "../../sdk/limits.ts";
+import type { CallService } from "./call.ts";
+import { createEngine, type Script } from "./engine.ts";
+import { Instance, type InstanceEvents } from "./instance.ts";
+import { createLaneJudge } from "./lane.ts";
+import { SliceRunner, type SliceHost } from "./slices.ts";
+
+/** Restoring the platform takes a few milliseconds; this only stops what is broken. */
+const BOOT_MS_MAX = 2_000;
+
+export type Start =
+  /** Platform and bundle are in the snapshot. */
+  | { readonly kind: "full"; readonly snapshot: ArrayBuffer }
+  /** The bundle runs on top; without a platform snapshot the guest script runs first. */
+  | {
+      readonly kind: "platform";
+      readonly snapshot: ArrayBuffer | null;
+      readonly guest: Script;
+      readonly bundle: Script;
+      readonly format: BundleFormat;
+    };
+
+export interface LoadOptions {
+  readonly start: Start;
+  readonly limits: Limits;
+  readonly trust: Trust;
+  /** The handler's `env`, as JSON. */
+  readonly env: string;
+  readonly host: SliceHost;
+  readonly services: readonly CallService[];
+  readonly events: InstanceEvents;
+  /** V8 lost control of a thread: this process has to be replaced. */
+  readonly onCatastrophic: (message: string) => void;
+}
+
+export interface Loaded {
+  readonly instance: Instance;
+  heapBytes(): number;
+  /** The instance and its isolate. Idempotent. */
+  dispose(): void;
+}
+
+export async function loadInstance(options: LoadOptions): Promise<Loaded> {
+  const { start, limits, host } = options;
+  const engine = createEngine({
+    memoryMb: limits.memoryMb,
+    snapshot: start.snapshot,
+    onCatastrophic: options.onCatastrophic,
+  });
+  try {
+    if (start.kind === "platform" && start.snapshot === null) {
+      engine.run({ ...start.guest, timeoutMs: BOOT_MS_MAX });
+    }
+    const instance = new Instance({
+      limits,
+      services: options.services,
+      now: host.now,
+      events: options.events,
+    });
+    const runner = new SliceRunner(host, createLaneJudge(options.trust), limits.sliceMs, instance);
+    engine.boot(
+      {
+        cells: runner.cells,
+        leaveInline: runner.leaveInline,
+        leavePool: runner.leavePool,
+        seed: randomBytes(32),
+        env: options.env,
+        now: host.now(),
+      },
+      BOOT_MS_MAX,
+    );
+    if (start.kind === "platform") {
+      const script = { ...start.bundle, timeoutMs: STARTUP_CPU_MS_MAX };
+      if (start.format === "module") await engine.runModule(script);
+      else engine.run(script);
+    }
+    instance.attach(runner);
+    runner.attach(engine);
+    return {
+      instance,
+      heapBytes: () => engine.heapBytes(),
+      dispose() {
+        instance.dispose();
+        engine.dispose();
+      },
+    };
+  } catch (error) {
+    engine.dispose();
+    throw error;
+  }
+}

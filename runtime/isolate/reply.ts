@@ -1,0 +1,71 @@
+// From the guest's RESPONSE record to the exchange: checks every value that crosses, and lets reply streams
+// flow only as fast as the socket takes them.
+
+import { BODY } from "../../sdk/bridge.ts";
+import type { Exchange, HeaderList } from "../../sdk/exchange.ts";
+
+export interface ReplyHead {
+  readonly status: number;
+  readonly kind: string;
+  readonly headers: HeaderList;
+  readonly text: string;
+}
+
+/** Pairs of lines; names are tokens in lower case, values have no control characters but tab. */
+const HEADERS = /^(?:[!#$%&'*+\-.^_`|~0-9a-z]+\n[\t\x20-\x7e\x80-\xff]*\n)*$/;
+
+/** null when the record is not what an honest guest sends. */
+export type ParseHead = (payload: string) => ReplyHead | null;
+
+/** Remembers the last header list it found good: most handlers send the same one each time. */
+export function createHeadParser(): ParseHead {
+  let lastGood = "";
+  return (payload) => {
+    const statusEnd = payload.indexOf("\n");
+    const status = Number(payload.slice(0, statusEnd));
+    if (!Number.isInteger(status) || status < 200 || status > 599) return null;
+    const kind = payload.charAt(statusEnd + 1);
+    const headersAt = statusEnd + 3;
+    const headersEnd = kind === BODY.TEXT ? payload.indexOf("\0", headersAt) : payload.length;
+    if (headersEnd < 0) return null;
+    const headers = payload.slice(headersAt, headersEnd);
+    if (headers !== lastGood) {
+      if (!HEADERS.test(headers)) return null;
+      lastGood = headers;
+    }
+    const text = kind === BODY.TEXT ? payload.slice(headersEnd + 1) : "";
+    return { status, kind, headers, text };
+  };
+}
+
+/** Bytes after which credit is given back: fewer crossings than one per chunk, well below the guest's window. */
+const GRANT_BYTES = 64 * 1024;
+
+export class ReplyStream {
+  readonly #exchange: Exchange;
+  readonly #grant: (bytes: number) => void;
+  #owed = 0;
+  #full = false;
+
+  constructor(exchange: Exchange, grant: (bytes: number) => void) {
+    this.#exchange = exchange;
+    this.#grant = grant;
+    exchange.onDrained(() => {
+      this.#full = false;
+      this.#settle();
+    });
+  }
+
+  write(bytes: ArrayBuffer): void {
+    this.#owed += bytes.byteLength;
+    if (!this.#exchange.write(new Uint8Array(bytes))) this.#full = true;
+    if (this.#owed >= GRANT_BYTES) this.#settle();
+  }
+
+  #settle(): void {
+    if (this.#full || this.#owed === 0) return;
+    const bytes = this.#owed;
+    this.#owed = 0;
+    this.#grant(bytes);
+  }
+}

@@ -1,0 +1,15 @@
+// One request on its way through an isolate, as the worker hands it over. Whoever holds the ticket decides its
+// outcome exactly once: `answered` when the handler's reply was taken, `fail` for everything else.
+
+import type { Code } from "../../sdk/errors.ts";
+import type { Exchange } from "../../sdk/exchange.ts";
+import type { Outcome } from "../../sdk/outcome.ts";
+
+export interface Ticket {
+  readonly exchange: Exchange;
+  /** Sends the problem reply if nothing was sent yet, else breaks the reply off; fixes the outcome. */
+  fail(code: Code, logged?: string): void;
+  answered(outcome: Outcome): void;
+  /** A log line of the handler. */
+  log(level: string, text: string): void;
+}
