@@ -1,0 +1,133 @@
+// The door for what people send to be published: schemas, and the one function that turns `unknown` into a
+// typed value or an EdgeError that names the field. The schemas are zod's so that documents (OpenAPI, JSON
+// Schema) can be printed from them.
+
+import { z } from "zod";
+import { EdgeError, type Code, type Json } from "../sdk/errors.ts";
+import {
+  DRAIN_TIMEOUT_MS_DEFAULT,
+  LIMITS,
+  ROUTES_PER_ENDPOINT_MAX,
+  VAR_BYTES_MAX,
+  VARS_PER_ENDPOINT_MAX,
+} from "../sdk/limits.ts";
+import type { PublishRequest } from "../sdk/publish.ts";
+import type { RouteSpec } from "../sdk/records.ts";
+
+/** Shown in lists; longer texts belong elsewhere. */
+export const MESSAGE_CHARS_MAX = 1_000;
+/** Every revision of the registry that touches an endpoint holds its manifest. */
+export const VARS_BYTES_MAX: number = 256 * 1024;
+/** As a drain keeps a replaced isolate in memory, nobody may ask for more than an hour. */
+const DRAIN_TIMEOUT_MS_MAX = 3_600_000;
+const ROUTE_CHARS_MAX = 2_048;
+const HOST_CHARS_MAX = 255;
+const METHODS_MAX = 20;
+
+const NAME: RegExp = /^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+/** Such a name could be another endpoint's id, and both address endpoints. */
+const UUID: RegExp = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+/** Token characters of RFC 9110, letters first: no method has others. */
+const METHOD: RegExp = /^[A-Za-z][A-Za-z0-9_-]{0,31}$/;
+
+export const nameSchema: z.ZodType<string, string> = z
+  .string()
+  .regex(NAME, "1 to 63 of a-z, 0-9 and -, beginning with a letter and not ending with -")
+  .refine((name) => !UUID.test(name), "a name may not look like an id");
+
+const methodSchema = z
+  .string()
+  .regex(METHOD, "no HTTP method")
+  .transform((method) => method.toUpperCase());
+
+export const routeSchema: z.ZodType<RouteSpec, unknown> = z
+  .strictObject({
+    host: z.string().min(1).max(HOST_CHARS_MAX).default("*"),
+    path: z.string().min(1).max(ROUTE_CHARS_MAX),
+    methods: z.array(methodSchema).max(METHODS_MAX).default([]),
+  })
+  .transform(normalRoute);
+
+/** Host in lower case, methods in upper case, each once and in order; ANY and * mean every method. */
+export function normalRoute({ host, path, methods }: RouteSpec): RouteSpec {
+  const upper = methods.map((method) => method.toUpperCase());
+  const isAny = upper.includes("ANY") || upper.includes("*");
+  return { host: host.toLowerCase(), path, methods: isAny ? [] : [...new Set(upper)].toSorted() };
+}
+
+export const routesSchema: z.ZodType<RouteSpec[], unknown> = z
+  .array(routeSchema)
+  .max(ROUTES_PER_ENDPOINT_MAX);
+
+const varsSchema = z
+  .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, "no variable name"), z.json())
+  .refine((vars) => Object.keys(vars).length <= VARS_PER_ENDPOINT_MAX, {
+    message: `at most ${VARS_PER_ENDPOINT_MAX} variables`,
+  })
+  .refine((vars) => Object.values(vars).every((value) => bytesOf(value) <= VAR_BYTES_MAX), {
+    message: `at most ${VAR_BYTES_MAX} bytes each`,
+  })
+  .refine((vars) => bytesOf(vars) <= VARS_BYTES_MAX, {
+    message: `at most ${VARS_BYTES_MAX} bytes together`,
+  });
+
+function bytesOf(value: Json): number {
+  return Buffer.byteLength(JSON.stringify(value));
+}
+
+function limit(name: keyof typeof LIMITS): z.ZodExactOptional<z.ZodNumber> {
+  return z.int().min(1).max(LIMITS[name].max).exactOptional();
+}
+
+const limitsSchema = z.strictObject({
+  sliceMs: limit("sliceMs"),
+  wallMs: limit("wallMs"),
+  memoryMb: limit("memoryMb"),
+  subrequests: limit("subrequests"),
+  bodyBytes: limit("bodyBytes"),
+} satisfies Record<keyof typeof LIMITS, z.ZodType>);
+
+// Optional fields are exact: the contract knows absent fields and no undefined.
+export const publishSchema: z.ZodType<PublishRequest, unknown> = z.strictObject({
+  name: nameSchema,
+  routes: routesSchema.default([]),
+  vars: varsSchema.default({}),
+  limits: limitsSchema.default({}),
+  trust: z.enum(["own", "untrusted"]).exactOptional(),
+  drainTimeoutMs: z.int().min(0).max(DRAIN_TIMEOUT_MS_MAX).default(DRAIN_TIMEOUT_MS_DEFAULT),
+  message: z.string().max(MESSAGE_CHARS_MAX).default(""),
+  format: z.enum(["script", "module"]),
+  code: z.string(),
+  codeSha256: z.string().regex(/^[0-9a-f]{64}$/, "64 hex digits in lower case"),
+  map: z.string().nullable().default(null),
+  bundleMs: z.number().min(0).exactOptional(),
+  dryRun: z.boolean().exactOptional(),
+});
+
+export function parsePublish(input: unknown): PublishRequest {
+  return parseInput(publishSchema, input);
+}
+
+/** Fields whose own codes say more than INPUT_INVALID does. */
+const FIELD_CODES: Readonly<Record<string, Code>> = {
+  name: "NAME_INVALID",
+  routes: "ROUTE_INVALID",
+};
+
+/** The value, or an EdgeError whose detail lists every field that is wrong. */
+export function parseInput<T>(schema: z.ZodType<T, unknown>, input: unknown): T {
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  const fields = result.error.issues.flatMap((issue) => {
+    const at = issue.path.map(String);
+    if (issue.code === "unrecognized_keys") {
+      return issue.keys.map((key) => ({ field: [...at, key].join("."), text: "unknown field" }));
+    }
+    return [{ field: at.join("."), text: issue.message }];
+  });
+  const [first] = fields;
+  const top = first?.text === "unknown field" ? undefined : first?.field.split(".")[0];
+  const code = (top === undefined ? undefined : FIELD_CODES[top]) ?? "INPUT_INVALID";
+  const message = fields.map(({ field, text }) => (field === "" ? text : `${field}: ${text}`));
+  throw new EdgeError(code, message.join("; "), { detail: { fields } });
+}

@@ -1,0 +1,246 @@
+// From code to live: check, store, load beside the old in every worker, commit, wait until every worker routes
+// by it. Until the commit nothing is visible to anybody but a blob that will be collected; the commit is one
+// registry transaction. If the workers cannot follow even so, what was live before is deployed again under a
+// new generation: no failure leaves a node between two versions.
+
+import { EdgeError, type JsonObject } from "../sdk/errors.ts";
+import { BUNDLE_BYTES_MAX, DRAIN_TIMEOUT_MS_DEFAULT, MAP_BYTES_MAX } from "../sdk/limits.ts";
+import type { CheckResult } from "../sdk/node.ts";
+import type { PublishRequest, PublishResult, PublishStage } from "../sdk/publish.ts";
+import type {
+  BundleFormat,
+  ChangeOp,
+  EndpointRecord,
+  Manifest,
+  VersionRecord,
+} from "../sdk/records.ts";
+import { hashOf } from "./blobs.ts";
+import { timestamp } from "./clock.ts";
+import { claimsOf, routesOrDefault, urlsOf, versionIdOf } from "./manifest.ts";
+import type { ControlPorts } from "./ports.ts";
+
+/** Per endpoint; older ones are forgotten, and their blobs collected. */
+export const VERSIONS_KEPT = 50;
+
+/** Code on its way to a version. */
+export interface Candidate {
+  readonly manifest: Manifest;
+  readonly format: BundleFormat;
+  readonly code: string;
+  readonly map: string | null;
+  readonly message: string;
+}
+
+export interface Stored {
+  readonly version: VersionRecord;
+  readonly check: CheckResult;
+}
+
+export type OnStage = (stage: PublishStage) => void;
+
+export interface Live {
+  readonly generation: number;
+  readonly liveMs: number;
+}
+
+/** Throws UPLOAD_CORRUPT or BUNDLE_TOO_LARGE. */
+export function candidateOf(request: PublishRequest): Candidate {
+  const bytes = Buffer.from(request.code);
+  assertSize("bundle", bytes.length, BUNDLE_BYTES_MAX);
+  if (request.map !== null) assertSize("map", Buffer.byteLength(request.map), MAP_BYTES_MAX);
+  const actual = hashOf(bytes);
+  if (actual !== request.codeSha256) {
+    const detail: JsonObject = { expected: request.codeSha256, actual, bytes: bytes.length };
+    throw new EdgeError("UPLOAD_CORRUPT", undefined, { detail });
+  }
+  const { name, vars, limits, trust, drainTimeoutMs = DRAIN_TIMEOUT_MS_DEFAULT } = request;
+  const routes = routesOrDefault(name, request.routes);
+  const manifest = { name, routes, vars, limits, drainTimeoutMs };
+  return {
+    manifest: trust === undefined ? manifest : { ...manifest, trust },
+    format: request.format,
+    code: request.code,
+    map: request.map,
+    message: request.message ?? "",
+  };
+}
+
+function assertSize(what: string, bytes: number, bytesMax: number): void {
+  if (bytes <= bytesMax) return;
+  const text = `The ${what} has ${bytes} bytes; the limit is ${bytesMax}`;
+  throw new EdgeError("BUNDLE_TOO_LARGE", text, { detail: { what, bytes, bytesMax } });
+}
+
+/** Throws ROUTE_INVALID or ROUTE_CONFLICT when the endpoint could not have these routes now. */
+export function assertRoutes(
+  ports: ControlPorts,
+  manifest: Pick<Manifest, "name" | "routes">,
+): void {
+  const others = ports.registry.all().filter(({ endpoint }) => endpoint.name !== manifest.name);
+  const own = manifest.routes.map((route) => ({ ...route, endpoint: manifest.name }));
+  ports.checkRoutes([...claimsOf(others), ...own]);
+}
+
+/** Dry run and snapshot. Stores nothing. */
+export function checkCandidate(
+  ports: ControlPorts,
+  candidate: Pick<Candidate, "code" | "format">,
+  onStage: OnStage,
+): Promise<CheckResult> {
+  const { code, format } = candidate;
+  const bundleHash = hashOf(Buffer.from(code));
+  return ports.checker.check({ code, format, bundleHash, onStage });
+}
+
+/** Checks and stores the blobs; the version is not in the registry yet. */
+export async function storeCandidate(
+  ports: ControlPorts,
+  candidate: Candidate,
+  onStage: OnStage,
+): Promise<Stored> {
+  const { manifest, format, code, map, message } = candidate;
+  const check = await checkCandidate(ports, candidate, onStage);
+  const bytes = Buffer.from(code);
+  const bundle = await ports.blobs.put(bytes);
+  const mapHash = map === null ? null : await ports.blobs.put(Buffer.from(map));
+  const id = versionIdOf({ bundle, format, manifest });
+  const known = ports.registry.version(manifest.name, id);
+  const version: VersionRecord = {
+    id,
+    endpoint: manifest.name,
+    manifest,
+    format,
+    bundle,
+    bundleBytes: bytes.length,
+    map: mapHash,
+    start: check.start,
+    message: known?.message ?? message,
+    createdAt: known?.createdAt ?? timestamp(ports.clock),
+  };
+  return { version, check };
+}
+
+export interface Deploy {
+  readonly version: VersionRecord;
+  /** The record as it shall be. */
+  readonly endpoint: EndpointRecord;
+  readonly message: string;
+}
+
+/** Loads the version everywhere, commits, and waits for the workers; or puts back what was. */
+export async function deploy(ports: ControlPorts, plan: Deploy, onStage: OnStage): Promise<Live> {
+  const { registry, fleet, clock } = ports;
+  const { version, endpoint, message } = plan;
+  const begun = clock.now();
+  onStage("load");
+  await fleet.prepare(version);
+  // Somebody else's routes may have come meanwhile. No await between here and the append's transaction.
+  assertRoutes(ports, version.manifest);
+  const before = registry.get(endpoint.name);
+  const generation = registry.generation(endpoint.name) + 1;
+  const deployment = {
+    endpoint: endpoint.name,
+    generation,
+    versions: [{ version: version.id, share: 100 }],
+    message,
+    createdAt: timestamp(clock),
+  };
+  const forgotten = versionsBeyond(ports, version);
+  const revision = await registry.append([
+    { op: "endpoint.put", endpoint },
+    { op: "version.put", version },
+    { op: "deployment.put", deployment },
+    ...forgotten,
+  ]);
+  onStage("live");
+  try {
+    await fleet.announce(revision);
+  } catch (error) {
+    await putBack(ports, endpoint.name, before);
+    throw error;
+  }
+  if (forgotten.length > 0) collectBlobs(ports);
+  return { generation, liveMs: clock.now() - begun };
+}
+
+type Before = ReturnType<ControlPorts["registry"]["get"]>;
+
+async function putBack(ports: ControlPorts, name: string, before: Before): Promise<void> {
+  const { registry, fleet, clock } = ports;
+  const ops: ChangeOp[] = [];
+  if (before === null) {
+    ops.push({ op: "endpoint.delete", name });
+  } else {
+    const { endpoint, deployment, versions } = before;
+    const generation = registry.generation(name) + 1;
+    // Without an earlier deployment the endpoint is made anew, so that it has none again.
+    if (deployment === null) ops.push({ op: "endpoint.delete", name });
+    ops.push({ op: "endpoint.put", endpoint });
+    for (const version of versions) ops.push({ op: "version.put", version });
+    if (deployment !== null) {
+      const message = "put back after a publish that the workers did not take";
+      const createdAt = timestamp(clock);
+      const again = { ...deployment, generation, message, createdAt };
+      ops.push({ op: "deployment.put", deployment: again });
+    } else {
+      for (const version of registry.versions(name)) ops.push({ op: "version.put", version });
+    }
+  }
+  const revision = await registry.append(ops);
+  // The first failure is the one to report; workers that answer no announcement are the supervisor's to replace.
+  await fleet.announce(revision).catch(() => undefined);
+}
+
+/** The oldest versions that have to go to make room for this one; never one that is deployed. */
+export function versionsBeyond(
+  ports: ControlPorts,
+  coming: Pick<VersionRecord, "endpoint" | "id">,
+): readonly ChangeOp[] {
+  const { endpoint } = coming;
+  const current = ports.registry.get(endpoint);
+  const needed = new Set([coming.id, ...(current?.versions.map(({ id }) => id) ?? [])]);
+  const others = ports.registry.versions(endpoint).filter(({ id }) => !needed.has(id));
+  return others
+    .slice(Math.max(0, VERSIONS_KEPT - needed.size))
+    .map(({ id }) => ({ op: "version.delete", endpoint, id }));
+}
+
+/** Blobs that no version names any more. Those of a publish under way are young enough to be spared. */
+export function collectBlobs({ registry, blobs }: ControlPorts): void {
+  const live = new Set<string>();
+  for (const { endpoint } of registry.all()) {
+    for (const { bundle, map } of registry.versions(endpoint.name)) {
+      live.add(bundle);
+      if (map !== null) live.add(map);
+    }
+  }
+  blobs.collect(live);
+}
+
+export interface ResultInput {
+  readonly version: VersionRecord;
+  readonly check: CheckResult;
+  readonly live: Live;
+  readonly bundleMs: number;
+  readonly begun: number;
+}
+
+export function resultOf(ports: ControlPorts, input: ResultInput): PublishResult {
+  const { version, check, live, bundleMs, begun } = input;
+  return {
+    endpoint: version.endpoint,
+    version: version.id,
+    generation: live.generation,
+    routes: version.manifest.routes,
+    urls: urlsOf(version.manifest.routes, ports.gatewayUrl()),
+    bundleBytes: version.bundleBytes,
+    start: version.start.kind,
+    timingsMs: {
+      bundle: bundleMs,
+      check: check.checkMs,
+      snapshot: check.snapshotMs,
+      live: live.liveMs,
+      total: bundleMs + ports.clock.now() - begun,
+    },
+  };
+}
