@@ -1,0 +1,75 @@
+// How many subrequests each exchange has begun, and how many of an isolate are on their way at once.
+
+/** Exchanges whose counters are kept; far more than an isolate has open at once. */
+const OWNERS_MAX = 4_096;
+
+/** Counts subrequests per exchange. Each redirect that is followed counts as one more, as in workerd. */
+export class SubrequestBudget {
+  readonly max: number;
+  readonly #used = new Map<number, number>();
+
+  constructor(max: number) {
+    this.max = max;
+  }
+
+  /** False when the exchange has none left. */
+  take(owner: number): boolean {
+    const used = this.#used.get(owner) ?? 0;
+    if (used >= this.max) return false;
+    // Background work may begin subrequests after its exchange was forgotten, so the map is bounded by age.
+    this.#used.delete(owner);
+    this.#used.set(owner, used + 1);
+    if (this.#used.size > OWNERS_MAX) {
+      for (const oldest of this.#used.keys()) {
+        this.#used.delete(oldest);
+        break;
+      }
+    }
+    return true;
+  }
+
+  forget(owner: number): void {
+    this.#used.delete(owner);
+  }
+}
+
+export interface Job {
+  start(): void;
+}
+
+/** Lets so many jobs run at once; the others wait in order, and only so many of them. */
+export class Gate {
+  readonly #runningMax: number;
+  readonly #waitingMax: number;
+  readonly #running = new Set<Job>();
+  readonly #waiting = new Set<Job>();
+
+  constructor(options: { readonly runningMax: number; readonly waitingMax: number }) {
+    this.#runningMax = options.runningMax;
+    this.#waitingMax = options.waitingMax;
+  }
+
+  /** False when too many wait. */
+  enter(job: Job): boolean {
+    if (this.#running.size < this.#runningMax) {
+      this.#running.add(job);
+      job.start();
+      return true;
+    }
+    if (this.#waiting.size >= this.#waitingMax) return false;
+    this.#waiting.add(job);
+    return true;
+  }
+
+  /** The job needs its place no more, or never will. Idempotent. */
+  leave(job: Job): void {
+    this.#waiting.delete(job);
+    if (!this.#running.delete(job)) return;
+    for (const next of this.#waiting) {
+      this.#waiting.delete(next);
+      this.#running.add(next);
+      next.start();
+      return;
+    }
+  }
+}

@@ -1,0 +1,164 @@
+// Outbound fetch of one isolate: the host's end of the calls fetch, fetch.pull, fetch.text and fetch.push.
+//
+// fetch answers when the response's head is there; its body stays here and is pulled chunk by chunk or taken as
+// text. Nothing is read from a socket faster than the guest takes it, and nothing is taken from the guest faster
+// than the socket does. The call id of the fetch names it in the other calls.
+//
+// Bounded are: subrequests per exchange (each followed redirect counts), subrequests without a head yet, those
+// that wait for their turn, and responses that are open. A response that nobody reads keeps its connection; when
+// too many are open, the oldest one that nobody has begun to read is given up, and when all are being read the
+// new one fails. It is not given up when its exchange ends: background work may still read it.
+
+import { CALLS } from "../../../sdk/bridge.ts";
+import { EdgeError, errorData } from "../../../sdk/errors.ts";
+import type { Call, CallService } from "../call.ts";
+import { Gate, SubrequestBudget } from "./budget.ts";
+import { parseFetch, parseFetchId } from "./fetch-arguments.ts";
+import { Subrequest } from "./subrequest.ts";
+import { sharedDispatcher, type Dispatcher } from "./undici.ts";
+
+/** Per isolate, from the call to the response's head; enough to keep several requests' fan-outs going. */
+export const CONCURRENCY_MAX_DEFAULT = 16;
+/** Waiting for one of those places: as many as one exchange may ever make. */
+export const WAITING_MAX = 1_000;
+/** Per isolate: what many clients may stream through it at once. Each may hold a connection and 64 KB. */
+export const OPEN_RESPONSES_MAX = 512;
+
+export interface EgressOptions {
+  readonly allowPrivate: boolean;
+  /** Per exchange. */
+  readonly subrequestsMax: number;
+  readonly concurrencyMax?: number;
+  readonly waitingMax?: number;
+  readonly openResponsesMax?: number;
+  /** Instead of the process's shared one, whose guard `allowPrivate` chooses. Not closed here. */
+  readonly dispatcher?: Dispatcher;
+}
+
+export function createEgress(options: EgressOptions): CallService {
+  return new Egress(options);
+}
+
+class Egress implements CallService {
+  readonly #dispatcher: Dispatcher;
+  readonly #budget: SubrequestBudget;
+  readonly #gate: Gate;
+  readonly #openResponsesMax: number;
+  /** Every subrequest that is not over. */
+  readonly #subrequests = new Map<number, Subrequest>();
+  /** Those whose response has a body, in the order of their heads. */
+  readonly #responses = new Set<Subrequest>();
+  #closed = false;
+
+  constructor(options: EgressOptions) {
+    this.#dispatcher = options.dispatcher ?? sharedDispatcher(options.allowPrivate);
+    this.#openResponsesMax = options.openResponsesMax ?? OPEN_RESPONSES_MAX;
+    this.#budget = new SubrequestBudget(options.subrequestsMax);
+    this.#gate = new Gate({
+      runningMax: options.concurrencyMax ?? CONCURRENCY_MAX_DEFAULT,
+      waitingMax: options.waitingMax ?? WAITING_MAX,
+    });
+  }
+
+  call(name: string, call: Call): boolean {
+    try {
+      return this.#handle(name, call);
+    } catch (error) {
+      const { code, message } = errorData(error);
+      call.fail(code, message);
+      return true;
+    }
+  }
+
+  cancel(id: number): void {
+    this.#subrequests.get(id)?.fail("CANCELLED", "The subrequest was aborted.");
+  }
+
+  ownerDone(owner: number): void {
+    this.#budget.forget(owner);
+  }
+
+  close(): void {
+    this.#closed = true;
+    // The latest first: those that still wait for their turn must not get it in between.
+    for (const subrequest of [...this.#subrequests.values()].reverse()) {
+      subrequest.fail("CANCELLED", "The isolate is gone.");
+    }
+  }
+
+  #handle(name: string, call: Call): boolean {
+    switch (name) {
+      case CALLS.FETCH:
+        this.#begin(call);
+        return true;
+      case CALLS.FETCH_PULL:
+        this.#find(parseFetchId(call.args).id).pull(call);
+        return true;
+      case CALLS.FETCH_TEXT:
+        this.#find(parseFetchId(call.args).id).text(call);
+        return true;
+      case CALLS.FETCH_PUSH: {
+        const { id, rest } = parseFetchId(call.args);
+        this.#find(id).push(call, rest === "end");
+        return true;
+      }
+      default:
+        return false;
+    }
+  }
+
+  #begin(call: Call): void {
+    if (this.#closed) throw new EdgeError("CANCELLED", "The isolate is gone.");
+    const parsed = parseFetch(call);
+    if (this.#subrequests.has(call.id)) {
+      throw new EdgeError("CALL_INVALID", "The number of the call is in use.");
+    }
+    this.#charge(call.owner);
+    let charged = true;
+    const subrequest = new Subrequest(call, parsed, {
+      dispatcher: this.#dispatcher,
+      onHop: () => {
+        if (!charged) this.#charge(call.owner);
+        charged = false;
+      },
+      onHead: (arrived) => {
+        this.#gate.leave(arrived);
+        if (arrived.unread) this.#keep(arrived);
+      },
+      onOver: (over) => {
+        this.#gate.leave(over);
+        this.#responses.delete(over);
+        this.#subrequests.delete(over.id);
+      },
+    });
+    this.#subrequests.set(call.id, subrequest);
+    if (!this.#gate.enter(subrequest)) {
+      subrequest.fail("FETCH_FAILED", "Too many subrequests of this endpoint wait for their turn.");
+    }
+  }
+
+  #charge(owner: number): void {
+    if (this.#budget.take(owner)) return;
+    const message = `One request may make ${this.#budget.max} subrequests; redirects count.`;
+    throw new EdgeError("SUBREQUEST_LIMIT", message);
+  }
+
+  #keep(arrived: Subrequest): void {
+    this.#responses.add(arrived);
+    if (this.#responses.size <= this.#openResponsesMax) return;
+    for (const oldest of this.#responses) {
+      if (!oldest.unread) continue;
+      const message = `More than ${this.#openResponsesMax} responses were left open.`;
+      oldest.fail("FETCH_FAILED", message);
+      return;
+    }
+  }
+
+  #find(id: number): Subrequest {
+    const subrequest = this.#subrequests.get(id);
+    if (subrequest !== undefined) return subrequest;
+    const message =
+      "The subrequest is over: its response was read or cancelled, broke off, or was left unread too long.";
+    throw new EdgeError("CANCELLED", message);
+  }
+}

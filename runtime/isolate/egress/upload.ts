@@ -1,0 +1,83 @@
+// A request body that arrives in pushes. Holds at most one chunk: a push is answered when the chunk was taken
+// by the connection, and the guest sends the next one only then. That is the whole backpressure.
+
+import { EdgeError } from "../../../sdk/errors.ts";
+import type { Call } from "../call.ts";
+
+export class Upload {
+  readonly stream: ReadableStream<Uint8Array>;
+  #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
+  #waiting: { readonly call: Call; readonly bytes: ArrayBuffer } | null = null;
+  #demand: (() => void) | null = null;
+  #state: "open" | "unwanted" | "ended" = "open";
+
+  constructor() {
+    this.stream = new ReadableStream<Uint8Array>(
+      {
+        start: (controller) => {
+          this.#controller = controller;
+        },
+        pull: () => this.#pull(),
+        // The peer answered without reading on. What is pushed now waits for the end of the fetch: failing it
+        // at once would make the guest cancel the fetch, and with it an answer such as 413 that it should see.
+        cancel: () => {
+          this.#state = "unwanted";
+        },
+      },
+      { highWaterMark: 0 },
+    );
+  }
+
+  get complete(): boolean {
+    return this.#state === "ended";
+  }
+
+  push(call: Call, bytes: ArrayBuffer): void {
+    if (this.#state === "ended" || this.#waiting !== null) {
+      return call.fail("CALL_INVALID", "The subrequest's body takes one chunk at a time.");
+    }
+    if (bytes.byteLength === 0) return call.ok("");
+    this.#waiting = { call, bytes };
+    if (this.#demand !== null) this.#hand();
+  }
+
+  end(call: Call): void {
+    if (this.#state === "ended" || this.#waiting !== null) {
+      return call.fail("CALL_INVALID", "The subrequest's body has ended or waits.");
+    }
+    if (this.#state === "open") {
+      this.#controller?.close();
+      this.#demand?.();
+    }
+    this.#state = "ended";
+    call.ok("");
+  }
+
+  /** The fetch is over; a chunk that still waits is refused. */
+  close(): void {
+    this.#waiting?.call.fail("CANCELLED", "The subrequest is over.");
+    this.#waiting = null;
+    // Lets go of whoever still waits for a chunk.
+    if (this.#state === "open") this.#controller?.error(new EdgeError("CANCELLED"));
+    this.#state = "ended";
+  }
+
+  #pull(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#demand = resolve;
+      if (this.#waiting !== null) this.#hand();
+    });
+  }
+
+  #hand(): void {
+    const { call, bytes } = this.#waiting ?? {};
+    const demand = this.#demand;
+    this.#waiting = null;
+    this.#demand = null;
+    if (bytes !== undefined && this.#state === "open") {
+      this.#controller?.enqueue(new Uint8Array(bytes));
+      call?.ok("");
+    }
+    demand?.();
+  }
+}
