@@ -17,6 +17,7 @@ export const CODES = {
   NO_ROUTE: { fault: "client", status: 404, retry: false, title: "No endpoint answers this address" },
   METHOD_NOT_ALLOWED: { fault: "client", status: 405, retry: false, title: "This address does not take this method" },
   BAD_REQUEST: { fault: "client", status: 400, retry: false, title: "The request is not valid HTTP" },
+  REQUEST_TIMEOUT: { fault: "client", status: 408, retry: true, title: "The request did not arrive in time" },
   BODY_TOO_LARGE: { fault: "client", status: 413, retry: false, title: "The request body is larger than the limit" },
   URI_TOO_LONG: { fault: "client", status: 414, retry: false, title: "The address is longer than the limit" },
   HEADERS_TOO_LARGE: { fault: "client", status: 431, retry: false, title: "The request headers are larger than the limit" },

@@ -5,10 +5,16 @@
 // set its own: at limitTo, take or read, and from then on with each chunk.
 
 import assert from "node:assert";
-import type { BodySink } from "./exchange.ts";
+import type { BodySink } from "../../sdk/exchange.ts";
 
 /** Bytes held for a reader that is not reading; a socket's receive buffer has this order of size. */
 export const WINDOW_BYTES: number = 256 * 1024;
+
+/**
+ * The rest of a body nobody wants is read and dropped, so that the client gets to see the reply: a close with
+ * bytes unread resets the connection. Beyond this it is not worth the bandwidth.
+ */
+export const DISCARD_BYTES_MAX: number = 64 * 1024 * 1024;
 
 /** What a chunk costs beside its bytes, so that many tiny ones fill the window too. */
 const CHUNK_OVERHEAD_BYTES = 128;

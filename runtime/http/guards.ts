@@ -6,7 +6,7 @@
 
 import { URL_BYTES_MAX } from "../../sdk/limits.ts";
 import type { Code } from "../../sdk/errors.ts";
-import type { HeaderList } from "./exchange.ts";
+import type { HeaderList } from "../../sdk/exchange.ts";
 
 export interface Refusal {
   readonly code: Code;
@@ -20,6 +20,17 @@ export interface Framing {
   contentLength: string | null;
   transferEncoding: string | null;
   connection: string | null;
+}
+
+/** Fields of one name, joined so that two are seen to be two. */
+export function joined(before: string | null, value: string): string {
+  return before === null ? value : `${before}\n${value}`;
+}
+
+/** Of a request that was not refused: Content-Length, -1 for chunked, 0 for no body. */
+export function bodyLength(framing: Framing): number {
+  if (framing.transferEncoding !== null) return -1;
+  return framing.contentLength === null ? 0 : Number(framing.contentLength);
 }
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;

@@ -2,7 +2,7 @@
 
 import { infoOf } from "../../sdk/errors.ts";
 import type { Code } from "../../sdk/errors.ts";
-import type { HeaderList } from "./exchange.ts";
+import type { HeaderList } from "../../sdk/exchange.ts";
 
 export interface ProblemOptions {
   readonly requestId: string;

@@ -1,7 +1,7 @@
 // The head of a reply: which of the handler's headers go out as they are, and how.
 
 import { STATUS_CODES } from "node:http";
-import type { HeaderList } from "./exchange.ts";
+import type { HeaderList } from "../../sdk/exchange.ts";
 
 /**
  * Framing and the connection belong to the listener, and both listeners write Date themselves. Content-Length
@@ -63,6 +63,23 @@ export function readReplyHead(list: HeaderList, head: ReplyHead): void {
       head.rest = value;
     } else head.rest += `\r\n${name}: ${value}`;
   }
+}
+
+/** The same for a listener that writes field by field: names and values in turns. */
+export function replyFields(list: HeaderList): {
+  readonly length: number;
+  readonly fields: string[];
+} {
+  const head: ReplyHead = { length: -1, firstName: "", rest: "", odd: null };
+  readReplyHead(list, head);
+  const fields: string[] = head.odd ?? [];
+  if (head.firstName === "") return { length: head.length, fields };
+  const lines = `${head.firstName}: ${head.rest}`.split("\r\n");
+  for (const line of lines) {
+    const colon = line.indexOf(": ");
+    fields.push(line.slice(0, colon), line.slice(colon + 2));
+  }
+  return { length: head.length, fields };
 }
 
 function parseLength(value: string): number {

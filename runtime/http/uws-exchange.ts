@@ -6,43 +6,20 @@
 // write("") is ignored, so the head of a streamed reply travels with its first chunk.
 
 import type { Code } from "../../sdk/errors.ts";
-import { InboundBody } from "./body.ts";
+import { addressText } from "./address.ts";
+import { DISCARD_BYTES_MAX, InboundBody } from "./body.ts";
 import type { BodySource } from "./body.ts";
-import type { BodySink, Exchange, ExchangeHandler, HeaderList } from "./exchange.ts";
+import type { BodySink, Exchange, ExchangeHandler, HeaderList } from "../../sdk/exchange.ts";
+import type { Hub, RequestHead } from "./hub.ts";
 import { problem } from "./problem.ts";
 import { hasNoBody, readReplyHead, STATUS_LINES } from "./reply-head.ts";
 import type { ReplyHead } from "./reply-head.ts";
+import { headerOf } from "./header-list.ts";
 import { nextRequestId } from "./request-id.ts";
 import type { UwsResponse } from "./uws.ts";
 
 /** Larger bodies are handed to the socket as it takes them, instead of being copied into its queue. */
 const WHOLE_BYTES_MAX: number = 64 * 1024;
-/**
- * The rest of a body nobody wants is read and dropped, so that the client gets to see the reply: a close with
- * bytes unread resets the connection. Beyond this it is not worth the bandwidth.
- */
-const DISCARD_BYTES_MAX: number = 64 * 1024 * 1024;
-
-/** What an exchange needs of its listener. */
-export interface Hub {
-  readonly bodyBytesMax: number;
-  draining: boolean;
-  /** An exchange is complete. */
-  closed(): void;
-}
-
-export interface RequestHead {
-  readonly method: string;
-  readonly url: string;
-  readonly path: string;
-  readonly host: string;
-  readonly authority: string;
-  readonly headers: HeaderList;
-  /** Content-Length, -1 for chunked, 0 for no body. */
-  readonly length: number;
-  readonly closes: boolean;
-}
-
 const EMPTY = new Uint8Array(0);
 /** Filled and read within one synchronous run. */
 const head: ReplyHead = { length: -1, firstName: "", rest: "", odd: null };
@@ -91,6 +68,7 @@ export class UwsExchange implements Exchange, BodySource {
   #replyBody: string | Uint8Array | null = null;
 
   constructor(hub: Hub, res: UwsResponse, request: RequestHead) {
+    hub.opened();
     this.#hub = hub;
     this.#res = res;
     this.method = request.method;
@@ -124,22 +102,14 @@ export class UwsExchange implements Exchange, BodySource {
   /** Known only if asked while the exchange was open; "" after. */
   remoteAddress(): string {
     if (this.#address === null && (this.#state === "open" || this.#state === "streaming")) {
-      this.#address = Buffer.from(this.#res.getRemoteAddressAsText()).toString("latin1");
+      const text = Buffer.from(this.#res.getRemoteAddressAsText()).toString("latin1");
+      this.#address = addressText(text);
     }
     return this.#address ?? "";
   }
 
   header(name: string): string | undefined {
-    const list = this.headers;
-    for (let at = 0; at < list.length;) {
-      const nameEnd = list.indexOf("\n", at);
-      const valueEnd = list.indexOf("\n", nameEnd + 1);
-      if (nameEnd - at === name.length && list.startsWith(name, at)) {
-        return list.slice(nameEnd + 1, valueEnd);
-      }
-      at = valueEnd + 1;
-    }
-    return undefined;
+    return headerOf(this.headers, name);
   }
 
   takeWholeBody(): Uint8Array | null {

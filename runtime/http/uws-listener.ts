@@ -7,11 +7,11 @@
 // and header values lose bytes beyond ASCII at their end. The node listener has none of these.
 
 import { EdgeError } from "../../sdk/errors.ts";
-import type { Listen, ListenOptions, Listener } from "./exchange.ts";
-import { asciiTarget, asksToClose, hostOf, refuseHead } from "./guards.ts";
+import type { Listen, ListenOptions, Listener } from "../../sdk/exchange.ts";
+import { asciiTarget, asksToClose, bodyLength, hostOf, joined, refuseHead } from "./guards.ts";
 import type { Framing } from "./guards.ts";
+import { Hub } from "./hub.ts";
 import { UwsExchange } from "./uws-exchange.ts";
-import type { Hub } from "./uws-exchange.ts";
 import { loadUws } from "./uws.ts";
 import type { UwsApp, UwsListenSocket, UwsRequest, UwsResponse } from "./uws.ts";
 
@@ -44,10 +44,6 @@ function collect(name: string, value: string): void {
   }
 }
 
-function joined(before: string | null, value: string): string {
-  return before === null ? value : `${before}\n${value}`;
-}
-
 export const listenUws: Listen = async (options: ListenOptions): Promise<Listener> => {
   const uws = loadUws();
   const listener = new UwsListener(options, uws.App(), uws.us_listen_socket_close);
@@ -55,16 +51,13 @@ export const listenUws: Listen = async (options: ListenOptions): Promise<Listene
   return listener;
 };
 
-class UwsListener implements Listener, Hub {
-  readonly bodyBytesMax: number;
-  draining = false;
+class UwsListener implements Listener {
+  readonly #hub: Hub;
   readonly #options: ListenOptions;
   readonly #app: UwsApp;
   readonly #closeSocket: (socket: UwsListenSocket) => void;
   #socket: UwsListenSocket | null = null;
   #port = 0;
-  #open = 0;
-  #onIdle: (() => void) | null = null;
   #drain: Promise<void> | null = null;
   /** Requests whose body may come in this very tick; handed on at its end at the latest. */
   #waiting: UwsExchange[] = [];
@@ -76,7 +69,7 @@ class UwsListener implements Listener, Hub {
   };
 
   constructor(options: ListenOptions, app: UwsApp, closeSocket: (socket: UwsListenSocket) => void) {
-    this.bodyBytesMax = options.bodyBytesMax;
+    this.#hub = new Hub(options.bodyBytesMax);
     this.#options = options;
     this.#app = app;
     this.#closeSocket = closeSocket;
@@ -113,21 +106,9 @@ class UwsListener implements Listener, Hub {
     return this.#drain;
   }
 
-  closed(): void {
-    this.#open--;
-    if (this.#open === 0) this.#onIdle?.();
-  }
-
   async #drainOnce(timeoutMs: number): Promise<void> {
     this.stopAccepting();
-    this.draining = true;
-    if (this.#open > 0) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#onIdle = resolve;
-      const timer = setTimeout(resolve, timeoutMs);
-      await promise;
-      clearTimeout(timer);
-    }
+    await this.#hub.drain(timeoutMs);
     // The last reply is corked until its callback is over: let it out before the sockets are closed.
     await new Promise((resolve) => setImmediate(resolve));
     this.#app.close();
@@ -143,8 +124,7 @@ class UwsListener implements Listener, Hub {
     const url = query === undefined ? path : `${path}?${asciiTarget(query)}`;
     const refusal = refuseHead(method, url, packed, framing);
     const authority = framing.host ?? "";
-    this.#open++;
-    const exchange = new UwsExchange(this, res, {
+    const exchange = new UwsExchange(this.#hub, res, {
       method,
       url,
       path,
@@ -165,20 +145,15 @@ class UwsListener implements Listener, Hub {
 
   /**
    * Most bodies arrive with their heads, and uWS hands them over right after this callback. So the handler is
-   * called with the first chunk, when the body can be had whole, or at the end of the tick.
+   * called with the last chunk, when the body can be had whole, or at the end of the tick.
    */
   #acceptBody(exchange: UwsExchange, res: UwsResponse): void {
     exchange.watchAbort();
     res.onData((chunk, last) => {
       exchange.receive(chunk, last);
-      exchange.dispatchOnce(this.#options.handler);
+      if (last) exchange.dispatchOnce(this.#options.handler);
     });
     this.#waiting.push(exchange);
     if (this.#waiting.length === 1) setImmediate(this.#dispatchWaiting);
   }
-}
-
-function bodyLength(seen: Framing): number {
-  if (seen.transferEncoding !== null) return -1;
-  return seen.contentLength === null ? 0 : Number(seen.contentLength);
 }

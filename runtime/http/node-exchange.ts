@@ -1,0 +1,234 @@
+// One request on the node listener. Slower than its uws twin, and simple: node:http keeps the order of
+// pipelined replies, frames bodies and notices a client that goes away, also while its body is held up.
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Code } from "../../sdk/errors.ts";
+import { addressText } from "./address.ts";
+import { DISCARD_BYTES_MAX, InboundBody } from "./body.ts";
+import type { BodySource } from "./body.ts";
+import type { BodySink, Exchange, ExchangeHandler, HeaderList } from "../../sdk/exchange.ts";
+import { headerOf } from "./header-list.ts";
+import type { Hub, RequestHead } from "./hub.ts";
+import { problem } from "./problem.ts";
+import { hasNoBody, replyFields } from "./reply-head.ts";
+import { nextRequestId } from "./request-id.ts";
+
+export class NodeExchange implements Exchange, BodySource {
+  readonly method: string;
+  readonly url: string;
+  readonly path: string;
+  readonly host: string;
+  readonly authority: string;
+  readonly scheme = "http";
+  readonly headers: HeaderList;
+  readonly hasBody: boolean;
+  readonly requestId: string = nextRequestId();
+  readonly #hub: Hub;
+  readonly #req: IncomingMessage;
+  readonly #res: ServerResponse;
+  readonly #body: InboundBody | null;
+  readonly #closes: boolean;
+  #state: "open" | "streaming" | "done" | "gone" = "open";
+  #dispatched = false;
+  #finishing = false;
+  #status = 0;
+  #bytesOut = 0;
+  /** Bytes the reply's Content-Length leaves to send; -1: chunked. */
+  #left = -1;
+  #gone: (() => void) | null = null;
+  #done: (() => void) | null = null;
+  #drained: (() => void) | null = null;
+
+  constructor(hub: Hub, req: IncomingMessage, res: ServerResponse, request: RequestHead) {
+    hub.opened();
+    this.#hub = hub;
+    this.#req = req;
+    this.#res = res;
+    this.method = request.method;
+    this.url = request.url;
+    this.path = request.path;
+    this.host = request.host;
+    this.authority = request.authority;
+    this.headers = request.headers;
+    this.#closes = request.closes;
+    this.hasBody = request.length !== 0;
+    this.#body = this.hasBody ? new InboundBody(this, request.length, hub.bodyBytesMax) : null;
+    res.on("drain", () => this.#drained?.());
+    res.on("finish", () => this.#settle("done"));
+    res.on("close", () => this.#settle("gone"));
+    // Said again by close; without a listener it would end the process.
+    req.on("error", () => {});
+    res.on("error", () => {});
+  }
+
+  get state(): "open" | "streaming" | "done" | "gone" {
+    return this.#state;
+  }
+
+  get status(): number {
+    return this.#status;
+  }
+
+  get bytesOut(): number {
+    return this.#bytesOut;
+  }
+
+  remoteAddress(): string {
+    return addressText(this.#req.socket.remoteAddress ?? "");
+  }
+
+  header(name: string): string | undefined {
+    return headerOf(this.headers, name);
+  }
+
+  takeWholeBody(): Uint8Array | null {
+    return this.#body === null ? null : this.#body.take();
+  }
+
+  readBody(sink: BodySink): void {
+    if (this.#body === null) sink.end();
+    else this.#body.read(sink);
+  }
+
+  pauseBody(): void {
+    this.#body?.pause();
+  }
+
+  resumeBody(): void {
+    this.#body?.resume();
+  }
+
+  limitBody(bytesMax: number): void {
+    this.#body?.limitTo(bytesMax);
+  }
+
+  onDrained(listener: () => void): void {
+    this.#drained = listener;
+  }
+
+  onGone(listener: () => void): void {
+    this.#gone = listener;
+  }
+
+  onDone(listener: () => void): void {
+    this.#done = listener;
+  }
+
+  reply(status: number, headers: HeaderList, body: string | Uint8Array | null): void {
+    if (this.#state !== "open") return;
+    const bytes = body === null ? 0 : Buffer.byteLength(body);
+    const known = body === null && this.method === "HEAD" ? null : bytes;
+    this.#writeHead(status, headers, known);
+    this.#dropBody();
+    this.#finishing = true;
+    if (this.#carriesBody() && body !== null) {
+      this.#bytesOut = bytes;
+      this.#res.end(body);
+    } else this.#res.end();
+  }
+
+  begin(status: number, headers: HeaderList): void {
+    if (this.#state !== "open") return;
+    this.#left = this.#writeHead(status, headers, null);
+    this.#res.flushHeaders();
+  }
+
+  write(chunk: Uint8Array): boolean {
+    if (this.#state !== "streaming" || this.#finishing || !this.#carriesBody()) return true;
+    if (this.#left >= 0) {
+      chunk = chunk.subarray(0, this.#left);
+      this.#left -= chunk.byteLength;
+    }
+    this.#bytesOut += chunk.byteLength;
+    return this.#res.write(chunk);
+  }
+
+  finish(): void {
+    if (this.#state !== "streaming" || this.#finishing) return;
+    // Less than the Content-Length promised: the client must see that it is broken.
+    if (this.#left > 0 && this.#carriesBody()) return this.reset();
+    this.#finishing = true;
+    this.#dropBody();
+    this.#res.end();
+  }
+
+  reset(): void {
+    if (this.#state !== "open" && this.#state !== "streaming") return;
+    this.#settle("done");
+    this.#req.socket.destroy();
+  }
+
+  hold(): void {
+    this.#req.pause();
+  }
+
+  release(): void {
+    this.#req.resume();
+  }
+
+  overflow(bytesMax: number): void {
+    this.refuse("BODY_TOO_LARGE", `The body may have ${bytesMax} bytes.`);
+  }
+
+  refuse(code: Code, detail: string): void {
+    const answer = problem(code, { requestId: this.requestId, detail });
+    this.reply(answer.status, answer.headers, answer.body);
+  }
+
+  /** Reads on from the socket at once; the handler is called when the body is whole or the tick is over. */
+  dispatch(handler: ExchangeHandler): void {
+    const body = this.#body;
+    if (body === null) {
+      handler(this);
+      return;
+    }
+    const once = (): void => {
+      if (this.#dispatched || this.#state !== "open") return;
+      this.#dispatched = true;
+      handler(this);
+    };
+    this.#req.on("data", (chunk: Uint8Array) => body.push(chunk));
+    this.#req.on("end", () => {
+      body.end();
+      once();
+    });
+    setImmediate(once);
+  }
+
+  #carriesBody(): boolean {
+    return this.method !== "HEAD" && !hasNoBody(this.#status);
+  }
+
+  /** `known`: the whole body's length. Answers with the handler's own Content-Length or -1. */
+  #writeHead(status: number, headers: HeaderList, known: number | null): number {
+    this.#state = "streaming";
+    this.#status = status;
+    const { length, fields } = replyFields(headers);
+    const bytes = known ?? length;
+    if (bytes >= 0 && !hasNoBody(status)) fields.push("content-length", String(bytes));
+    if (this.#closesAfter()) fields.push("connection", "close");
+    this.#res.writeHead(status, fields);
+    return length;
+  }
+
+  #closesAfter(): boolean {
+    if (this.#closes || this.#hub.draining) return true;
+    return this.#body !== null && this.#body.missing > DISCARD_BYTES_MAX;
+  }
+
+  #dropBody(): void {
+    if (this.#body !== null && !this.#body.ended) this.#body.discard();
+  }
+
+  /** The first of finish, close and reset says how it ended. */
+  #settle(state: "done" | "gone"): void {
+    if (this.#state === "done" || this.#state === "gone") return;
+    this.#state = state;
+    if (state === "gone") {
+      this.#body?.fail("The client went away.");
+      this.#gone?.();
+    }
+    this.#hub.closed();
+    this.#done?.();
+  }
+}

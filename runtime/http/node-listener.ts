@@ -1,0 +1,174 @@
+// The other listener, over node:http: the strictest parser, HTTP/1.0, absolute-form and ordered pipelining.
+// Slower than uws. The guards run here too, so that both refuse the same requests.
+
+import { createServer, STATUS_CODES } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import type { Code } from "../../sdk/errors.ts";
+import { EdgeError } from "../../sdk/errors.ts";
+import type { HeaderList, Listen, ListenOptions, Listener } from "../../sdk/exchange.ts";
+import { asciiTarget, asksToClose, bodyLength, hostOf, joined, refuseHead } from "./guards.ts";
+import type { Framing } from "./guards.ts";
+import { Hub } from "./hub.ts";
+import { NodeExchange } from "./node-exchange.ts";
+import { problem } from "./problem.ts";
+import { nextRequestId } from "./request-id.ts";
+
+/** As long as uWS keeps an idle connection, so that clients meet the same. */
+const KEEP_ALIVE_MS = 10_000;
+
+export const listenNode: Listen = async (options: ListenOptions): Promise<Listener> => {
+  const listener = new NodeListener(options);
+  await listener.listen();
+  return listener;
+};
+
+class NodeListener implements Listener {
+  readonly #hub: Hub;
+  readonly #options: ListenOptions;
+  readonly #server: Server;
+  #port = 0;
+  #drain: Promise<void> | null = null;
+
+  constructor(options: ListenOptions) {
+    this.#hub = new Hub(options.bodyBytesMax);
+    this.#options = options;
+    this.#server = createServer({
+      insecureHTTPParser: false,
+      maxHeaderSize: options.headerBytesMax,
+      // The guards say it as problem+json.
+      requireHostHeader: false,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      noDelay: true,
+    });
+    this.#server.on("request", (req, res) => this.#accept(req, res));
+    // Any expectation but 100-continue may be ignored (RFC 9110 section 10.1.1), as uWS does.
+    this.#server.on("checkExpectation", (req, res) => this.#accept(req, res));
+    this.#server.on("clientError", refuseUnparsed);
+    this.#server.on("connect", (_req, socket) => {
+      refuseSocket(socket, "BAD_REQUEST", "CONNECT is not taken here.");
+    });
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  listen(): Promise<void> {
+    const { host, port } = this.#options;
+    const server = this.#server;
+    return new Promise((resolve, reject) => {
+      server.once("error", (cause) => {
+        const message = `Cannot listen on ${host}, port ${port}.`;
+        reject(new EdgeError("PORT_IN_USE", message, { cause, detail: { host, port } }));
+      });
+      server.listen({ host, port, reusePort: true }, () => {
+        this.#port = (server.address() as AddressInfo).port;
+        resolve();
+      });
+    });
+  }
+
+  stopAccepting(): void {
+    if (this.#server.listening) this.#server.close();
+  }
+
+  drain(timeoutMs: number): Promise<void> {
+    this.#drain ??= this.#drainOnce(timeoutMs);
+    return this.#drain;
+  }
+
+  async #drainOnce(timeoutMs: number): Promise<void> {
+    this.stopAccepting();
+    await this.#hub.drain(timeoutMs);
+    this.#server.closeAllConnections();
+  }
+
+  #accept(req: IncomingMessage, res: ServerResponse): void {
+    const framing: Framing = {
+      host: null,
+      contentLength: null,
+      transferEncoding: null,
+      connection: null,
+    };
+    const headers = packHeaders(req.rawHeaders, framing);
+    const method = req.method ?? "";
+    const url = originForm(req.url ?? "", framing);
+    // HTTP/1.0 knows no Host header; it may still send one, and then it counts.
+    const refusal =
+      framing.host === null && req.httpVersion === "1.0"
+        ? refuseHead(method, url, headers, { ...framing, host: "localhost" })
+        : refuseHead(method, url, headers, framing);
+    const query = url.indexOf("?");
+    const authority = framing.host ?? "";
+    const exchange = new NodeExchange(this.#hub, req, res, {
+      method,
+      url,
+      path: query < 0 ? url : url.slice(0, query),
+      host: refusal === null ? (hostOf(authority) ?? "") : "",
+      authority,
+      headers,
+      length: refusal === null ? bodyLength(framing) : 0,
+      closes: refusal !== null || asksToClose(framing.connection),
+    });
+    if (refusal === null) exchange.dispatch(this.#options.handler);
+    else exchange.refuse(refusal.code, refusal.detail);
+  }
+}
+
+function packHeaders(raw: readonly string[], framing: Framing): HeaderList {
+  let list = "";
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = (raw[i] ?? "").toLowerCase();
+    const value = decoded(raw[i + 1] ?? "");
+    list += `${name}\n${value}\n`;
+    if (name === "host") framing.host = joined(framing.host, value);
+    else if (name === "connection") framing.connection = joined(framing.connection, value);
+    else if (name === "content-length")
+      framing.contentLength = joined(framing.contentLength, value);
+    else if (name === "transfer-encoding") {
+      framing.transferEncoding = joined(framing.transferEncoding, value);
+    }
+  }
+  return list;
+}
+
+const ASCII = /^[\0-\x7f]*$/;
+
+/** node:http reads bytes as Latin-1, uWS as UTF-8; here both give UTF-8. */
+function decoded(text: string): string {
+  return ASCII.test(text) ? text : Buffer.from(text, "latin1").toString("utf8");
+}
+
+/** Absolute-form carries its own host, which beats the Host header (RFC 9112 section 3.2.2). */
+function originForm(target: string, framing: Framing): string {
+  const absolute = /^https?:\/\/([^/?#]*)(.*)$/is.exec(target);
+  if (absolute === null) return asciiTarget(decoded(target));
+  framing.host = absolute[1] ?? "";
+  const rest = absolute[2] ?? "";
+  return asciiTarget(decoded(rest.startsWith("/") ? rest : `/${rest}`));
+}
+
+/** What node's parser itself refused: there is no request, only a socket. */
+function refuseUnparsed(error: NodeJS.ErrnoException, socket: Duplex): void {
+  // A reply is under way on it, or the client is gone: nothing can be said any more.
+  if (!socket.writable || ("_httpMessage" in socket && socket._httpMessage !== null)) {
+    socket.destroy();
+  } else if (error.code === "HPE_HEADER_OVERFLOW") {
+    refuseSocket(socket, "HEADERS_TOO_LARGE", "The headers are larger than the limit.");
+  } else if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") {
+    refuseSocket(socket, "REQUEST_TIMEOUT", "The request did not arrive in time.");
+  } else {
+    refuseSocket(socket, "BAD_REQUEST", "The request could not be read.");
+  }
+}
+
+function refuseSocket(socket: Duplex, code: Code, detail: string): void {
+  const answer = problem(code, { requestId: nextRequestId(), detail });
+  const fields = answer.headers.replace(/^(.*)\n(.*)\n/gm, "$1: $2\r\n");
+  socket.end(
+    `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status]}\r\n${fields}` +
+      `Content-Length: ${Buffer.byteLength(answer.body)}\r\nConnection: close\r\n\r\n${answer.body}`,
+  );
+}
