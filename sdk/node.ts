@@ -17,6 +17,8 @@ export interface CheckInput {
   readonly format: BundleFormat;
   readonly code: string;
   readonly bundleHash: string;
+  /** For places in what the module throws; without it they are those of the bundle. */
+  readonly map?: string | null;
   readonly onStage?: (stage: PublishStage) => void;
 }
 

@@ -1,0 +1,291 @@
+// Checks code before it may reach a worker: a dry run on top of the platform exactly as a worker would do it,
+// then the full snapshot where that is safe, probed in a process that knows nothing of how it was made.
+//
+// Refuses what fails the dry run. What fails later costs only the full snapshot: the version then starts from
+// the platform's snapshot, with a code cache. Nothing of the author's runs in this process.
+
+import { EdgeError } from "../sdk/errors.ts";
+import type { Code } from "../sdk/errors.ts";
+import { BUNDLE_BYTES_MAX, STARTUP_CPU_MS_MAX, STARTUP_MEMORY_MB_MAX } from "../sdk/limits.ts";
+import type { Checker, CheckInput, CheckResult } from "../sdk/node.ts";
+import { diagnosticsError } from "./diagnostics.ts";
+import type { Guest } from "./guest.ts";
+import type { JailEnd, Jails } from "./jails.ts";
+import type { Inspection, JailVerdict } from "./jail-protocol.ts";
+import { codeCacheKey, snapshotKey } from "./snapshot-store.ts";
+import type { SnapshotBasis, SnapshotStore } from "./snapshot-store.ts";
+import { createStackMapper } from "./source-map.ts";
+import { createTurns } from "./turns.ts";
+
+export interface CheckerOptions {
+  readonly guest: Guest;
+  /** Its guestHash is the guest's. */
+  readonly basis: SnapshotBasis;
+  readonly store: SnapshotStore;
+  readonly jails: Jails;
+}
+
+export interface PlatformChecker extends Checker {
+  /** Makes the platform's own snapshot unless a whole one is stored. Resolves to its key, null when it cannot be made. */
+  preparePlatform(): Promise<string | null>;
+}
+
+/** The dry run's own limits act within a second; only code that ignores them lives until here. */
+const CHECK_TIMEOUT_MS: number = STARTUP_CPU_MS_MAX * 5 + 1_000;
+/** About 40 ms on an idle machine. */
+const SNAPSHOT_TIMEOUT_MS = 4_000;
+const PROBE_TIMEOUT_MS = 4_000;
+/** Each takes a core and up to 512 MB. */
+const CHECKS_AT_ONCE_MAX = 2;
+/** At about 150 ms a check, what a person would still wait for. */
+const CHECKS_WAITING_MAX = 64;
+
+export function createChecker(options: CheckerOptions): PlatformChecker {
+  const turns = createTurns(CHECKS_AT_ONCE_MAX, CHECKS_WAITING_MAX);
+  let platform: Promise<string | null> | null = null;
+  const preparePlatform = (): Promise<string | null> => (platform ??= makePlatform(options));
+  return {
+    preparePlatform,
+    async check(input) {
+      const bytes = Buffer.byteLength(input.code);
+      if (bytes > BUNDLE_BYTES_MAX) {
+        const message = `The bundle has ${bytes} bytes, the limit is ${BUNDLE_BYTES_MAX}`;
+        throw new EdgeError("BUNDLE_TOO_LARGE", message);
+      }
+      return await turns.take(async () => checkNow(options, await preparePlatform(), input));
+    },
+  };
+}
+
+async function makePlatform(options: CheckerOptions): Promise<string | null> {
+  const { guest, store, jails } = options;
+  const key = snapshotKey(options.basis, null);
+  jails.refill();
+  if (store.read(key) !== null) return key;
+  const candidate = store.candidatePath();
+  const job = { kind: "platform", guestCode: guest.code, candidate } as const;
+  const made = await jails.run(job, { timeoutMs: SNAPSHOT_TIMEOUT_MS });
+  jails.refill();
+  const failure = failureOf(made) ?? (await probe(options, candidate, false));
+  if (failure === null) {
+    store.promote(candidate, key);
+    return key;
+  }
+  store.discard(candidate);
+  return null;
+}
+
+async function checkNow(
+  options: CheckerOptions,
+  platform: string | null,
+  input: CheckInput,
+): Promise<CheckResult> {
+  const { guest, jails, store } = options;
+  const candidate = store.candidatePath();
+  const began = performance.now();
+  const dryRun: { passed: Passed | null } = { passed: null };
+  input.onStage?.("check");
+  try {
+    const end = await jails.run(
+      {
+        kind: "check",
+        guestCode: guest.code,
+        platform: platform === null ? null : options.store.path(platform),
+        format: input.format,
+        code: input.code,
+        candidate,
+      },
+      {
+        timeoutMs: CHECK_TIMEOUT_MS,
+        nextTimeoutMs: SNAPSHOT_TIMEOUT_MS,
+        onStage: ({ inspection }) => {
+          dryRun.passed = { at: performance.now(), inspection };
+          input.onStage?.("snapshot");
+        },
+      },
+    );
+    const { passed } = dryRun;
+    if (passed === null) throw refusal(end, input);
+    assertAllowed(passed.inspection);
+    const checkMs = passed.at - began;
+    const reason = snapshotFailure(end) ?? (await probe(options, candidate, true));
+    const start = await settleStart(options, platform, input, candidate, reason);
+    return { start, checkMs, snapshotMs: performance.now() - passed.at };
+  } finally {
+    store.discard(candidate);
+    jails.refill();
+  }
+}
+
+interface Passed {
+  readonly at: number;
+  readonly inspection: Inspection;
+}
+
+async function settleStart(
+  options: CheckerOptions,
+  platform: string | null,
+  input: CheckInput,
+  candidate: string,
+  reason: string | null,
+): Promise<CheckResult["start"]> {
+  if (reason === null) {
+    options.store.promote(candidate, snapshotKey(options.basis, input.bundleHash));
+    return { kind: "full" };
+  }
+  if (input.format === "script") await makeCodeCache(options, platform, input);
+  return { kind: "platform", reason };
+}
+
+/** Only speeds up loading, so that a failure here is no failure. */
+async function makeCodeCache(
+  options: CheckerOptions,
+  platform: string | null,
+  input: CheckInput,
+): Promise<void> {
+  const candidate = options.store.candidatePath();
+  const end = await options.jails.run(
+    {
+      kind: "cache",
+      guestCode: options.guest.code,
+      platform: platform === null ? null : options.store.path(platform),
+      code: input.code,
+      candidate,
+    },
+    { timeoutMs: CHECK_TIMEOUT_MS },
+  );
+  if (failureOf(end) === null) {
+    options.store.promote(candidate, codeCacheKey(options.basis, input.bundleHash));
+  } else {
+    options.store.discard(candidate);
+  }
+}
+
+/** Why a snapshot cannot be used, or null. */
+async function probe(
+  options: CheckerOptions,
+  candidate: string,
+  bundle: boolean,
+): Promise<string | null> {
+  const job = { kind: "probe", snapshot: candidate, bundle } as const;
+  const failure = failureOf(await options.jails.run(job, { timeoutMs: PROBE_TIMEOUT_MS }));
+  return failure === null ? null : `A snapshot of the module does not load: ${failure}`;
+}
+
+function snapshotFailure(end: JailEnd): string | null {
+  if (end.kind === "verdict" && end.verdict.kind === "checked") {
+    return end.verdict.snapshot.made ? null : end.verdict.snapshot.reason;
+  }
+  return `The module cannot be snapshotted: ${failureOf(end) ?? "no answer"}`;
+}
+
+function failureOf(end: JailEnd): string | null {
+  switch (end.kind) {
+    case "timeout":
+      return "it takes too long";
+    case "memory":
+      return "it takes too much memory";
+    case "died":
+      return `the process died (${end.how})`;
+    case "verdict":
+      return verdictFailure(end.verdict);
+  }
+}
+
+function verdictFailure(verdict: JailVerdict): string | null {
+  switch (verdict.kind) {
+    case "checked":
+    case "done":
+      return null;
+    case "timeout":
+      return "it takes too long";
+    case "memory":
+      return "it takes too much memory";
+    case "threw":
+    case "failed":
+    case "catastrophic":
+      return verdict.message;
+  }
+}
+
+function assertAllowed(inspection: Inspection): void {
+  const call = inspection.io[0];
+  if (call !== undefined) throw topLevelIo(call);
+  if (inspection.handler === "none") throw new EdgeError("NO_DEFAULT_EXPORT");
+}
+
+function topLevelIo(call: string): EdgeError {
+  const message = `The module calls ${call} while it loads`;
+  return new EdgeError("TOP_LEVEL_IO", message, { detail: { call } });
+}
+
+function refusal(end: JailEnd, input: CheckInput): EdgeError {
+  switch (end.kind) {
+    case "timeout":
+      return startupCpu();
+    case "memory":
+      return startupMemory();
+    case "died":
+      return new EdgeError(
+        "STARTUP_CRASH",
+        `The module crashes the engine while it loads: ${end.how}`,
+      );
+    case "verdict":
+      return refusalOf(end.verdict, input);
+  }
+}
+
+function refusalOf(verdict: JailVerdict, input: CheckInput): EdgeError {
+  switch (verdict.kind) {
+    case "timeout":
+      return startupCpu();
+    case "memory":
+      return startupMemory();
+    case "catastrophic":
+      return /memory|heap/i.test(verdict.message)
+        ? startupMemory()
+        : new EdgeError("STARTUP_CRASH", `The engine gave up: ${verdict.message}`);
+    case "threw":
+      return thrown(verdict, input);
+    case "failed":
+    case "checked":
+    case "done":
+      return new EdgeError("INTERNAL", "The check did not come to an end", { cause: verdict });
+  }
+}
+
+function startupCpu(): EdgeError {
+  const message = `The module's top level takes more than ${STARTUP_CPU_MS_MAX} ms of CPU time`;
+  return new EdgeError("STARTUP_CPU", message, { detail: { limitMs: STARTUP_CPU_MS_MAX } });
+}
+
+function startupMemory(): EdgeError {
+  const message = `The module's top level takes more than ${STARTUP_MEMORY_MB_MAX} MB of memory`;
+  return new EdgeError("STARTUP_MEMORY", message, { detail: { limitMb: STARTUP_MEMORY_MB_MAX } });
+}
+
+/** What the guest puts before the name of a call that is not allowed while a module loads. */
+const TOP_LEVEL_IO = /TOP_LEVEL_IO: (\S+)/;
+
+function thrown(verdict: JailVerdict & { kind: "threw" }, input: CheckInput): EdgeError {
+  const call = TOP_LEVEL_IO.exec(verdict.message)?.[1];
+  const mapper = createStackMapper(input.map ?? null);
+  const place = mapper.topPosition(`${verdict.message}\n${verdict.stack}`);
+  const code: Code = verdict.syntax ? "SOURCE_INVALID" : "TOP_LEVEL_THROW";
+  const text = call === undefined ? describeThrown(verdict) : `${call} is called at top level`;
+  const diagnostic = {
+    file: place?.file ?? "",
+    line: place?.line ?? 0,
+    column: place?.column ?? 0,
+    text,
+    severity: "error",
+  } as const;
+  const finding = { diagnostic, lineText: "", length: 0 };
+  return diagnosticsError(call === undefined ? code : "TOP_LEVEL_IO", [finding], verdict);
+}
+
+function describeThrown({ name, message }: JailVerdict & { kind: "threw" }): string {
+  // isolated-vm appends the place to a SyntaxError's message; the diagnostic has it already.
+  const plain = message.replace(/ \[islet:bundle:\d+:\d+\]$/, "");
+  return name === "" ? `The module throws ${plain}` : `${name}: ${plain}`;
+}

@@ -1,0 +1,141 @@
+// Builds the guest script: the web platform and the bridge's inner end, as one script whose evaluation leaves
+// one script-scope constant. Kept on disk and reused while none of its sources has changed, because the
+// supervisor waits for it when it starts.
+
+import { createHash, randomUUID } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { diagnosticsError, findingOf } from "./diagnostics.ts";
+import { runEsbuild } from "./esbuild.ts";
+import type { BuildOptions, Built } from "./esbuild.ts";
+import { GUEST_NAME } from "./script.ts";
+
+export interface GuestInput {
+  /** The module whose exports become the guest's global constant. */
+  readonly entry: string;
+  readonly cacheDir: string;
+}
+
+export interface Guest {
+  readonly code: string;
+  /** SHA-256 of `code`. */
+  readonly hash: string;
+}
+
+interface CachedGuest {
+  /** Of the options: another way of building is another guest. */
+  readonly recipe: string;
+  /** Source file, relative to the entry's folder → SHA-256. */
+  readonly inputs: { readonly [file: string]: string };
+  readonly code: string;
+  readonly hash: string;
+}
+
+const OPTIONS = {
+  bundle: true,
+  format: "iife",
+  globalName: "__guest",
+  platform: "neutral",
+  target: "es2024",
+  mainFields: ["module", "main"],
+  conditions: ["module"],
+  charset: "ascii",
+  treeShaking: true,
+  minify: false,
+  legalComments: "none",
+  sourcemap: false,
+  tsconfigRaw: {},
+} as const satisfies BuildOptions;
+
+export async function buildGuest(input: GuestInput): Promise<Guest> {
+  const entry = resolve(input.entry);
+  const root = dirname(entry);
+  const recipe = sha256(JSON.stringify(OPTIONS) + wrapGuest(""));
+  const file = join(input.cacheDir, `guest-${sha256(entry).slice(0, 16)}.json`);
+  const cached = readCached(file);
+  if (cached !== null && cached.recipe === recipe && isFresh(root, cached)) {
+    return { code: cached.code, hash: cached.hash };
+  }
+  const outcome = await runEsbuild({
+    ...OPTIONS,
+    entryPoints: [entry],
+    absWorkingDir: root,
+    outfile: join(root, "guest.js"),
+  });
+  if (!outcome.ok) {
+    throw diagnosticsError(
+      "SOURCE_INVALID",
+      outcome.errors.map((error) => findingOf(error, "error")),
+    );
+  }
+  const code = wrapGuest(outcome.built.outputFiles[0]?.text ?? "");
+  const guest = { code, hash: sha256(code) };
+  const inputs = hashInputs(root, outcome.built);
+  writeCached(file, { recipe, inputs, ...guest });
+  return guest;
+}
+
+/** The exports object of the bundler is open and full of getters; the constant is frozen and plain. */
+function wrapGuest(code: string): string {
+  const frozen = "Object.freeze(Object.assign({ __proto__: null }, __guest))";
+  return `const ${GUEST_NAME} = (() => { "use strict";\n${code}\nreturn ${frozen}; })();`;
+}
+
+function hashInputs(root: string, built: Built): CachedGuest["inputs"] {
+  const files = Object.keys(built.metafile.inputs).filter((file) =>
+    existsSync(resolve(root, file)),
+  );
+  return Object.fromEntries(
+    files.map((file) => [
+      relative(root, resolve(root, file)),
+      sha256(readFileSync(resolve(root, file))),
+    ]),
+  );
+}
+
+function isFresh(root: string, cached: CachedGuest): boolean {
+  return (
+    sha256(cached.code) === cached.hash &&
+    Object.entries(cached.inputs).every(([file, hash]) => {
+      const path = resolve(root, file);
+      return existsSync(path) && sha256(readFileSync(path)) === hash;
+    })
+  );
+}
+
+function readCached(file: string): CachedGuest | null {
+  if (!existsSync(file)) return null;
+  try {
+    const value: unknown = JSON.parse(readFileSync(file, "utf8"));
+    return isCached(value) ? value : null;
+  } catch {
+    // Damaged: built anew.
+    return null;
+  }
+}
+
+function isCached(value: unknown): value is CachedGuest {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "recipe" in value &&
+    "inputs" in value &&
+    typeof value.inputs === "object" &&
+    value.inputs !== null &&
+    "code" in value &&
+    typeof value.code === "string" &&
+    "hash" in value &&
+    typeof value.hash === "string"
+  );
+}
+
+function writeCached(file: string, cached: CachedGuest): void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const temporary = `${file}.${randomUUID()}`;
+  writeFileSync(temporary, JSON.stringify(cached), { mode: 0o600 });
+  renameSync(temporary, file);
+}
+
+function sha256(data: string | Uint8Array): string {
+  return createHash("sha256").update(data).digest("hex");
+}

@@ -1,0 +1,80 @@
+// What the checker and its children say to each other over Node's message channel: one job in, stages and one
+// verdict out. The code of authors runs in the child; the child may die at any point instead of answering.
+
+import type { BundleFormat } from "../sdk/records.ts";
+
+export interface CheckJob {
+  readonly kind: "check";
+  readonly guestCode: string;
+  /** File of the platform snapshot, made with writeChecked; null: run the guest script instead. */
+  readonly platform: string | null;
+  readonly format: BundleFormat;
+  readonly code: string;
+  /** Where to write the full snapshot, when the dry run allows one. */
+  readonly candidate: string;
+}
+
+export interface PlatformJob {
+  readonly kind: "platform";
+  readonly guestCode: string;
+  readonly candidate: string;
+}
+
+/** Loads a snapshot as a worker will, and boots it. */
+export interface ProbeJob {
+  readonly kind: "probe";
+  readonly snapshot: string;
+  /** Whether it holds a bundle, whose handler must still be there. */
+  readonly bundle: boolean;
+}
+
+/** Makes V8's code cache for a bundle that will run on top of the platform. */
+export interface CacheJob {
+  readonly kind: "cache";
+  readonly platform: string | null;
+  readonly guestCode: string;
+  readonly code: string;
+  readonly candidate: string;
+}
+
+export type JailJob = CheckJob | PlatformJob | ProbeJob | CacheJob;
+
+/** What the guest tells about the module it has loaded. */
+export interface Inspection {
+  readonly handler: string;
+  /** Calls that must not happen at top level, by name. */
+  readonly io: readonly string[];
+  /** What of the outside was read at top level, for people; [] when nothing was. */
+  readonly reads: readonly string[];
+}
+
+export type JailVerdict =
+  | {
+      readonly kind: "checked";
+      readonly inspection: Inspection;
+      readonly snapshot: SnapshotVerdict;
+    }
+  | { readonly kind: "done" }
+  /** The author's code threw. */
+  | {
+      readonly kind: "threw";
+      readonly syntax: boolean;
+      readonly name: string;
+      readonly message: string;
+      readonly stack: string;
+    }
+  | { readonly kind: "timeout" }
+  | { readonly kind: "memory" }
+  | { readonly kind: "catastrophic"; readonly message: string }
+  /** The job could not be done for a reason that is not the author's. */
+  | { readonly kind: "failed"; readonly message: string };
+
+export type SnapshotVerdict =
+  | { readonly made: true }
+  | { readonly made: false; readonly reason: string };
+
+export type JailReport =
+  | { readonly type: "ready" }
+  /** The dry run passed; what follows can at worst cost the snapshot. */
+  | { readonly type: "stage"; readonly inspection: Inspection }
+  | { readonly type: "verdict"; readonly verdict: JailVerdict };

@@ -1,0 +1,188 @@
+// Child processes in which authors' code may do its worst: each takes one job and is killed after it. A few
+// wait, already started, because starting Node takes longer than a whole check.
+//
+// A child cannot be asked to stop: its thread may be stuck in code that nothing interrupts. So the clock, the
+// memory watch and the kill are here, and the kernel's limits end it even if this process dies first.
+
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import type { JailJob, JailReport, JailVerdict } from "./jail-protocol.ts";
+
+export interface JailOptions {
+  /** The child's main module. */
+  readonly main: string;
+  readonly v8Flags: readonly string[];
+  /** Node's compile cache, so that children start faster; null for none. */
+  readonly compileCacheDir: string | null;
+  /** Children kept started. One check uses two. */
+  readonly standby: number;
+}
+
+export type JailEnd =
+  | { readonly kind: "verdict"; readonly verdict: JailVerdict }
+  /** It had to be killed, or died. */
+  | { readonly kind: "timeout" }
+  | { readonly kind: "memory" }
+  | { readonly kind: "died"; readonly how: string };
+
+export interface JailRun {
+  readonly timeoutMs: number;
+  /** The dry run passed; from here on `nextTimeoutMs` counts. */
+  readonly onStage?: (report: JailReport & { type: "stage" }) => void;
+  readonly nextTimeoutMs?: number;
+}
+
+export interface Jails {
+  run(job: JailJob, run: JailRun): Promise<JailEnd>;
+  /** Starts what is missing of the standby children. */
+  refill(): void;
+  /** Kills every child, also those at work. */
+  close(): void;
+}
+
+/** A child that has not come up by then will not. */
+const START_TIMEOUT_MS = 15_000;
+/** Resident size at which a child is killed: Node itself, the isolate's limit, and as much again. */
+const RSS_BYTES_MAX: number = 512 * 1024 * 1024;
+const RSS_PERIOD_MS = 20;
+/** Linux counts in pages; every platform with prebuilt binaries has these. */
+const PAGE_BYTES = 4096;
+/** For a child whose parent died while its thread was stuck. */
+const CPU_SECONDS_MAX = 30;
+/** Kilobytes of writable memory. V8 reserves half a gigabyte for code per isolate, so it cannot be tight. */
+const DATA_KB_MAX = 4_000_000;
+const STDERR_CHARS_MAX = 4096;
+const OUT_OF_MEMORY = /out of memory|allocation failed|heap limit/i;
+
+export function openJails(options: JailOptions): Jails {
+  const waiting: Child[] = [];
+  const alive = new Set<Child>();
+  let closed = false;
+
+  function start(): Child {
+    const child = startChild(options);
+    alive.add(child);
+    child.process.once("close", () => {
+      alive.delete(child);
+      const at = waiting.indexOf(child);
+      if (at >= 0) waiting.splice(at, 1);
+    });
+    return child;
+  }
+
+  return {
+    async run(job, run) {
+      const child = waiting.shift() ?? start();
+      try {
+        return await child.work(job, run);
+      } finally {
+        child.kill();
+      }
+    },
+    refill() {
+      while (!closed && waiting.length < options.standby) waiting.push(start());
+    },
+    close() {
+      closed = true;
+      for (const child of alive) child.kill();
+    },
+  };
+}
+
+interface Child {
+  readonly process: ChildProcess;
+  work(job: JailJob, run: JailRun): Promise<JailEnd>;
+  kill(): void;
+}
+
+function startChild(options: JailOptions): Child {
+  const limits = `ulimit -c 0; ulimit -t ${CPU_SECONDS_MAX}; ulimit -d ${DATA_KB_MAX}`;
+  const node = [process.execPath, "--no-node-snapshot", ...options.v8Flags, options.main];
+  const cache = options.compileCacheDir;
+  const child = spawn("/bin/sh", ["-c", `${limits}; exec "$@"`, "sh", ...node], {
+    stdio: ["ignore", "ignore", "pipe", "ipc"],
+    serialization: "advanced",
+    env: cache === null ? {} : { NODE_COMPILE_CACHE: cache },
+  });
+  let stderr = "";
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    if (stderr.length < STDERR_CHARS_MAX) stderr += text;
+  });
+  let finished = false;
+  let ready = false;
+  let died: string | null = null;
+  child.on("message", (report: JailReport) => {
+    if (report.type === "ready") ready = true;
+  });
+  child.once("error", (error) => (died = error.message));
+  child.once("close", (code, signal) => (died = signal ?? `exit code ${code}`));
+  idle(child);
+
+  function work(job: JailJob, run: JailRun): Promise<JailEnd> {
+    busy(child);
+    return new Promise((settle) => {
+      let timer: NodeJS.Timeout;
+      const end = (how: JailEnd): void => {
+        if (finished) return;
+        finished = true;
+        clearTimeout(timer);
+        clearInterval(watch);
+        settle(how);
+      };
+      const arm = (ms: number): void => {
+        clearTimeout(timer);
+        timer = setTimeout(() => end({ kind: "timeout" }), ms);
+      };
+      const watch = setInterval(() => {
+        void residentBytes(child.pid).then((bytes) => {
+          if (bytes > RSS_BYTES_MAX) end({ kind: "memory" });
+        });
+      }, RSS_PERIOD_MS);
+      const gone = (how: string): void =>
+        end(OUT_OF_MEMORY.test(stderr) ? { kind: "memory" } : { kind: "died", how });
+      timer = setTimeout(() => gone("did not start"), START_TIMEOUT_MS);
+      const begin = (): void => {
+        arm(run.timeoutMs);
+        child.send(job, (error) => error && gone(error.message));
+      };
+      child.on("message", (report: JailReport) => {
+        if (report.type === "ready") begin();
+        if (report.type === "verdict") end({ kind: "verdict", verdict: report.verdict });
+        if (report.type === "stage") {
+          arm(run.nextTimeoutMs ?? run.timeoutMs);
+          run.onStage?.(report);
+        }
+      });
+      child.once("close", (code, signal) => gone(signal ?? `exit code ${code}`));
+      child.once("error", (error) => gone(error.message));
+      if (died !== null) gone(died);
+      else if (ready) begin();
+    });
+  }
+
+  return { process: child, work, kill: () => void child.kill("SIGKILL") };
+}
+
+/** A child that waits must not keep this process from ending. */
+function idle(child: ChildProcess): void {
+  child.unref();
+  child.channel?.unref();
+  const { stderr } = child;
+  if (stderr !== null && "unref" in stderr && typeof stderr.unref === "function") stderr.unref();
+}
+
+function busy(child: ChildProcess): void {
+  child.ref();
+  child.channel?.ref();
+}
+
+/** 0 where the system does not tell: the kernel's own limit has to do there. */
+async function residentBytes(pid: number | undefined): Promise<number> {
+  try {
+    const pages = (await readFile(`/proc/${pid}/statm`, "utf8")).split(" ")[1];
+    return Number(pages) * PAGE_BYTES;
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,65 @@
+// Stack traces of author code, mapped back to the author's files. Node's own reader of source maps does the
+// decoding; a map is parsed when the first stack asks for it.
+
+import { SourceMap } from "node:module";
+import { BUNDLE_FILE } from "./script.ts";
+
+export interface Position {
+  readonly file: string;
+  /** Both from 1. */
+  readonly line: number;
+  readonly column: number;
+}
+
+export interface StackMapper {
+  /** The same text with the bundle's positions replaced, and the frames of the wrapper taken out. */
+  mapStack(stack: string): string;
+  /** Where in the author's files the topmost frame of the bundle is; null when there is none. */
+  topPosition(stack: string): Position | null;
+}
+
+/** `islet:bundle:12:34`, as frames and SyntaxErrors name a place. */
+const PLACE = new RegExp(`${BUNDLE_FILE}:(\\d+):(\\d+)`, "g");
+/** Frames below the author's own: the wrapper, the guest, the engine's boundary. */
+const FOREIGN_FRAME = /^\s+at .*(?:islet:guest|islet:register|<isolated-vm|\(file:|\(node:)/;
+
+/** `map`: the bundle's source map as JSON, or null: positions stay those of the bundle. */
+export function createStackMapper(map: string | null): StackMapper {
+  let parsed: SourceMap | null | undefined;
+  const origin = (line: number, column: number): Position | null => {
+    parsed ??= parseMap(map);
+    const entry = parsed?.findEntry(line - 1, column - 1);
+    if (entry === undefined || !("originalSource" in entry)) return null;
+    return {
+      file: entry.originalSource,
+      line: entry.originalLine + 1,
+      column: entry.originalColumn + 1,
+    };
+  };
+  return {
+    mapStack(stack) {
+      const frames = stack.split("\n").filter((line) => !FOREIGN_FRAME.test(line));
+      return frames.join("\n").replace(PLACE, (place, line: string, column: string) => {
+        const found = origin(Number(line), Number(column));
+        return found === null ? place : `${found.file}:${found.line}:${found.column}`;
+      });
+    },
+    topPosition(stack) {
+      for (const [, line, column] of stack.matchAll(PLACE)) {
+        const found = origin(Number(line), Number(column));
+        if (found !== null) return found;
+      }
+      return null;
+    },
+  };
+}
+
+/** A map that cannot be read costs the mapping, never the stack trace. */
+function parseMap(map: string | null): SourceMap | null {
+  if (map === null) return null;
+  try {
+    return new SourceMap(JSON.parse(map));
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,201 @@
+// Main module of the compiler's children: runs one job over code that nobody has checked yet, and waits to be
+// killed. A composition root: joins the checker's protocol with the engine.
+//
+// Whatever the author's code does to this process is the parent's to notice; here nothing is defended but the
+// truth of what is reported.
+
+import { EdgeError } from "../sdk/errors.ts";
+import { STARTUP_CPU_MS_MAX, STARTUP_MEMORY_MB_MAX } from "../sdk/limits.ts";
+import { BUNDLE_FILE, GUEST_FILE, GUEST_NAME, wrapScript } from "../compiler/script.ts";
+import { readChecked, writeChecked } from "../compiler/snapshot-store.ts";
+import type {
+  CacheJob,
+  CheckJob,
+  Inspection,
+  JailJob,
+  JailReport,
+  JailVerdict,
+  SnapshotVerdict,
+} from "../compiler/jail-protocol.ts";
+import { createEngine, makeSnapshot, newCells, SliceError } from "./isolate/engine.ts";
+import type { Engine } from "./isolate/engine.ts";
+
+/** The platform's own code is trusted to end; this only bounds a bug in it. */
+const GUEST_TIMEOUT_MS = 5_000;
+/** The engine's time-out counts wall time; on a busy machine a cut run is tried again with more of it. */
+const WALL_FACTOR = 4;
+const SEED_BYTES = 32;
+
+function report(message: JailReport): void {
+  process.send?.(message);
+}
+
+process.once("message", (job: JailJob) => {
+  void perform(job).then((verdict) => report({ type: "verdict", verdict }));
+});
+// The parent is gone.
+process.once("disconnect", () => process.exit(0));
+report({ type: "ready" });
+
+async function perform(job: JailJob): Promise<JailVerdict> {
+  try {
+    switch (job.kind) {
+      case "check":
+        return await check(job);
+      case "platform":
+        writeChecked(job.candidate, makeSnapshot([{ code: job.guestCode, filename: GUEST_FILE }]));
+        return { kind: "done" };
+      case "probe":
+        return probe(job.snapshot, job.bundle);
+      case "cache":
+        return cache(job);
+    }
+  } catch (error) {
+    return verdictOf(error);
+  }
+}
+
+async function check(job: CheckJob): Promise<JailVerdict> {
+  const inspection = await dryRun(job, STARTUP_CPU_MS_MAX);
+  report({ type: "stage", inspection });
+  if (inspection.handler === "none" || inspection.io.length > 0) {
+    return {
+      kind: "checked",
+      inspection,
+      snapshot: { made: false, reason: "It will be refused." },
+    };
+  }
+  return { kind: "checked", inspection, snapshot: snapshot(job, inspection) };
+}
+
+/** Exactly how a worker starts a bundle on top of the platform, within limits. */
+async function dryRun(job: CheckJob, timeoutMs: number): Promise<Inspection> {
+  const engine = createPlatform(job, STARTUP_MEMORY_MB_MAX);
+  const cpuBefore = process.cpuUsage();
+  try {
+    if (job.format === "module") {
+      await engine.runModule({ code: job.code, filename: BUNDLE_FILE, timeoutMs });
+    } else {
+      engine.run({ code: wrapScript(job.code), filename: BUNDLE_FILE, timeoutMs });
+    }
+    return inspect(engine);
+  } catch (error) {
+    const { user, system } = process.cpuUsage(cpuBefore);
+    const wasStarved = (user + system) / 1000 < STARTUP_CPU_MS_MAX * 0.9;
+    const wasCut = error instanceof SliceError && error.fault === "timeout";
+    const longer = STARTUP_CPU_MS_MAX * WALL_FACTOR;
+    if (!wasCut || !wasStarved || timeoutMs >= longer) throw error;
+    return await dryRun(job, longer);
+  } finally {
+    // Not of an isolate that has taken all its memory: that one is gone already.
+    engine.dispose();
+  }
+}
+
+function snapshot(job: CheckJob, inspection: Inspection): SnapshotVerdict {
+  if (job.format === "module") {
+    return { made: false, reason: "The module uses top-level await." };
+  }
+  if (inspection.reads.length > 0) {
+    const what = inspection.reads.join(" and ");
+    return { made: false, reason: `The module reads ${what} at top level.` };
+  }
+  try {
+    const payload = makeSnapshot([
+      { code: job.guestCode, filename: GUEST_FILE },
+      { code: wrapScript(job.code), filename: BUNDLE_FILE },
+    ]);
+    writeChecked(job.candidate, payload);
+    return { made: true };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return { made: false, reason: `The module cannot be snapshotted: ${message}` };
+  }
+}
+
+function probe(file: string, holdsBundle: boolean): JailVerdict {
+  const payload = readChecked(file);
+  if (payload === null) return { kind: "failed", message: "The snapshot's file is damaged." };
+  const engine = createEngine({
+    memoryMb: STARTUP_MEMORY_MB_MAX,
+    snapshot: payload,
+    onCatastrophic,
+  });
+  const before = inspect(engine);
+  if (holdsBundle && before.handler === "none") {
+    return { kind: "failed", message: "The snapshot has lost the handler." };
+  }
+  engine.boot(
+    {
+      cells: newCells(),
+      leaveInline: () => undefined,
+      leavePool: () => undefined,
+      seed: new Uint8Array(SEED_BYTES),
+      env: "{}",
+      now: 0,
+    },
+    GUEST_TIMEOUT_MS,
+  );
+  engine.dispose();
+  return { kind: "done" };
+}
+
+function cache(job: CacheJob): JailVerdict {
+  const engine = createPlatform(job, STARTUP_MEMORY_MB_MAX);
+  const payload = engine.run({
+    code: wrapScript(job.code),
+    filename: BUNDLE_FILE,
+    timeoutMs: STARTUP_CPU_MS_MAX * WALL_FACTOR,
+    makeCache: true,
+  });
+  if (payload === null) return { kind: "failed", message: "V8 made no code cache." };
+  writeChecked(job.candidate, payload);
+  return { kind: "done" };
+}
+
+function createPlatform(
+  job: { readonly platform: string | null; readonly guestCode: string },
+  memoryMb: number,
+): Engine {
+  const payload = job.platform === null ? null : readChecked(job.platform);
+  const engine = createEngine({ memoryMb, snapshot: payload, onCatastrophic });
+  if (payload === null) {
+    engine.run({ code: job.guestCode, filename: GUEST_FILE, timeoutMs: GUEST_TIMEOUT_MS });
+  }
+  return engine;
+}
+
+/** The thread that runs the isolate never comes back: this is the child's last word. */
+function onCatastrophic(message: string): void {
+  report({ type: "verdict", verdict: { kind: "catastrophic", message } });
+}
+
+function inspect(engine: Engine): Inspection {
+  const text = engine.evaluate(`${GUEST_NAME}.inspect()`, GUEST_TIMEOUT_MS);
+  const found: unknown = JSON.parse(String(text));
+  if (typeof found !== "object" || found === null || !("handler" in found)) {
+    throw new EdgeError("INTERNAL", "The guest does not say what it has loaded.");
+  }
+  return {
+    handler: String(found.handler),
+    io: "io" in found && Array.isArray(found.io) ? found.io.map(String) : [],
+    reads: [
+      ...("time" in found && found.time ? ["the time"] : []),
+      ...("random" in found && found.random ? ["random values"] : []),
+    ],
+  };
+}
+
+function verdictOf(error: unknown): JailVerdict {
+  if (error instanceof SliceError) {
+    if (error.fault === "timeout") return { kind: "timeout" };
+    return { kind: "memory" };
+  }
+  if (error instanceof EdgeError) return { kind: "failed", message: error.message };
+  if (!(error instanceof Error)) {
+    const message = `a value that is not an Error: ${String(error)}`;
+    return { kind: "threw", syntax: false, name: "", message, stack: "" };
+  }
+  const { name, message, stack = "" } = error;
+  return { kind: "threw", syntax: name === "SyntaxError", name, message, stack };
+}
