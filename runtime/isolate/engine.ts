@@ -104,15 +104,21 @@ export class Engine {
   }
 
   /** Runs a script to its end. Returns V8's code cache for it when asked to make one. */
-  run(script: Script & { timeoutMs: number; cached?: ArrayBuffer; makeCache?: boolean }): ArrayBuffer | null {
+  run(
+    script: Script & { timeoutMs: number; cached?: ArrayBuffer; makeCache?: boolean },
+  ): ArrayBuffer | null {
     const info = { filename: script.filename, produceCachedData: script.makeCache === true };
     const compiled = this.#isolate.compileScriptSync(
       script.code,
-      script.cached === undefined ? info : { ...info, cachedData: new ivm.ExternalCopy(script.cached) },
+      script.cached === undefined
+        ? info
+        : { ...info, cachedData: new ivm.ExternalCopy(script.cached) },
     );
     guarded(() => compiled.runSync(this.#context, { timeout: script.timeoutMs, release: true }));
     const cache: unknown = Reflect.get(compiled, "cachedData");
-    return cache instanceof ivm.ExternalCopy ? (cache as ivmTypes.ExternalCopy<ArrayBuffer>).copy() : null;
+    return cache instanceof ivm.ExternalCopy
+      ? (cache as ivmTypes.ExternalCopy<ArrayBuffer>).copy()
+      : null;
   }
 
   /** Runs a module with no imports to its end, top-level await included, and registers its exports. */
@@ -136,36 +142,54 @@ export class Engine {
 
   /** Once, before the first enter. After it the guest's own code is the only code in there. */
   boot(options: BootOptions, timeoutMs: number): void {
-    const enter: unknown = guarded(() =>
-      this.#context.evalClosureSync(
-        '"use strict"; return __islet.boot({__proto__:null,cells:$0,leaveInline:$1,leavePool:$2,' +
-          "ExternalCopy:$3.ExternalCopy,seed:$4,env:$5,now:$6});",
-        [
-          new ivm.ExternalCopy(options.cells).copyInto({ release: true }),
-          new ivm.Callback(options.leaveInline, { sync: true }),
-          new ivm.Callback(options.leavePool, { ignored: true }),
-          ivm,
-          new ivm.ExternalCopy(options.seed).copyInto({ release: true }),
-          options.env,
-          options.now,
-        ],
-        { result: { reference: true }, timeout: timeoutMs, filename: "islet:boot" },
-      ) as unknown,
+    const enter: unknown = guarded(
+      () =>
+        this.#context.evalClosureSync(
+          '"use strict"; return __islet.boot({__proto__:null,cells:$0,leaveInline:$1,leavePool:$2,' +
+            "ExternalCopy:$3.ExternalCopy,seed:$4,env:$5,now:$6});",
+          [
+            new ivm.ExternalCopy(options.cells).copyInto({ release: true }),
+            new ivm.Callback(options.leaveInline, { sync: true }),
+            new ivm.Callback(options.leavePool, { ignored: true }),
+            ivm,
+            new ivm.ExternalCopy(options.seed).copyInto({ release: true }),
+            options.env,
+            options.now,
+          ],
+          { result: { reference: true }, timeout: timeoutMs, filename: "islet:boot" },
+        ) as unknown,
     );
-    if (!(enter instanceof ivm.Reference)) throw new EdgeError("INTERNAL", "The guest did not boot.");
+    if (!(enter instanceof ivm.Reference))
+      throw new EdgeError("INTERNAL", "The guest did not boot.");
     this.#enter = enter;
   }
 
   /** A slice on this thread. Throws SliceError when it was cut or the isolate is gone. */
-  enterInline(slice: number, now: number, packed: string, buffers: readonly ArrayBuffer[], timeoutMs: number): void {
+  enterInline(
+    slice: number,
+    now: number,
+    packed: string,
+    buffers: readonly ArrayBuffer[],
+    timeoutMs: number,
+  ): void {
     guarded(() =>
-      this.#reference().applySync(undefined, this.#args(0, slice, now, packed, buffers), { timeout: timeoutMs }),
+      this.#reference().applySync(undefined, this.#args(0, slice, now, packed, buffers), {
+        timeout: timeoutMs,
+      }),
     );
   }
 
   /** A slice on a thread of the pool; it reports by leavePool and is silent when it is cut. */
-  enterPool(slice: number, now: number, packed: string, buffers: readonly ArrayBuffer[], timeoutMs: number): void {
-    this.#reference().applyIgnored(undefined, this.#args(1, slice, now, packed, buffers), { timeout: timeoutMs });
+  enterPool(
+    slice: number,
+    now: number,
+    packed: string,
+    buffers: readonly ArrayBuffer[],
+    timeoutMs: number,
+  ): void {
+    this.#reference().applyIgnored(undefined, this.#args(1, slice, now, packed, buffers), {
+      timeout: timeoutMs,
+    });
   }
 
   /** An empty slice on the pool that resolves when it and all before it have ended. Rejects like enterInline. */
@@ -204,11 +228,20 @@ export class Engine {
     return this.#enter;
   }
 
-  #args(lane: number, slice: number, now: number, packed: string, buffers: readonly ArrayBuffer[]): unknown[] {
+  #args(
+    lane: number,
+    slice: number,
+    now: number,
+    packed: string,
+    buffers: readonly ArrayBuffer[],
+  ): unknown[] {
     const args: unknown[] = [lane, slice, now, packed];
     for (const buffer of buffers) {
       args.push(
-        new ivm.ExternalCopy(buffer, { transferOut: true }).copyInto({ transferIn: true, release: true }),
+        new ivm.ExternalCopy(buffer, { transferOut: true }).copyInto({
+          transferIn: true,
+          release: true,
+        }),
       );
     }
     return args;
@@ -234,11 +267,20 @@ async function guardedAsync<T>(result: Promise<T>): Promise<T> {
 /** isolated-vm tells its own failures apart by message only. What the guest threw passes unchanged. */
 function sliceFault(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
-  if (error.message === "Script execution timed out.") return new SliceError("timeout", error.message);
-  if (/^Isolate was disposed during execution due to memory limit|out of memory|Array buffer allocation failed/i.test(error.message)) {
+  if (error.message === "Script execution timed out.")
+    return new SliceError("timeout", error.message);
+  if (
+    /^Isolate was disposed during execution due to memory limit|out of memory|Array buffer allocation failed/i.test(
+      error.message,
+    )
+  ) {
     return new SliceError("memory", error.message);
   }
-  if (/^Isolate (is|was) (already )?disposed|^Isolate was disposed|Isolate is disposed/i.test(error.message)) {
+  if (
+    /^Isolate (is|was) (already )?disposed|^Isolate was disposed|Isolate is disposed/i.test(
+      error.message,
+    )
+  ) {
     return new SliceError("disposed", error.message);
   }
   return error;

@@ -94,8 +94,7 @@ export class Instance implements SliceEvents {
     };
     this.#open.set(id, job);
     exchange.onGone(() => this.#gone(job));
-    const head =
-      `${exchange.method}\n${exchange.scheme}://${exchange.authority}${exchange.url}\n`;
+    const head = `${exchange.method}\n${exchange.scheme}://${exchange.authority}${exchange.url}\n`;
     const tail = `${exchange.requestId}\n${clientIp}\n${exchange.headers}`;
     const payload = exchange.hasBody
       ? () => this.#payloadWithBody(job, head, tail)
@@ -144,7 +143,8 @@ export class Instance implements SliceEvents {
   suspects(ids: readonly number[]): void {
     for (const id of ids) {
       const job = this.#open.get(id);
-      if (job !== undefined && (!job.answered || job.stream !== null)) this.#failJob(job, "CPU_LIMIT");
+      if (job !== undefined && (!job.answered || job.stream !== null))
+        this.#failJob(job, "CPU_LIMIT");
     }
   }
 
@@ -293,7 +293,10 @@ export class Instance implements SliceEvents {
     const nameLength = Number(payload.slice(0, nameEnd));
     const messageLength = Number(payload.slice(nameEnd + 1, messageEnd));
     const name = payload.slice(messageEnd + 1, messageEnd + 1 + nameLength);
-    const message = payload.slice(messageEnd + 1 + nameLength, messageEnd + 1 + nameLength + messageLength);
+    const message = payload.slice(
+      messageEnd + 1 + nameLength,
+      messageEnd + 1 + nameLength + messageLength,
+    );
     const stack = payload.slice(messageEnd + 1 + nameLength + messageLength);
     job.ticket.log("error", stack === "" ? `${name}: ${message}` : stack);
     this.#failJob(job, "HANDLER_EXCEPTION");
@@ -315,7 +318,8 @@ export class Instance implements SliceEvents {
       args: payload.slice(nameEnd + 1),
       bytes,
       ok: (text) => once(() => this.#push(ENTER.CALL_OK, id, text)),
-      okBytes: (answer) => once(() => this.#push(ENTER.CALL_OK, id, "", exactBuffer(new Uint8Array(answer)))),
+      okBytes: (answer) =>
+        once(() => this.#push(ENTER.CALL_OK, id, "", exactBuffer(new Uint8Array(answer)))),
       fail: (code, message) => once(() => this.#push(ENTER.CALL_FAIL, id, `${code}\n${message}`)),
     };
     if (!this.#services.some((service) => service.call(name, call))) {
@@ -333,7 +337,8 @@ export class Instance implements SliceEvents {
     const before = job.logBytes;
     job.logBytes += text.length;
     if (before > LOG_BYTES_PER_REQUEST_MAX) return;
-    if (job.logBytes > LOG_BYTES_PER_REQUEST_MAX) job.ticket.log("warn", "Further log lines of this request were dropped.");
+    if (job.logBytes > LOG_BYTES_PER_REQUEST_MAX)
+      job.ticket.log("warn", "Further log lines of this request were dropped.");
     else job.ticket.log(level, text);
   }
 

@@ -6,7 +6,14 @@
 // tells whether the isolate can go on, and the cells tell whose code was running (sdk/bridge.ts CELL).
 
 import { CELL, PHASE, pack } from "../../sdk/bridge.ts";
-import { SliceError, newCells, takeBytes, type Engine, type Leave, type SliceFault } from "./engine.ts";
+import {
+  SliceError,
+  newCells,
+  takeBytes,
+  type Engine,
+  type Leave,
+  type SliceFault,
+} from "./engine.ts";
 import type { LaneJudge } from "./lane.ts";
 
 /** How long after its time limit a silent pool slice is looked at: the engine's own time-out comes first. */
@@ -134,7 +141,8 @@ export class SliceRunner {
       if (now - this.#recoveringSinceMs > WEDGE_MS + this.#sliceMs) this.#die("wedged");
     } else if (this.#state === "running") {
       if (engine.disposed) this.#die("memory");
-      else if (overdue && this.#ranTooLong(engine, this.#startedNs)) void this.#recover(engine, now);
+      else if (overdue && this.#ranTooLong(engine, this.#startedNs))
+        void this.#recover(engine, now);
     } else if (this.#trailingNs !== null) {
       if (engine.disposed) this.#die("memory");
       else if (this.#ranTooLong(engine, this.#trailingNs)) void this.#recover(engine, now);
@@ -299,4 +307,3 @@ export class SliceRunner {
 function idsOf(batch: readonly PendingRecord[]): number[] {
   return batch.map((record) => record.id).filter((id) => id !== 0);
 }
-

@@ -23,7 +23,12 @@ const BY_CODE: Readonly<Record<string, string>> = {
 
 // undici's fetch gives these no code.
 const BY_MESSAGE: Readonly<Record<string, string>> = {
+  // The one failure for which it has no words: a redirect that asks for a body whose chunks are gone.
+  "": "it was redirected, and a streamed body cannot be sent again",
   "bad port": "the fetch standard forbids this port",
+  'cross origin not allowed for request mode "cors"':
+    "it was redirected to an address with a user name or password",
+  "proxy authentication required": "the answer is 407, which only a proxy may give",
   "redirect count exceeded": "there were more than 20 redirects",
   "unexpected redirect": "the answer is a redirect, which the request does not allow",
   "URL scheme must be a HTTP(S) scheme":
@@ -34,7 +39,6 @@ const BY_MESSAGE: Readonly<Record<string, string>> = {
 
 const TLS =
   /^(CERT_|ERR_TLS_|ERR_SSL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO)/;
-const HTTP = /^HPE_/;
 const CODING = /^(Z_|ERR_BROTLI|ERR__ERROR_FORMAT|ERR_ZLIB|ZSTD_|ERR_PADDING)/;
 
 /** A chain of causes is as deep as undici and Node make it; more is a cycle. */
@@ -58,7 +62,7 @@ function reasonOf(error: Error): string | null {
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   if (Object.hasOwn(BY_CODE, code)) return BY_CODE[code] ?? null;
   if (TLS.test(code)) return `no secure connection could be made (${code})`;
-  if (HTTP.test(code)) return `the answer is not valid HTTP (${code})`;
+  if (error.name === "HTTPParserError") return "the answer is not valid HTTP";
   if (CODING.test(code)) return "the response body is not coded as it says";
   if (Object.hasOwn(BY_MESSAGE, error.message)) return BY_MESSAGE[error.message] ?? null;
   return null;

@@ -1,0 +1,38 @@
+// Lines of JSON over a socket: the framing of the control socket, the same at both ends.
+
+import type { Socket } from "node:net";
+
+export interface Channel<Out> {
+  send(message: Out): void;
+  close(): void;
+}
+
+export interface ChannelEvents<In> {
+  message(message: In): void;
+  /** Once: the other end is gone. */
+  closed(): void;
+}
+
+export function openChannel<In extends { readonly type: string }, Out>(
+  socket: Socket,
+  events: ChannelEvents<In>,
+): Channel<Out> {
+  let partial = "";
+  socket.setEncoding("utf8");
+  socket.on("data", (text: string) => {
+    const lines = (partial + text).split("\n");
+    partial = lines.pop() ?? "";
+    for (const line of lines) events.message(JSON.parse(line) as In);
+  });
+  // "close" follows every error and is where the loss is handled.
+  socket.on("error", () => {});
+  socket.on("close", () => events.closed());
+  return {
+    send(message) {
+      if (!socket.destroyed) socket.write(`${JSON.stringify(message)}\n`);
+    },
+    close() {
+      socket.end();
+    },
+  };
+}

@@ -1,0 +1,49 @@
+// What supervisor and workers say to each other over the control socket. One JSON document per line; both ends
+// are this release's own processes (the socket lies in the data folder, mode 0700), so a message that does not
+// parse is a bug, not an attack.
+
+import type { ErrorData } from "../../sdk/errors.ts";
+import type { WorkerStats } from "../../sdk/node.ts";
+import type { Trust, VersionRecord } from "../../sdk/records.ts";
+
+export interface WorkerConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly listener: "uws" | "node";
+  /** Data folder, absolute. */
+  readonly data: string;
+  /** Where caches of code (guest script, redirected addon) lie. */
+  readonly cache: string;
+  readonly defaultTrust: Trust;
+  readonly allowPrivateEgress: boolean;
+  /** Pool slices that may run at once in this worker. */
+  readonly poolSlicesMax: number;
+  readonly logFormat: "pretty" | "json";
+  readonly drainTimeoutMs: number;
+}
+
+/** Numbers summed over workers: name, then label text (`endpoint="a",class="2xx"`), then value. */
+export type MetricSamples = Readonly<Record<string, Readonly<Record<string, number>>>>;
+
+export type ToWorker =
+  | { readonly type: "configure"; readonly config: WorkerConfig }
+  /** Read the registry at least up to this revision, serve by it, then say so. */
+  | { readonly type: "announce"; readonly revision: number }
+  | { readonly type: "prepare"; readonly ask: number; readonly version: VersionRecord }
+  | { readonly type: "forget"; readonly endpoint: string; readonly version: string }
+  | { readonly type: "stats"; readonly ask: number }
+  | { readonly type: "metrics"; readonly ask: number }
+  | { readonly type: "drain"; readonly timeoutMs: number };
+
+export type ToSupervisor =
+  | { readonly type: "hello"; readonly worker: number; readonly pid: number }
+  | { readonly type: "listening"; readonly port: number }
+  | { readonly type: "failed"; readonly error: ErrorData }
+  | { readonly type: "read"; readonly revision: number }
+  | { readonly type: "prepared"; readonly ask: number; readonly error: ErrorData | null }
+  | { readonly type: "stats"; readonly ask: number; readonly stats: WorkerStats }
+  | { readonly type: "metrics"; readonly ask: number; readonly samples: MetricSamples }
+  | { readonly type: "beat" }
+  /** An isolate took a thread with it: this worker must be replaced. It still serves. */
+  | { readonly type: "condemned"; readonly reason: string }
+  | { readonly type: "drained" };

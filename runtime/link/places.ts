@@ -1,0 +1,30 @@
+// Where the main modules of this node's processes lie: the same in a clone (.ts) and in the package (.js).
+
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const extension = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
+
+function place(path: string): string {
+  return fileURLToPath(new URL(path + extension, import.meta.url));
+}
+
+export const WORKER_MAIN: string = place("../worker");
+export const JAIL_MAIN: string = place("../jail");
+export const GUEST_ENTRY: string = place("../guest/boot");
+/** The package's folder: two levels up in a clone, three in the package, where all this lies in dist/. */
+const root = new URL(extension === ".ts" ? "../../" : "../../../", import.meta.url);
+
+/** First handler of a new node, and of the documentation. */
+export const DEMO_ENTRY: string = fileURLToPath(new URL("examples/hello/index.ts", root));
+
+export const RELEASE: string = readRelease(fileURLToPath(new URL("package.json", root)));
+
+/** V8 options of every process that makes or loads a snapshot. */
+export const V8_FLAGS: readonly string[] = [];
+
+function readRelease(file: string): string {
+  const manifest: unknown = JSON.parse(readFileSync(file, "utf8"));
+  const version: unknown = Reflect.get(Object(manifest), "version");
+  return typeof version === "string" ? version : "unknown";
+}

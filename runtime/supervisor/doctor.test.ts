@@ -1,0 +1,69 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { doctor, type DoctorCheck, isBelow, reportJson, reportText } from "./doctor.ts";
+
+let folder = "";
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "islet-doctor-test-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const LOOPBACK = { host: "127.0.0.1", port: 0, adminHost: "127.0.0.1", adminPort: 0 };
+
+function named(checks: readonly DoctorCheck[], name: string): DoctorCheck | undefined {
+  return checks.find((check) => check.name === name);
+}
+
+test("doctor finds a machine that runs these tests in order", async () => {
+  const report = await doctor({ ...LOOPBACK, data: join(folder, "new", "data") });
+  expect(report.checks.filter((check) => check.status !== "ok")).toEqual([]);
+  expect(report.ok).toBe(true);
+  expect(named(report.checks, "Node")?.found).toContain(process.version);
+  expect(named(report.checks, "isolated-vm")?.found).toMatch(/an isolate ran in/);
+  expect(named(report.checks, "uWebSockets.js")?.found).toMatch(/loads/);
+  expect(named(report.checks, "data folder")?.found).toContain("does not exist yet");
+});
+
+test("doctor reports a port in use as a warning with its way out", async () => {
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  try {
+    const address = server.address();
+    const port = typeof address === "object" && address !== null ? address.port : 0;
+    const report = await doctor({ ...LOOPBACK, port, data: folder });
+    expect(named(report.checks, "gateway port")).toMatchObject({
+      status: "warning",
+      code: "PORT_IN_USE",
+    });
+    expect(report.ok).toBe(true);
+    expect(reportText(report)).toContain("PORT_IN_USE: Stop the process");
+  } finally {
+    server.close();
+  }
+});
+
+test("doctor reports a data folder below a file as unwritable", async () => {
+  const report = await doctor({ ...LOOPBACK, data: "/proc/version/data" });
+  expect(named(report.checks, "data folder")).toMatchObject({
+    status: "error",
+    code: "DATA_UNWRITABLE",
+  });
+  expect(report.ok).toBe(false);
+  expect(JSON.parse(JSON.stringify(reportJson(report)))).toEqual(report);
+});
+
+test.each([
+  ["7.0.0", true],
+  ["7.0.1", false],
+  ["7.0.2", false],
+  ["6.9.9", true],
+  ["7.1.0", false],
+  ["8.0.0-beta.1", false],
+  ["7.0.1-rc.1", true],
+  ["unknown", true],
+])("doctor takes isolated-vm %s for too old: %s", (version, old) => {
+  expect(isBelow(version, "7.0.1")).toBe(old);
+});

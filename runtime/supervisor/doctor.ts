@@ -1,0 +1,188 @@
+// `edge doctor`: tries everything a node needs on this machine, one probe each, and says what was found. A probe
+// loads its part by import() of that part's own door, so that one that does not even load is a finding like any
+// other. It changes nothing: what it has to write goes into a temporary folder, and the data folder is only asked.
+
+import { accessSync, constants, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { type Code, EdgeError, infoOf, type Json } from "../../sdk/errors.ts";
+
+const NODE_MAJOR = 24;
+/** Enough for an empty context, and the least that isolated-vm takes. */
+const PROBE_MEMORY_MB = 8;
+const PROBE_TIMEOUT_MS = 1_000;
+
+export interface DoctorOptions {
+  readonly data: string;
+  readonly host: string;
+  readonly port: number;
+  readonly adminHost: string;
+  readonly adminPort: number;
+}
+
+export interface DoctorCheck {
+  readonly name: string;
+  /** warning: a node can run, but not as it would by default. */
+  readonly status: "ok" | "warning" | "error";
+  readonly found: string;
+  /** What is wrong; its `fix` is the way out. */
+  readonly code?: Code;
+}
+
+export interface DoctorReport {
+  readonly ok: boolean;
+  readonly checks: readonly DoctorCheck[];
+}
+
+type Finding = Omit<DoctorCheck, "name">;
+
+export async function doctor(options: DoctorOptions): Promise<DoctorReport> {
+  const checks: DoctorCheck[] = [];
+  const probe = async (
+    name: string,
+    code: Code,
+    run: () => Finding | Promise<Finding>,
+  ): Promise<void> => {
+    try {
+      checks.push({ name, ...(await run()) });
+    } catch (error) {
+      const known = error instanceof EdgeError ? error.code : code;
+      checks.push({ name, status: "error", found: reason(error), code: known });
+    }
+  };
+  await probe("Node", "ENGINE_MISSING", findNode);
+  await probe("isolated-vm", "INSTALL_BROKEN", findEngine);
+  await probe("uWebSockets.js", "ADDON_UNLOADABLE", findHttp);
+  await probe("lmdb", "INSTALL_BROKEN", findRegistry);
+  await probe("esbuild", "INSTALL_BROKEN", findCompiler);
+  await probe("data folder", "DATA_UNWRITABLE", () => findData(options.data));
+  await probe("gateway port", "PORT_IN_USE", () => findPort(options.host, options.port));
+  await probe("admin port", "PORT_IN_USE", () => findPort(options.adminHost, options.adminPort));
+  return { ok: checks.every((check) => check.status !== "error"), checks };
+}
+
+export function reportJson(report: DoctorReport): Json {
+  return { ok: report.ok, checks: report.checks.map((check) => ({ ...check })) };
+}
+
+export function reportText({ checks }: DoctorReport): string {
+  const width = Math.max(...checks.map((check) => check.name.length));
+  const marks = { ok: "ok     ", warning: "warning", error: "WRONG  " } as const;
+  const lines = checks.flatMap(({ name, status, found, code }) => {
+    const fix = code === undefined ? undefined : infoOf(code).fix;
+    const line = `${marks[status]}  ${name.padEnd(width)}  ${found}`;
+    return fix === undefined ? [line] : [line, `${" ".repeat(width + 11)}${code}: ${fix}`];
+  });
+  return lines.join("\n");
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function findNode(): Finding {
+  const found = `${process.version} (V8 ${process.versions.v8}) at ${process.execPath}`;
+  const isolates = process.execArgv.includes("--no-node-snapshot");
+  if (Number.parseInt(process.versions.node) !== NODE_MAJOR) {
+    return { status: "error", found, code: "ENGINE_MISSING" };
+  }
+  if (isolates) return { status: "ok", found };
+  return { status: "warning", found: `${found}, without --no-node-snapshot: use bin/edge` };
+}
+
+async function findEngine(): Promise<Finding> {
+  const { createEngine, engineVersion, ENGINE_VERSION_MIN } = await import("../isolate/engine.ts");
+  const version = engineVersion();
+  if (isBelow(version, ENGINE_VERSION_MIN)) {
+    const found = `${version} has a known way out of the isolate; ${ENGINE_VERSION_MIN} is the least`;
+    return { status: "error", found, code: "INSTALL_BROKEN" };
+  }
+  const started = performance.now();
+  const engine = createEngine({
+    memoryMb: PROBE_MEMORY_MB,
+    snapshot: null,
+    onCatastrophic: () => undefined,
+  });
+  try {
+    engine.run({ code: "1 + 1;", filename: "doctor.js", timeoutMs: PROBE_TIMEOUT_MS });
+  } finally {
+    engine.dispose();
+  }
+  const ms = (performance.now() - started).toFixed(1);
+  return { status: "ok", found: `${version}, an isolate ran in ${ms} ms` };
+}
+
+async function findHttp(): Promise<Finding> {
+  const { describeUws } = await import("../http/uws.ts");
+  const { how, glibc, detail } = describeUws();
+  const library = glibc === "" ? "no glibc" : `glibc ${glibc}`;
+  if (how === "plain") return { status: "ok", found: `loads (${library})` };
+  if (how === "redirected") {
+    const found = `loads as a copy made for this older C library (${library}): ${detail}`;
+    return { status: "ok", found };
+  }
+  // The other listener needs no addon, so a node can run.
+  return { status: "warning", found: `${detail} (${library})`, code: "ADDON_UNLOADABLE" };
+}
+
+async function findRegistry(): Promise<Finding> {
+  const { openStore } = await import("../../control/registry/lmdb.ts");
+  const folder = mkdtempSync(join(tmpdir(), "islet-doctor-"));
+  try {
+    const store = openStore({ dir: folder, readOnly: false });
+    const { schema } = store.state();
+    await store.close();
+    return { status: "ok", found: `opens, schema ${schema}` };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function findCompiler(): Promise<Finding> {
+  const { runEsbuild, stopEsbuild } = await import("../../compiler/esbuild.ts");
+  const started = performance.now();
+  try {
+    const outcome = await runEsbuild({ stdin: { contents: "let a: number", loader: "ts" } });
+    if (!outcome.ok) return { status: "error", found: "compiles nothing", code: "INSTALL_BROKEN" };
+  } finally {
+    await stopEsbuild();
+  }
+  return { status: "ok", found: `compiled in ${(performance.now() - started).toFixed(0)} ms` };
+}
+
+/** Only asks; the folder, if it is missing, is made by the first `edge serve`. */
+function findData(data: string): Finding {
+  const path = resolve(data);
+  let existing = path;
+  while (!existsSync(existing)) existing = dirname(existing);
+  try {
+    accessSync(existing, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch {
+    const found = `${existing} cannot be written by this user`;
+    return { status: "error", found, code: "DATA_UNWRITABLE" };
+  }
+  const found = existing === path ? `${path} can be written` : `${path} does not exist yet`;
+  return { status: "ok", found };
+}
+
+async function findPort(host: string, port: number): Promise<Finding> {
+  const { probePort } = await import("../http/port.ts");
+  try {
+    await probePort({ host, port });
+    return { status: "ok", found: port === 0 ? "a free one" : `${port} on ${host} is free` };
+  } catch (error) {
+    // Perhaps by the node that is being examined.
+    return { status: "warning", found: reason(error), code: "PORT_IN_USE" };
+  }
+}
+
+/** Whether `version` comes before `least`; what cannot be read does. */
+export function isBelow(version: string, least: string): boolean {
+  const numbers = (text: string): number[] => (text.split("-")[0] ?? "").split(".").map(Number);
+  const [have, need] = [numbers(version), numbers(least)];
+  for (const [at, wanted] of need.entries()) {
+    const got = have[at] ?? Number.NaN;
+    if (got !== wanted) return !(got > wanted);
+  }
+  return version.includes("-");
+}

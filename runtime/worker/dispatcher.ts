@@ -1,0 +1,38 @@
+// From an exchange to whoever answers it: finds the route, checks that the endpoint can answer, and hands the
+// request to its generation.
+
+import type { ExchangeHandler } from "../../sdk/exchange.ts";
+import { problem } from "../http/problem.ts";
+import type { Endpoints } from "./endpoints.ts";
+import { RequestTicket, type Observers } from "./request-ticket.ts";
+
+const HEALTH_PATH = "/health";
+
+export function createDispatcher(endpoints: Endpoints, observers: Observers): ExchangeHandler {
+  return (exchange) => {
+    const ticket = new RequestTicket(exchange, observers);
+    const result = endpoints.table.match(exchange.method, exchange.host, exchange.path);
+    if (result.kind === "none") {
+      if (exchange.path === HEALTH_PATH) exchange.reply(200, health(exchange.requestId), "OK");
+      else ticket.fail("NO_ROUTE");
+      return;
+    }
+    if (result.kind === "method") {
+      const { requestId } = exchange;
+      const { status, headers, body } = problem("METHOD_NOT_ALLOWED", { requestId });
+      ticket.answered("METHOD_NOT_ALLOWED");
+      exchange.reply(status, `${headers}allow\n${result.allow.join(", ")}\n`, body);
+      return;
+    }
+    ticket.endpoint = result.match.endpoint;
+    const slot = endpoints.slot(result.match.endpoint);
+    if (slot === undefined) ticket.fail("NO_ROUTE");
+    else if (slot.deployed.endpoint.stopped) ticket.fail("STOPPED");
+    else if (slot.generation === null) ticket.fail("NOT_DEPLOYED");
+    else slot.generation.accept(ticket, exchange.remoteAddress());
+  };
+}
+
+function health(requestId: string): string {
+  return `content-type\ntext/plain;charset=UTF-8\nx-request-id\n${requestId}\n`;
+}

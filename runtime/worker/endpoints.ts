@@ -1,0 +1,199 @@
+// The endpoints of this worker, as of one registry revision: the route table and, per endpoint, the generation
+// that answers. `prepare` loads a candidate beside it; `refresh` reads the registry, swaps one pointer per
+// changed endpoint and lets the old generations drain.
+
+import { resolveLimits } from "../../sdk/limits.ts";
+import { EdgeError } from "../../sdk/errors.ts";
+import type { IsolateStats, RegistryReader } from "../../sdk/node.ts";
+import type { Deployed, RouteSpec, Trust, VersionRecord } from "../../sdk/records.ts";
+import { compileRoutes } from "../gateway/route/table.ts";
+import type { RouteInput, RouteTable } from "../gateway/route/contract.ts";
+import { Generation } from "../isolate/generation.ts";
+import { loadInstance, type LoadOptions, type Start } from "../isolate/load.ts";
+import type { Death } from "../isolate/slices.ts";
+
+export interface Slot {
+  readonly name: string;
+  deployed: Deployed;
+  version: VersionRecord | null;
+  generation: Generation | null;
+}
+
+interface Candidate {
+  readonly version: VersionRecord;
+  readonly generation: Generation;
+}
+
+export interface EndpointsOptions {
+  readonly reader: RegistryReader;
+  readonly startOf: (version: VersionRecord) => Start;
+  readonly defaultTrust: Trust;
+  readonly isolate: Pick<LoadOptions, "host" | "onCatastrophic">;
+  readonly services: (version: VersionRecord) => LoadOptions["services"];
+  readonly now: () => number;
+  readonly onDeath: (endpoint: string, death: Death) => void;
+  readonly onLoadError: (endpoint: string, error: unknown) => void;
+}
+
+export class Endpoints {
+  readonly #options: EndpointsOptions;
+  readonly #slots = new Map<string, Slot>();
+  readonly #candidates = new Map<string, Candidate>();
+  readonly #draining = new Map<Generation, IsolateStats>();
+  #revision = 0;
+  #table: RouteTable = compileRoutes([]);
+
+  constructor(options: EndpointsOptions) {
+    this.#options = options;
+  }
+
+  get table(): RouteTable {
+    return this.#table;
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  slot(name: string): Slot | undefined {
+    return this.#slots.get(name);
+  }
+
+  /** Brings this worker to the newest revision it can see; returns it. */
+  refresh(): number {
+    const { reader } = this.#options;
+    const revision = reader.revision();
+    const changed = this.#revision === 0 ? null : reader.changedSince(this.#revision);
+    if (changed === null) this.#replaceAll(reader.all());
+    else for (const name of new Set(changed)) this.#replace(name, reader.get(name));
+    if (changed === null || changed.length > 0) this.#table = this.#compile();
+    this.#revision = revision;
+    return revision;
+  }
+
+  /** Loads the version's isolate, so that swapping it in costs nothing. */
+  async prepare(version: VersionRecord): Promise<void> {
+    this.forget(version.endpoint);
+    const candidate = { version, generation: this.#generation(version) };
+    this.#candidates.set(version.endpoint, candidate);
+    try {
+      await candidate.generation.prepare();
+    } catch (cause) {
+      if (this.#candidates.get(version.endpoint) === candidate) this.forget(version.endpoint);
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new EdgeError("PREPARE_FAILED", `The new version did not load: ${why}`, { cause });
+    }
+  }
+
+  forget(endpoint: string): void {
+    this.#candidates.get(endpoint)?.generation.abandon();
+    this.#candidates.delete(endpoint);
+  }
+
+  expire(now: number): void {
+    for (const { generation } of this.#slots.values()) generation?.expire(now);
+    for (const generation of this.#draining.keys()) generation.expire(now);
+  }
+
+  stats(): IsolateStats[] {
+    const live = [...this.#slots.values()].flatMap((slot) => {
+      const { generation, version, deployed } = slot;
+      if (generation === null || version === null) return [];
+      return [
+        isolateStats(slot.name, version.id, deployed.deployment?.generation ?? 0, generation),
+      ];
+    });
+    const draining = [...this.#draining].map(([generation, at]) => ({
+      ...at,
+      inFlight: generation.inFlight,
+      state: "draining" as const,
+    }));
+    return [...live, ...draining];
+  }
+
+  #replaceAll(all: readonly Deployed[]): void {
+    const names = new Set(all.map((deployed) => deployed.endpoint.name));
+    for (const name of this.#slots.keys()) if (!names.has(name)) this.#replace(name, null);
+    for (const deployed of all) this.#replace(deployed.endpoint.name, deployed);
+  }
+
+  #replace(name: string, deployed: Deployed | null): void {
+    const slot = this.#slots.get(name);
+    if (deployed === null) {
+      if (slot !== undefined) this.#retire(slot);
+      this.#slots.delete(name);
+      return;
+    }
+    const same =
+      slot?.deployed.deployment?.generation === deployed.deployment?.generation &&
+      slot?.deployed.endpoint.id === deployed.endpoint.id;
+    if (slot !== undefined && same) {
+      slot.deployed = deployed;
+      return;
+    }
+    const id = deployed.deployment?.versions[0]?.version;
+    const version = deployed.versions.find((one) => one.id === id) ?? null;
+    const next: Slot = { name, deployed, version, generation: null };
+    if (version !== null)
+      next.generation = this.#takeCandidate(version) ?? this.#generation(version);
+    this.#slots.set(name, next);
+    if (slot !== undefined) this.#retire(slot);
+  }
+
+  #takeCandidate(version: VersionRecord): Generation | null {
+    const candidate = this.#candidates.get(version.endpoint);
+    if (candidate?.version.id !== version.id) return null;
+    this.#candidates.delete(version.endpoint);
+    return candidate.generation;
+  }
+
+  #retire({ name, version, generation, deployed }: Slot): void {
+    if (generation === null || version === null) return;
+    const number = deployed.deployment?.generation ?? 0;
+    this.#draining.set(generation, isolateStats(name, version.id, number, generation));
+    generation.drain();
+  }
+
+  #generation(version: VersionRecord): Generation {
+    const { endpoint, manifest } = version;
+    const options = this.#options;
+    const generation: Generation = new Generation({
+      load: (events) =>
+        loadInstance({
+          start: options.startOf(version),
+          limits: resolveLimits(manifest.limits),
+          trust: manifest.trust ?? options.defaultTrust,
+          env: JSON.stringify(manifest.vars),
+          services: options.services(version),
+          events,
+          ...options.isolate,
+        }),
+      drainTimeoutMs: manifest.drainTimeoutMs,
+      now: options.now,
+      onGone: () => this.#draining.delete(generation),
+      onDeath: (death) => options.onDeath(endpoint, death),
+      onLoadError: (error) => options.onLoadError(endpoint, error),
+    });
+    return generation;
+  }
+
+  #compile(): RouteTable {
+    const routes: RouteInput[] = [];
+    for (const { name, deployed, version } of this.#slots.values()) {
+      if (!deployed.endpoint.enabled) continue;
+      const specs: readonly RouteSpec[] = version?.manifest.routes ?? deployed.endpoint.routes;
+      for (const spec of specs) routes.push({ ...spec, endpoint: name });
+    }
+    return compileRoutes(routes);
+  }
+}
+
+function isolateStats(
+  endpoint: string,
+  version: string,
+  generation: number,
+  live: Generation,
+): IsolateStats {
+  const { state, inFlight } = live;
+  return { endpoint, version, generation, state, inFlight, heapBytes: live.heapBytes() };
+}

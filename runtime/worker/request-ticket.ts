@@ -1,0 +1,85 @@
+// The worker's ticket: carries one exchange to its outcome, which is decided here and nowhere else, then
+// written to the access log and counted.
+
+import { infoOf, type Code } from "../../sdk/errors.ts";
+import type { Exchange } from "../../sdk/exchange.ts";
+import type { Outcome } from "../../sdk/outcome.ts";
+import { problem } from "../http/problem.ts";
+import type { Ticket } from "../isolate/ticket.ts";
+import type { AccessLog } from "../observe/access-log.ts";
+import type { Level, Log } from "../observe/log.ts";
+import type { RequestMetrics } from "../observe/metrics.ts";
+
+export interface Observers {
+  readonly access: AccessLog;
+  readonly metrics: RequestMetrics;
+  readonly handlers: Log;
+}
+
+const LEVELS: readonly string[] = ["debug", "info", "warn", "error"];
+
+export class RequestTicket implements Ticket {
+  readonly exchange: Exchange;
+  endpoint = "";
+  readonly #observers: Observers;
+  readonly #startedMs: number;
+  #outcome: Outcome | null = null;
+
+  constructor(exchange: Exchange, observers: Observers) {
+    this.exchange = exchange;
+    this.#observers = observers;
+    this.#startedMs = performance.now();
+    exchange.onDone(() => this.#done());
+  }
+
+  answered(outcome: Outcome): void {
+    this.#outcome ??= outcome;
+  }
+
+  fail(code: Code, logged?: string): void {
+    const { exchange } = this;
+    if (logged !== undefined) this.log("error", `${code}: ${logged}`);
+    if (exchange.state === "open") {
+      this.#outcome ??= code;
+      this.#sendProblem(code);
+    } else if (exchange.state === "streaming") {
+      this.#outcome = code === "SHUTTING_DOWN" ? "drain_forced" : "stream_failed";
+      exchange.reset();
+    }
+  }
+
+  log(level: string, text: string): void {
+    const known = LEVELS.includes(level) ? (level as Level) : "info";
+    this.#observers.handlers.write(known, text, {
+      endpoint: this.endpoint,
+      request: this.exchange.requestId,
+    });
+  }
+
+  #sendProblem(code: Code): void {
+    const { exchange } = this;
+    const { status, headers, body } = problem(code, { requestId: exchange.requestId });
+    const more = infoOf(code).retry ? `${headers}retry-after\n1\n` : headers;
+    exchange.reply(status, more, body);
+  }
+
+  #done(): void {
+    const { exchange, endpoint } = this;
+    const ms = performance.now() - this.#startedMs;
+    const gone = exchange.state === "gone";
+    const status = gone && exchange.status === 0 ? 499 : exchange.status;
+    const outcome = gone ? "client_abort" : (this.#outcome ?? "ok");
+    this.#observers.metrics.ended(endpoint, outcome, status, ms, exchange.bytesOut);
+    this.#observers.access.write({
+      requestId: exchange.requestId,
+      method: exchange.method,
+      host: exchange.host,
+      path: exchange.path,
+      status,
+      outcome,
+      endpoint,
+      ms,
+      bytes: exchange.bytesOut,
+    });
+  }
+}
