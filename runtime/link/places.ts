@@ -16,7 +16,7 @@ export const GUEST_ENTRY: string = place("../guest/boot");
 const root = new URL(extension === ".ts" ? "../../" : "../../../", import.meta.url);
 
 /** First handler of a new node, and of the documentation. */
-export const DEMO_ENTRY: string = fileURLToPath(new URL("examples/hello/index.ts", root));
+export const DEMO_ENTRY: string = fileURLToPath(new URL("examples/hello/hello.ts", root));
 
 export const RELEASE: string = readRelease(fileURLToPath(new URL("package.json", root)));
 
