@@ -1,0 +1,127 @@
+// Private addresses are out of reach, however they are written and whoever leads there. The loopback is private,
+// so a test that needs a public peer says in the options which address is denied instead.
+
+import { expect, test } from "vitest";
+import { createEgress } from "../../runtime/isolate/egress/egress.ts";
+import { isPrivateAddress } from "../../runtime/isolate/egress/addresses.ts";
+import type { Lookup } from "../../runtime/isolate/egress/undici.ts";
+import { failure, Guest } from "./guest.ts";
+import { startGuest, startPeer } from "./peer.ts";
+
+const answers =
+  (...addresses: string[]): Lookup =>
+  (_host, done) =>
+    done(
+      null,
+      addresses.map((address) => ({ address, family: address.includes(":") ? 6 : 4 })),
+    );
+
+function guardedGuest(): Guest {
+  return new Guest(createEgress({ allowPrivate: false, subrequestsMax: 50 }));
+}
+
+test("a private address is refused with its way out, and never connected to", async () => {
+  let connections = 0;
+  const peer = await startPeer((_request, response) => {
+    connections++;
+    response.end();
+  });
+  expect(await failure(guardedGuest().fetch(peer.url))).toEqual({
+    code: "EGRESS_DENIED",
+    message:
+      "127.0.0.1 is not a public address. Private addresses are refused unless the operator starts the node with --allow-private-egress.",
+  });
+  expect(connections).toBe(0);
+});
+
+test("private addresses are open when the operator opens them", async () => {
+  const peer = await startPeer((_request, response) => response.end("in"));
+  const guest = new Guest(createEgress({ allowPrivate: true, subrequestsMax: 50 }));
+  const { id } = await guest.fetch(peer.url);
+  expect(await guest.text(id)).toBe("in");
+});
+
+test.each([
+  "http://127.1/",
+  "http://2130706433/",
+  "http://0x7f000001/",
+  "http://0177.0.0.1/",
+  "http://127.0.0.1./",
+  "http://１２７.0.0.1/",
+  "http://[::1]/",
+  "http://[::]/",
+  "http://[::ffff:127.0.0.1]/",
+  "http://[::ffff:7f00:1]/",
+  "http://[64:ff9b::a9fe:a9fe]/",
+  "http://[2002:7f00:1::]/",
+  "http://[fe80::1]/",
+  "http://[fd00::1]/",
+  "http://169.254.169.254/latest/meta-data/",
+  "https://10.0.0.1/",
+  "http://0/",
+])("%s is refused", async (url) => {
+  expect((await failure(guardedGuest().fetch(url))).code).toBe("EGRESS_DENIED");
+});
+
+test("localhost is refused under its name, in any case", async () => {
+  for (const host of ["localhost", "LOCALHOST"]) {
+    const error = await failure(guardedGuest().fetch(`http://${host}/`));
+    expect(error.code).toBe("EGRESS_DENIED");
+    expect(error.message).toMatch(/^localhost \((127\.0\.0\.1|::1)\) is not a public address/);
+  }
+});
+
+test("a name is refused when all its addresses are private, and named with one", async () => {
+  const guest = startGuest(
+    {},
+    { denied: isPrivateAddress, lookup: answers("10.1.2.3", "fd00::1") },
+  );
+  const error = await failure(guest.fetch("http://inside.example/"));
+  expect(error.code).toBe("EGRESS_DENIED");
+  expect(error.message).toMatch(/^inside\.example \(10\.1\.2\.3\) is not a public address/);
+});
+
+test("of several addresses only those that are allowed are connected to", async () => {
+  const peer = await startPeer((request, response) => response.end(request.headers.host));
+  const guest = startGuest(
+    {},
+    { denied: (address) => address !== "127.0.0.1", lookup: answers("127.0.0.2", "127.0.0.1") },
+  );
+  const { id } = await guest.fetch(`http://mixed.example:${peer.port}/`);
+  expect(await guest.text(id)).toBe(`mixed.example:${peer.port}`);
+});
+
+test("a name that changes its answer is looked at each time it is connected to", async () => {
+  const peer = await startPeer((_request, response) => {
+    response.setHeader("connection", "close").end("public");
+  });
+  const addresses = ["127.0.0.1", "127.0.0.2"];
+  const guest = startGuest(
+    {},
+    {
+      denied: (address) => address === "127.0.0.2",
+      lookup: (host, done) => answers(addresses.shift() ?? "127.0.0.2")(host, done),
+    },
+  );
+  const url = `http://rebind.example:${peer.port}/`;
+  const { id } = await guest.fetch(url);
+  expect(await guest.text(id)).toBe("public");
+  expect((await failure(guest.fetch(url))).code).toBe("EGRESS_DENIED");
+});
+
+test.each(["http://127.0.0.2/", "http://inside.example/", "//127.0.0.2/"])(
+  "a redirect to the private %s is refused",
+  async (location) => {
+    const peer = await startPeer((request, response) => {
+      const next = request.url === "/a" ? "/b" : location;
+      response.writeHead(302, { location: next }).end();
+    });
+    const guest = startGuest(
+      {},
+      { denied: (address) => address === "127.0.0.2", lookup: answers("127.0.0.2") },
+    );
+    const error = await failure(guest.fetch(`${peer.url}/a`));
+    expect(error.code).toBe("EGRESS_DENIED");
+    expect(error.message).toMatch(/127\.0\.0\.2/);
+  },
+);
