@@ -1,0 +1,116 @@
+import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
+import { EdgeError } from "../../sdk/errors.ts";
+import { DRAIN_TIMEOUT_MS_DEFAULT } from "../../sdk/limits.ts";
+import type { ServeOptions } from "../../sdk/serve.ts";
+import type { Command, OptionSpec } from "../command.ts";
+import { parseCount, parseDuration, parseLimitFlags, parsePort } from "../parse.ts";
+import { longName } from "../values.ts";
+import type { Values } from "../values.ts";
+
+const FLAGS: readonly OptionSpec[] = [
+  { flags: "--port <number>", summary: "port of the gateway, 0 for a free one", fallback: "9080" },
+  { flags: "--host <address>", summary: "address to listen on", fallback: "0.0.0.0" },
+  { flags: "--admin-port <number>", summary: "port of admin API and UI", fallback: "9081" },
+  { flags: "--admin-host <address>", summary: "address of the admin API", fallback: "127.0.0.1" },
+  { flags: "--data <folder>", summary: "where the node keeps everything", fallback: ".edge" },
+  { flags: "--workers <number>", summary: "worker processes", fallback: "one per core" },
+  {
+    flags: "--listener <kind>",
+    summary: "HTTP server: the fast one or Node's own",
+    choices: ["uws", "node"],
+    fallback: "uws",
+  },
+  { flags: "--config <file>", summary: "gateway configuration (YAML)" },
+  {
+    flags: "--drain-timeout <duration>",
+    summary: "how long replaced code may finish its requests",
+    fallback: "30s",
+  },
+  {
+    flags: "--default-trust <trust>",
+    summary: "trust in handlers that name none",
+    choices: ["own", "untrusted"],
+    fallback: "own",
+  },
+  { flags: "--limit-max <name=value>", summary: "ceiling of a limit", many: true },
+  { flags: "--allow-private-egress", summary: "handlers may fetch private addresses" },
+  { flags: "--egress-may-be-private", summary: "endpoints may ask for private addresses by name" },
+  { flags: "--user <name>", summary: "system user to become once the ports are open" },
+  { flags: "--no-demo", summary: "no demo endpoint at /hello" },
+  { flags: "--ready-file <file>", summary: "JSON file to write once the node answers" },
+];
+
+const OPTIONS: readonly OptionSpec[] = FLAGS.map((spec) => ({
+  ...spec,
+  env: `EDGE_${longName(spec).replaceAll("-", "_").toUpperCase()}`,
+}));
+
+export const serve: Command = {
+  name: "serve",
+  summary: "run a node: gateway, workers, admin API",
+  options: OPTIONS,
+  examples: [
+    "edge serve",
+    "edge serve --port 8080 --workers 4 --data /var/lib/edge",
+    "EDGE_PORT=8080 edge serve --limit-max memoryMb=256 --default-trust untrusted",
+  ],
+  run: async ({ values, cwd }) => {
+    const options = readServeOptions(values, cwd);
+    // Only here: no other command needs the node's own code.
+    const supervisor = await import("../../runtime/supervisor.ts");
+    await supervisor.serve(options);
+    return { data: { stopped: true }, text: "" };
+  },
+};
+
+export function readServeOptions(values: Values, cwd: string): ServeOptions {
+  const port = (name: string, fallback: number): number => {
+    const text = values.text(name);
+    return text === undefined ? fallback : parsePort(text, `--${name}`);
+  };
+  const path = (name: string): string | undefined => {
+    const text = values.text(name);
+    return text === undefined ? undefined : resolve(cwd, text);
+  };
+  const config = path("config");
+  const user = values.text("user");
+  const readyFile = path("ready-file");
+  const adminToken = values.text("token");
+  return {
+    port: port("port", 9_080),
+    host: values.text("host") ?? "0.0.0.0",
+    adminPort: port("admin-port", 9_081),
+    adminHost: values.text("admin-host") ?? "127.0.0.1",
+    data: path("data") ?? resolve(cwd, ".edge"),
+    workers: readWorkers(values.text("workers")),
+    listener: values.text("listener") === "node" ? "node" : "uws",
+    drainTimeoutMs: readDrainTimeout(values.text("drain-timeout")),
+    defaultTrust: values.text("default-trust") === "untrusted" ? "untrusted" : "own",
+    limitMax: parseLimitFlags(values.list("limit-max"), "--limit-max"),
+    allowPrivateEgress: values.flag("allow-private-egress"),
+    egressMayBePrivate: values.flag("egress-may-be-private"),
+    demo: !values.flag("no-demo"),
+    ...(config === undefined ? {} : { config }),
+    ...(user === undefined ? {} : { user }),
+    ...(readyFile === undefined ? {} : { readyFile }),
+    ...(adminToken === undefined ? {} : { adminToken }),
+  };
+}
+
+/** More processes than this on one machine is a typing error. */
+const WORKERS_MAX = 1_024;
+
+function readWorkers(text: string | undefined): number {
+  if (text === undefined) return availableParallelism();
+  const workers = parseCount(text);
+  if (workers !== null && workers >= 1 && workers <= WORKERS_MAX) return workers;
+  throw new EdgeError("USAGE", `--workers is a number from 1 to ${WORKERS_MAX}, not "${text}"`);
+}
+
+function readDrainTimeout(text: string | undefined): number {
+  if (text === undefined) return DRAIN_TIMEOUT_MS_DEFAULT;
+  const timeoutMs = parseDuration(text);
+  if (timeoutMs !== null) return timeoutMs;
+  throw new EdgeError("USAGE", `--drain-timeout is a duration such as 30s, not "${text}"`);
+}

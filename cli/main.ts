@@ -1,0 +1,145 @@
+// The command line. Commands are data (command.ts, commands.ts); this file makes a parser of them and decides
+// on exit codes: 0, 1 for what failed, 2 for wrong usage. edge.ts runs it.
+
+import { existsSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { Command as Parser, CommanderError, Option } from "commander";
+import { EdgeError } from "../sdk/errors.ts";
+import { createClient, resolveNode } from "./client.ts";
+import type { Client } from "./client.ts";
+import type { Command, CommandContext, OptionSpec } from "./command.ts";
+import { COMMANDS } from "./commands.ts";
+import { createOutput } from "./output.ts";
+import type { Output, Sink } from "./output.ts";
+import { createValues } from "./values.ts";
+
+export interface MainOptions {
+  /** Without node and script. */
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly stdout: Sink;
+  readonly stderr: Sink;
+  readonly stdinIsTty: boolean;
+}
+
+const GLOBAL_OPTIONS: readonly OptionSpec[] = [
+  { flags: "--json", summary: "print exactly one JSON document" },
+  {
+    flags: "--admin <url>",
+    summary: "admin API of the node",
+    env: "EDGE_ADMIN_URL",
+    fallback: "http://127.0.0.1:9081",
+  },
+  { flags: "--token <token>", summary: "admin token of the node", env: "EDGE_ADMIN_TOKEN" },
+];
+
+/** Runs one command line. Resolves to the exit code; never rejects. */
+export async function main(options: MainOptions): Promise<number> {
+  const json = options.argv.includes("--json");
+  const output = createOutput({ ...options, json });
+  const parser = createParser(options, output);
+  try {
+    await parser.parseAsync([...options.argv], { from: "user" });
+    return 0;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return output.error(error);
+    if (error.exitCode === 0) return 0;
+    if (error.code === "commander.help") {
+      options.stderr.write(parser.helpInformation());
+      return output.error(new EdgeError("USAGE", "A command is missing"));
+    }
+    const message = error.message.replace(/^error: /, "").replace(/\n+\((.*)\)$/, ". $1");
+    return output.error(new EdgeError("USAGE", message));
+  }
+}
+
+function createParser(options: MainOptions, output: Output): Parser {
+  const parser = new Parser("edge")
+    .description("Runs fetch handlers on your own machines.")
+    .version(readVersion(), "-V, --version")
+    .helpCommand("help [command]", "show the help of a command")
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => options.stdout.write(text),
+      // Errors are printed by main, in one form with all others.
+      writeErr: () => undefined,
+    })
+    .exitOverride();
+  for (const spec of GLOBAL_OPTIONS) parser.addOption(createOption(spec));
+  for (const command of COMMANDS) addCommand(parser, command, { options, output });
+  return parser;
+}
+
+interface Surroundings {
+  readonly options: MainOptions;
+  readonly output: Output;
+}
+
+function addCommand(parser: Parser, command: Command, { options, output }: Surroundings): void {
+  const sub = parser
+    .command(command.name)
+    .aliases(command.aliases ?? [])
+    .summary(command.summary)
+    .description(command.summary)
+    .addHelpText("after", examplesText(command));
+  for (const { name, summary } of command.args ?? []) sub.argument(name, summary);
+  for (const spec of command.options) sub.addOption(createOption(spec));
+  sub.action(async (...received: unknown[]) => {
+    const given = received.slice(0, command.args?.length ?? 0);
+    const args = given.map((arg) => (typeof arg === "string" ? arg : undefined));
+    const specs = [...GLOBAL_OPTIONS, ...command.options];
+    const values = createValues(specs, sub.optsWithGlobals(), options.env);
+    const context: CommandContext = {
+      args,
+      values,
+      output,
+      client: lazyClient(values, options),
+      env: options.env,
+      cwd: options.cwd,
+    };
+    output.result(await command.run(context));
+  });
+}
+
+function lazyClient(values: CommandContext["values"], options: MainOptions): () => Client {
+  let client: Client | null = null;
+  return () => {
+    const data = resolve(options.cwd, values.text("data") ?? ".edge");
+    const given = { admin: values.text("admin"), token: values.text("token"), data };
+    client ??= createClient(resolveNode(given, options.env));
+    return client;
+  };
+}
+
+function createOption(spec: OptionSpec): Option {
+  const notes = [
+    spec.choices === undefined ? "" : `one of ${spec.choices.join(", ")}`,
+    spec.fallback === undefined ? "" : `default ${spec.fallback}`,
+    spec.env === undefined ? "" : `env ${spec.env}`,
+    spec.many === true ? "may be repeated" : "",
+  ].filter((note) => note !== "");
+  const text = notes.length === 0 ? spec.summary : `${spec.summary} (${notes.join("; ")})`;
+  const option = new Option(spec.flags, text);
+  if (spec.many !== true) return option;
+  return option.argParser((value: string, previous: readonly string[] | undefined) => [
+    ...(previous ?? []),
+    value,
+  ]);
+}
+
+function examplesText({ examples }: Command): string {
+  if (examples.length === 0) return "";
+  return `\nExamples:\n${examples.map((line) => `  ${line}`).join("\n")}\n`;
+}
+
+/** From the nearest package.json above: in a clone beside cli/, in the installed package above dist/. */
+function readVersion(): string {
+  for (const path of ["../package.json", "../../package.json"]) {
+    const url = new URL(path, import.meta.url);
+    const text = existsSync(url) ? readFileSync(url, "utf8") : "";
+    const version = /"version":\s*"([^"]+)"/.exec(text)?.[1];
+    if (version !== undefined) return version;
+  }
+  return "unknown";
+}

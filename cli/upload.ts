@@ -1,0 +1,88 @@
+// Project → bundle → the node. Shared by publish and dev.
+
+import { createHash } from "node:crypto";
+import { relative } from "node:path";
+import { bundle } from "../compiler/bundle.ts";
+import type { Json, JsonObject } from "../sdk/errors.ts";
+import type { Bundle, PublishStage } from "../sdk/publish.ts";
+import type { Client } from "./client.ts";
+import { field, isList, textOf } from "./json.ts";
+import type { Output } from "./output.ts";
+import type { Project } from "./project/project.ts";
+
+export interface Bundled {
+  readonly bundle: Bundle;
+  readonly bundleMs: number;
+}
+
+const STAGES: Readonly<Record<PublishStage, string>> = {
+  check: "Checking the bundle",
+  snapshot: "Making its snapshot",
+  load: "Loading it in every worker",
+  live: "Switching over",
+};
+
+/** Warnings of the bundler are printed; its errors are thrown. */
+export async function bundleProject(project: Project, output: Output): Promise<Bundled> {
+  output.step(`Bundling ${relative(project.cwd, project.entry)}`);
+  const start = performance.now();
+  const made = await bundle({ entry: project.entry, cwd: project.cwd });
+  const bundleMs = Math.round(performance.now() - start);
+  for (const { file, line, column, text } of made.warnings) {
+    output.warn(file === "" ? text : `${file}:${line}:${column}: ${text}`);
+  }
+  return { bundle: made, bundleMs };
+}
+
+export interface UploadOptions {
+  readonly message?: string | undefined;
+  readonly dryRun?: boolean;
+}
+
+/** Resolves to the answer of the publish call, once every worker serves the version. */
+export async function upload(
+  client: Client,
+  output: Output,
+  { project, bundled, options }: { project: Project; bundled: Bundled; options: UploadOptions },
+): Promise<Json> {
+  const { format, code, map } = bundled.bundle;
+  const body: JsonObject = {
+    name: project.name,
+    routes: project.routes.map(({ host, path, methods }) => ({ host, path, methods })),
+    vars: project.vars,
+    limits: { ...project.limits },
+    ...(project.trust === undefined ? {} : { trust: project.trust }),
+    ...(project.drainTimeoutMs === undefined ? {} : { drainTimeoutMs: project.drainTimeoutMs }),
+    ...(options.message === undefined ? {} : { message: options.message }),
+    format,
+    code,
+    codeSha256: createHash("sha256").update(code).digest("hex"),
+    map,
+    bundleMs: bundled.bundleMs,
+    ...(options.dryRun === true ? { dryRun: true } : {}),
+  };
+  output.step(`Uploading to ${client.url}`);
+  const data = await client.follow("/api/publish", body, (stage) => {
+    if (Object.hasOwn(STAGES, stage)) output.step(STAGES[stage as PublishStage]);
+  });
+  output.stepDone();
+  return data;
+}
+
+/** "Published hello 3f2a… (generation 4) in 180 ms", and where it answers. */
+export function publishedText(data: Json, dryRun: boolean): string {
+  const text = (name: string): string => textOf(field(data, name));
+  const timings = field(data, "timingsMs");
+  const spent = ["bundle", "check", "snapshot", "live"]
+    .map((name) => `${name} ${textOf(field(timings, name))} ms`)
+    .join(", ");
+  const total = textOf(field(timings, "total"));
+  const urls = field(data, "urls");
+  const kilobytes = Math.ceil(Number(field(data, "bundleBytes") ?? 0) / 1_024);
+  const head = dryRun
+    ? `${text("endpoint")} is fit to be published; nothing was stored`
+    : `Published ${text("endpoint")} ${text("version")} (generation ${text("generation")})`;
+  const lines = [`${head} in ${total} ms: ${spent}; ${kilobytes} KiB`];
+  if (isList(urls)) lines.push(...urls.map((url: Json) => `  ${textOf(url)}`));
+  return lines.join("\n");
+}

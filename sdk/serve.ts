@@ -1,0 +1,34 @@
+// What `edge serve` is told: flags and environment, parsed and checked by the CLI, given to the supervisor.
+
+import type { LimitOverrides } from "./limits.ts";
+import type { Trust } from "./records.ts";
+
+export type ListenerKind = "uws" | "node";
+
+export interface ServeOptions {
+  /** 0 takes a free port; so does adminPort. */
+  readonly port: number;
+  readonly host: string;
+  readonly adminPort: number;
+  readonly adminHost: string;
+  /** Absolute path of the data folder. */
+  readonly data: string;
+  readonly workers: number;
+  readonly listener: ListenerKind;
+  /** Absolute path of the gateway's YAML file. */
+  readonly config?: string;
+  readonly drainTimeoutMs: number;
+  readonly defaultTrust: Trust;
+  /** The operator's ceilings, below those of LIMITS. */
+  readonly limitMax: LimitOverrides;
+  readonly allowPrivateEgress: boolean;
+  readonly egressMayBePrivate: boolean;
+  /** Name of the system user to become once the ports are open. */
+  readonly user?: string;
+  /** Whether a demo endpoint answers /hello on a node that has no endpoints. */
+  readonly demo: boolean;
+  /** Absolute path; written once when the node answers. */
+  readonly readyFile?: string;
+  /** Fixed by the operator; otherwise kept in the data folder. */
+  readonly adminToken?: string;
+}
