@@ -53,7 +53,10 @@ export interface Control {
   start(name: string): Promise<void>;
   stop(name: string): Promise<void>;
   /** To the version that was deployed before the present one, or to the one named. */
-  rollback(name: string, version?: string): Promise<PublishResult>;
+  rollback(
+    name: string,
+    options?: { readonly version?: string; readonly message?: string },
+  ): Promise<PublishResult>;
   remove(name: string): Promise<void>;
 }
 
@@ -73,7 +76,7 @@ export function createControl(ports: ControlPorts): Control {
     start: (name) => turns.run(name, () => start(ports, name)),
     stop: (name) =>
       turns.run(name, () => save(ports, { ...existing(ports, name).endpoint, stopped: true })),
-    rollback: (name, version) => turns.run(name, () => rollback(ports, name, version)),
+    rollback: (name, options = {}) => turns.run(name, () => rollback(ports, name, options)),
     remove: (name) => turns.run(name, () => remove(ports, name)),
   };
 }
@@ -240,11 +243,11 @@ async function start(ports: ControlPorts, name: string): Promise<void> {
 async function rollback(
   ports: ControlPorts,
   name: string,
-  wanted: string | undefined,
+  options: { readonly version?: string; readonly message?: string },
 ): Promise<PublishResult> {
   const begun = ports.clock.now();
   const { endpoint } = existing(ports, name);
-  const id = wanted ?? previousOf(ports, name);
+  const id = options.version ?? previousOf(ports, name);
   const stored = id === null ? null : ports.registry.version(name, id);
   if (stored === null) throw new EdgeError("VERSION_NOT_FOUND");
   assertRoutes(ports, stored.manifest);
@@ -252,7 +255,7 @@ async function rollback(
   const check = await checkCandidate(ports, codeOf(ports, stored), noStage);
   const version = { ...stored, start: check.start };
   const record = settled(ports, { ...endpoint, routes: version.manifest.routes });
-  const message = `rollback to ${version.id}`;
+  const message = options.message ?? `rollback to ${version.id}`;
   const live = await deploy(ports, { version, endpoint: record, message }, noStage);
   return resultOf(ports, { version, check, live, bundleMs: 0, begun });
 }

@@ -57,6 +57,13 @@ export const CODES = {
   PUBLISH_TIMEOUT: { fault: "platform", status: 503, retry: true, title: "Not every worker took the new version in time; the old one goes on serving" },
   // Admin API.
   UNAUTHORIZED: { fault: "client", status: 401, retry: false, title: "The admin token is missing or wrong", fix: "Pass --token, or set EDGE_ADMIN_TOKEN; the token is in the node's data folder, file admin-token." },
+  HOST_REFUSED: {
+    fault: "client",
+    status: 421,
+    retry: false,
+    title: "The admin API does not answer under this host name",
+    fix: "Use the address that edge serve printed.",
+  },
   INPUT_INVALID: { fault: "client", status: 422, retry: false, title: "The request's fields are not valid" },
   ENDPOINT_NOT_FOUND: { fault: "client", status: 404, retry: false, title: "Endpoint not found", fix: "List what there is: edge list." },
   ENDPOINT_EXISTS: { fault: "client", status: 409, retry: false, title: "An endpoint of this name exists" },
@@ -78,6 +85,8 @@ export const CODES = {
   REGISTRY_TOO_NEW: { fault: "operator", status: 500, retry: false, title: "The registry was written by a newer release", fix: "Run that release, or newer." },
   BLOB_CORRUPT: { fault: "operator", status: 500, retry: false, title: "A stored file does not have the content its name promises", fix: "Publish the endpoint again." },
   ENGINE_MISSING: { fault: "operator", status: 500, retry: false, title: "Node 24 was not found", fix: "Run npm ci; where optional dependencies were left out, install Node 24." },
+  SETUP_FAILED: { fault: "operator", status: 500, retry: true, title: "The dependencies could not be installed", fix: "See npm's output above; then run npm ci in the clone." },
+  INSTALL_BROKEN: { fault: "operator", status: 500, retry: false, title: "A part of the installation is missing or does not work", fix: "Install again: npm ci in a clone, npm install in a project." },
   ADDON_UNLOADABLE: { fault: "operator", status: 500, retry: false, title: "The HTTP addon does not load on this system", fix: "See edge doctor; meanwhile: edge serve --listener node." },
   USAGE: { fault: "client", status: 400, retry: false, title: "The command was not understood", fix: "See edge --help." },
   NODE_UNREACHABLE: { fault: "client", status: 503, retry: true, title: "The node does not answer", fix: "Is it running (edge serve)? Pick another with --admin URL." },

@@ -191,7 +191,8 @@ export function memoryRows(): Rows {
 function memoryTable<T>(): Table<T> {
   const groups = new Map<string, Map<string, T>>();
   const under = (prefix: string): { key: string; value: T }[] => {
-    const chosen = prefix === "" ? [...groups.values()] : [groups.get(prefix) ?? new Map()];
+    const chosen =
+      prefix === "" ? [...groups.values()] : [groups.get(prefix) ?? new Map<string, T>()];
     return chosen
       .flatMap((group) => [...group])
       .toSorted(([a], [b]) => (a < b ? -1 : 1))

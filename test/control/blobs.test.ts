@@ -28,7 +28,7 @@ test("blob stored twice is one file, and nothing is left half written", async ()
 test("blob that is missing, changed or cut is refused with BLOB_CORRUPT", async () => {
   using folder = temporaryFolder();
   const blobs = openBlobs(folder.path);
-  const corrupt = expect.objectContaining({ code: "BLOB_CORRUPT" });
+  const corrupt: unknown = expect.objectContaining({ code: "BLOB_CORRUPT" });
   const hash = await blobs.put(bytes("hello"));
   const file = fileOf(folder.path, hash);
   writeFileSync(file, "hellp");

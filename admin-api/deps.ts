@@ -1,0 +1,23 @@
+// What the admin API stands on. It decides nothing about deployments: it parses, calls control and shows.
+
+import type { Control } from "../control/control.ts";
+import type { Blobs, Fleet, RegistryReader } from "../sdk/node.ts";
+
+export interface AdminDeps {
+  readonly control: Control;
+  readonly registry: RegistryReader;
+  readonly blobs: Blobs;
+  readonly fleet: Fleet;
+  readonly clock: { now(): number };
+  readonly token: string;
+  /** The release, shown by health. */
+  readonly version: string;
+  /** Workers that accept connections now. */
+  readonly workersReady: () => number;
+  /** Where the gateway answers, as "http://127.0.0.1:9080". */
+  readonly gatewayUrl: () => string;
+  /** The host the server is bound to; bound to loopback, requests under other names are refused. */
+  readonly host: string;
+  /** Takes failures that are the node's own; callers see their request id only. */
+  readonly report: (error: unknown, requestId: string) => void;
+}

@@ -1,0 +1,125 @@
+// What the admin API takes, as zod schemas (a document of the API can be printed from them). Unknown fields
+// are refused by name: a misspelt field that is ignored is found out in production.
+
+import { z } from "zod";
+import { MESSAGE_CHARS_MAX, nameSchema, normalRoute, routesSchema } from "../control/parse.ts";
+import type { RouteSpec } from "../sdk/records.ts";
+import { DRAFT_BYTES_MAX } from "./body.ts";
+
+const DESCRIPTION_CHARS_MAX = 2_000;
+/** As many as the seeds' API lists at once. */
+export const PAGE_MAX = 1_000;
+
+const descriptionSchema = z.string().max(DESCRIPTION_CHARS_MAX);
+const draftSchema = z
+  .string()
+  .refine((code) => Buffer.byteLength(code) <= DRAFT_BYTES_MAX, `at most ${DRAFT_BYTES_MAX} bytes`);
+
+export interface CreateBody {
+  readonly name: string;
+  readonly domain?: string | null;
+  readonly path?: string;
+  readonly method?: string;
+  readonly routes?: readonly RouteSpec[];
+  readonly description?: string | null;
+  readonly code?: string | null;
+  readonly enabled?: boolean;
+}
+
+const addressFields = {
+  domain: z.string().min(1).max(255).nullable().exactOptional(),
+  path: z.string().min(1).max(2_048).exactOptional(),
+  method: z
+    .string()
+    .regex(/^(?:\*|[A-Za-z][A-Za-z0-9_-]{0,31})$/, "no HTTP method")
+    .exactOptional(),
+  /** In place of domain, path and method, where one route is not enough. */
+  routes: routesSchema.exactOptional(),
+  description: descriptionSchema.nullable().exactOptional(),
+  code: draftSchema.nullable().exactOptional(),
+  enabled: z.boolean().exactOptional(),
+};
+
+const NOT_BOTH = "give either routes, or domain, path and method";
+
+function isOneAddress(body: Partial<CreateBody>): boolean {
+  const single = body.domain !== undefined || body.path !== undefined || body.method !== undefined;
+  return body.routes === undefined || !single;
+}
+
+export const createSchema: z.ZodType<CreateBody, unknown> = z
+  .strictObject({ name: nameSchema, ...addressFields })
+  .refine(isOneAddress, { message: NOT_BOTH, path: ["routes"] })
+  .refine(
+    (body) => body.path !== undefined || (body.domain === undefined && body.method === undefined),
+    {
+      message: "needed beside domain and method",
+      path: ["path"],
+    },
+  );
+
+export type UpdateBody = { readonly [field in keyof CreateBody]?: CreateBody[field] };
+
+export const updateSchema: z.ZodType<UpdateBody, unknown> = z
+  .strictObject({ name: nameSchema.exactOptional(), ...addressFields })
+  .refine(isOneAddress, { message: NOT_BOTH, path: ["routes"] });
+
+export const codeSchema: z.ZodType<{ readonly code: string }, unknown> = z.strictObject({
+  code: draftSchema,
+});
+
+export interface RollbackBody {
+  readonly version?: string;
+  readonly message?: string;
+}
+
+export const rollbackSchema: z.ZodType<RollbackBody, unknown> = z.strictObject({
+  version: z.string().min(1).max(64).exactOptional(),
+  message: z.string().max(MESSAGE_CHARS_MAX).exactOptional(),
+});
+
+/** Calls without fields take no body, or an empty object. */
+export const emptySchema: z.ZodType<object, unknown> = z.strictObject({});
+
+export interface ListQuery {
+  readonly domain?: string;
+  readonly enabled?: boolean;
+  readonly status?: string;
+  readonly page: number;
+  readonly limit: number;
+}
+
+export const listSchema: z.ZodType<ListQuery, unknown> = z.strictObject({
+  domain: z.string().exactOptional(),
+  enabled: z.stringbool().exactOptional(),
+  status: z.enum(["created", "compiled", "loaded", "running", "stopped", "error"]).exactOptional(),
+  page: z.coerce.number().int().min(1).default(1),
+  limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(PAGE_MAX),
+});
+
+/** The routes that a new endpoint's address asks for; [] for the default ones. */
+export function routesOfCreate(body: CreateBody): readonly RouteSpec[] {
+  if (body.routes !== undefined) return body.routes;
+  if (body.path === undefined) return [];
+  const { domain, path, method = "GET" } = body;
+  return [normalRoute({ host: domain ?? "*", path, methods: [method] })];
+}
+
+/** undefined when the update leaves them alone. A path makes one route of many; the rest applies to each. */
+export function routesOfUpdate(
+  body: UpdateBody,
+  present: readonly RouteSpec[],
+): readonly RouteSpec[] | undefined {
+  if (body.routes !== undefined) return body.routes;
+  const { domain, path, method } = body;
+  if (domain === undefined && path === undefined && method === undefined) return undefined;
+  const [first = { host: "*", path: "/", methods: [] }] = present;
+  const base = path === undefined ? present : [{ ...first, path }];
+  return base.map((route) =>
+    normalRoute({
+      host: domain === undefined ? route.host : (domain ?? "*"),
+      path: route.path,
+      methods: method === undefined ? route.methods : [method],
+    }),
+  );
+}
