@@ -3,7 +3,7 @@
 // uWebSockets.js traps, each met below: a response object may not be touched after its end or abort (it
 // throws); `request` lives for the synchronous part only; replies sent later must be corked; chunks of a
 // request body are taken away when the callback returns; endWithoutBody(undefined) sends a length of 2^63;
-// write("") is ignored, so the head of a streamed reply travels with its first chunk.
+// write("") is ignored and tryEnd("") ends, so the head of a streamed reply travels with its first chunk.
 
 import type { Code } from "../../sdk/errors.ts";
 import { addressText } from "./address.ts";
@@ -280,7 +280,6 @@ export class UwsExchange implements Exchange, BodySource {
       this.#headLength = length;
     } else if (!this.#closesAfter()) {
       this.#total = length;
-      this.#res.tryEnd("", length);
     }
   }
 

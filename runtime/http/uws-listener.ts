@@ -4,13 +4,16 @@
 // What uWS decides below us and nobody above can change: HTTP/1.0, absolute-form, asterisk-form and trailers
 // are answered 505, its own 400 and 431 are HTML without a request id, a second request pipelined behind one
 // whose reply is not out yet closes the connection without an answer to either (they are never mixed up),
-// and header values lose bytes beyond ASCII at their end. The node listener has none of these.
+// header values lose bytes beyond ASCII at their end, and fields that follow one with an empty name are seen
+// by nobody, neither uWS nor us. While an upload is held up, a client that goes away is not noticed.
+// The node listener has none of these.
 
 import { EdgeError } from "../../sdk/errors.ts";
 import type { Listen, ListenOptions, Listener } from "../../sdk/exchange.ts";
 import { asciiTarget, asksToClose, bodyLength, hostOf, joined, refuseHead } from "./guards.ts";
 import type { Framing } from "./guards.ts";
 import { Hub } from "./hub.ts";
+import { probePort } from "./port.ts";
 import { UwsExchange } from "./uws-exchange.ts";
 import { loadUws } from "./uws.ts";
 import type { UwsApp, UwsListenSocket, UwsRequest, UwsResponse } from "./uws.ts";
@@ -46,7 +49,10 @@ function collect(name: string, value: string): void {
 
 export const listenUws: Listen = async (options: ListenOptions): Promise<Listener> => {
   const uws = loadUws();
-  const listener = new UwsListener(options, uws.App(), uws.us_listen_socket_close);
+  // Given port 0, uWS sets neither SO_REUSEPORT nor SO_REUSEADDR: nobody could share the port it gets.
+  const { host } = options;
+  const port = options.port === 0 ? await probePort({ host, port: 0 }) : options.port;
+  const listener = new UwsListener({ ...options, port }, uws.App(), uws.us_listen_socket_close);
   await listener.listen(uws.us_socket_local_port);
   return listener;
 };
