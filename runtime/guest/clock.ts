@@ -24,6 +24,11 @@ export function monotonicMs(): number {
   return port === null ? 0 : port.monotonic();
 }
 
+/** Whole milliseconds since the epoch, for the platform itself: 0 before thaw, never counted. */
+export function nowMs(): number {
+  return port === null ? 0 : Math.floor(port.now());
+}
+
 function readNow(): number {
   if (port !== null) return port.now();
   reads++;
