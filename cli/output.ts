@@ -19,6 +19,8 @@ export interface Output {
   error(error: unknown): number;
   note(text: string): void;
   warn(text: string): void;
+  /** Like `note`, also with --json. */
+  log(text: string): void;
   /** Shows `text` if the step is still running after PROGRESS_DELAY_MS. The next step replaces it. */
   step(text: string): void;
   /** Ends the step that is shown. Everything that prints does so by itself. */
@@ -80,6 +82,7 @@ export function createOutput({ json, stdout, stderr, stdinIsTty }: OutputOptions
     note: (text) => {
       if (!json) say(text);
     },
+    log: say,
     warn: (text) => say(`warning: ${text}`),
     step: (text) => {
       stepDone();

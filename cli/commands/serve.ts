@@ -55,11 +55,16 @@ export const serve: Command = {
     "edge serve --port 8080 --workers 4 --data /var/lib/edge",
     "EDGE_PORT=8080 edge serve --limit-max memoryMb=256 --default-trust untrusted",
   ],
-  run: async ({ values, cwd }) => {
+  run: async ({ values, cwd, output }) => {
     const options = readServeOptions(values, cwd);
     // Only here: no other command needs the node's own code.
     const supervisor = await import("../../runtime/supervisor.ts");
-    await supervisor.serve(options);
+    if (output.json) {
+      const { RELEASE: release } = await import("../../runtime/link/places.ts");
+      await supervisor.serve(options, { release, print: (line) => output.log(line) });
+    } else {
+      await supervisor.serve(options);
+    }
     return { data: { stopped: true }, text: "" };
   },
 };

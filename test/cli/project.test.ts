@@ -1,0 +1,198 @@
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import type { OptionSpec } from "../../cli/command.ts";
+import { PROJECT_OPTIONS } from "../../cli/commands/publish.ts";
+import { readServeOptions, serve } from "../../cli/commands/serve.ts";
+import { readProject } from "../../cli/project/project.ts";
+import type { Project } from "../../cli/project/project.ts";
+import { convertPattern } from "../../cli/project/wrangler.ts";
+import { createValues } from "../../cli/values.ts";
+import type { Values } from "../../cli/values.ts";
+import { EdgeError } from "../../sdk/errors.ts";
+import { makeFolder } from "./harness.ts";
+
+function values(
+  parsed: Readonly<Record<string, unknown>>,
+  specs: readonly OptionSpec[] = PROJECT_OPTIONS,
+  env: Readonly<Record<string, string>> = {},
+): Values {
+  return createValues(specs, parsed, env);
+}
+
+function read(
+  files: Readonly<Record<string, string>>,
+  flags: Readonly<Record<string, unknown>> = {},
+  path = ".",
+): { project: Project; warnings: readonly string[]; folder: string } {
+  using folder = makeFolder(files);
+  const warnings: string[] = [];
+  const warn = (text: string): unknown => warnings.push(text);
+  const project = readProject({ path, cwd: folder.path, values: values(flags), warn });
+  return { project, warnings, folder: folder.path };
+}
+
+function errorOf(run: () => unknown): string {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof EdgeError) return `${error.code} ${error.message}`;
+    throw error;
+  }
+  return "no error";
+}
+
+const any = (path: string, host = "*"): object => ({ host, path, methods: [] });
+
+describe("edge.jsonc", () => {
+  const CONFIG = `{
+    // comments and trailing commas are fine
+    "name": "api", "main": "src/api.ts",
+    "routes": ["/a/:id", "Example.com/b", { "path": "/c", "methods": ["get"] }],
+    "vars": { "A": 1, "B": "two" },
+    "limits": { "wallMs": "10s", "bodyBytes": "1MiB", "memoryMb": 64 },
+    "trust": "untrusted", "drainTimeout": "5s",
+    "env": { "production": { "name": "api-live", "vars": { "B": "three" }, "routes": ["/live"] } },
+  }`;
+  test("is read whole", () => {
+    const { project, folder } = read({ "edge.jsonc": CONFIG });
+    expect(project).toEqual({
+      cwd: folder,
+      entry: join(folder, "src/api.ts"),
+      configFile: join(folder, "edge.jsonc"),
+      name: "api",
+      routes: [any("/a/:id"), any("/b", "example.com"), { ...any("/c"), methods: ["GET"] }],
+      vars: { A: 1, B: "two" },
+      limits: { wallMs: 10_000, bodyBytes: 1_048_576, memoryMb: 64 },
+      trust: "untrusted",
+      drainTimeoutMs: 5_000,
+    });
+  });
+  test("an environment inherits what it does not say", () => {
+    const { project } = read({ "edge.jsonc": CONFIG }, { env: "production" });
+    expect(project).toMatchObject({ name: "api-live", vars: { A: 1, B: "three" } });
+    expect(project.routes).toEqual([any("/live")]);
+    expect(project.limits).toMatchObject({ memoryMb: 64 });
+    const wrong = errorOf(() => read({ "edge.jsonc": CONFIG }, { env: "staging" }));
+    expect(wrong).toContain('USAGE edge.jsonc has no environment "staging"; it has production');
+  });
+  test("flags win over it", () => {
+    const flags = { name: "x", route: ["/r"], domain: ["d.com"], limit: ["memoryMb=256MiB"] };
+    const { project } = read({ "edge.jsonc": CONFIG }, { ...flags, var: ["B=z"] });
+    expect(project).toMatchObject({ name: "x", vars: { A: 1, B: "z" } });
+    expect(project).toMatchObject({ limits: { memoryMb: 256, wallMs: 10_000 } });
+    expect(project.routes).toEqual([any("/r", "d.com")]);
+  });
+  test.each([
+    ['{\n  "nam": "x"\n}', "MANIFEST_INVALID edge.jsonc:2:3: nam: there is no such field"],
+    ['{ "name": 5 }', "MANIFEST_INVALID edge.jsonc:1:3: name: a text is expected"],
+    ['{ "name": "a" "main": "b" }', "MANIFEST_INVALID edge.jsonc:1:15: comma expected here"],
+    ['{ "name": "a",\n "name": "b" }', "edge.jsonc:2:2: name: this field stands here twice"],
+    ["[]", "MANIFEST_INVALID edge.jsonc:1:1: an object is expected"],
+    ["", "MANIFEST_INVALID edge.jsonc:1:1: value expected here"],
+    ['{ "limits": { "cpu": 5 } }', 'edge.jsonc:1:15: There is no limit "cpu"'],
+    ['{ "limits": { "memoryMb": 513 } }', "memoryMb is at most 512 MB, not 513"],
+    ['{ "limits": { "memoryMb": 0 } }', "memoryMb is a whole number of MB, at least 1"],
+    ['{ "routes": ["/a/{"] }', "ROUTE_INVALID edge.jsonc:1:14: Route pattern"],
+    ['{ "routes": [{ "path": "/a", "host": "a b" }] }', "ROUTE_INVALID edge.jsonc:1:14"],
+    ['{ "routes": [{ "pth": "/a" }] }', "edge.jsonc:1:16: routes[0].pth: there is no such field"],
+    ['{ "env": { "a": { "x": 1 } } }', "edge.jsonc:1:19: env.a.x: there is no such field"],
+    ['{ "trust": "full" }', 'trust: it is "own" or "untrusted"'],
+    ['{ "drainTimeout": 5 }', 'drainTimeout: it is a duration such as "30s"'],
+  ])("%j is refused with its place", (text, expected) => {
+    const files = { "edge.jsonc": text, "index.ts": "" };
+    expect(errorOf(() => read(files))).toContain(expected);
+  });
+});
+
+describe("wrangler files", () => {
+  test("jsonc gives name, entry, variables and routes", () => {
+    const text = `{ "name": "w", "main": "w.js", "compatibility_date": "2026-01-01", "minify": true,
+      "vars": { "A": { "b": 1 } }, "kv_namespaces": [],
+      "routes": ["a.com/x/*", { "pattern": "b.com", "custom_domain": true }, "c.com/y*"] }`;
+    const { project, warnings } = read({ "wrangler.jsonc": text });
+    expect(project).toMatchObject({ name: "w", vars: { A: { b: 1 } } });
+    expect(project.routes).toEqual([
+      any("/x/*", "a.com"),
+      any("/*", "b.com"),
+      any("/y", "c.com"),
+      any("/y/*", "c.com"),
+    ]);
+    expect(warnings).toEqual([
+      "wrangler.jsonc: minify has no effect here",
+      'wrangler.jsonc: routes[2] "c.com/y*" answers at /y and /y/* only',
+    ]);
+  });
+  test("toml names the line of a binding that is not supported", () => {
+    const text = `name = "w"\nmain = "w.ts"\n\n[[kv_namespaces]]\nbinding = "KV"\nid = "1"\n`;
+    expect(errorOf(() => read({ "wrangler.toml": text }))).toBe(
+      "MANIFEST_INVALID wrangler.toml:4:1: kv_namespaces: " +
+        "nodes do not support this wrangler field yet",
+    );
+    expect(errorOf(() => read({ "wrangler.toml": "name = \n" }))).toContain("wrangler.toml:1:");
+  });
+  test("edge.jsonc beside it is read instead", () => {
+    const files = { "edge.jsonc": `{"name":"e"}`, "wrangler.json": `{"name":"w"}`, "index.ts": "" };
+    expect(read(files).project.name).toBe("e");
+  });
+  test("patterns turn into routes", () => {
+    expect(convertPattern("https://A.com/*")).toEqual([any("/*", "a.com")]);
+    expect(convertPattern("a.com")).toEqual([any("/", "a.com")]);
+    expect(convertPattern("*a.com/*")).toEqual([any("/*", "a.com"), any("/*", "*.a.com")]);
+    expect(errorOf(() => convertPattern("a.com/*/b"))).toContain("can only be its last character");
+  });
+});
+
+describe("a project without configuration", () => {
+  test.each([
+    ["Hello World.ts", "hello-world"],
+    ["my-api/index.ts", "my-api"],
+    ["my-api/src/worker.js", "my-api"],
+    ["9lives.mjs", "lives"],
+  ])("%s is called %s", (file, name) => {
+    const { project } = read({ [file]: "" }, {}, file);
+    expect(project).toMatchObject({ name, routes: [], configFile: null });
+  });
+  test("a folder gives its entry, or says what it looked for", () => {
+    const { project, folder } = read({ "f/src/index.js": "" }, {}, "f");
+    expect(project).toMatchObject({ name: "f", entry: join(folder, "f/src/index.js") });
+    expect(errorOf(() => read({ "readme.md": "" }))).toContain('CONFIG_NOT_FOUND . has no "main"');
+    expect(errorOf(() => read({}, {}, "gone.ts"))).toContain('no file or folder "gone.ts"');
+  });
+  test("--domain alone takes the whole domain, --method alone the default addresses", () => {
+    const files = { "a.ts": "" };
+    expect(read(files, { domain: ["d.com"] }, "a.ts").project.routes).toEqual([any("/*", "d.com")]);
+    expect(read(files, { method: ["get"] }, "a.ts").project.routes).toEqual([
+      { host: "*", path: "/a", methods: ["GET"] },
+      { host: "*", path: "/a/*", methods: ["GET"] },
+    ]);
+  });
+  test("variables of a file yield to those of flags", () => {
+    const files = { "a.ts": "", "vars.json": `{ "A": 1, "B": 2 }` };
+    const { project } = read(files, { envFile: "vars.json", var: ["B=x", "C="] }, "a.ts");
+    expect(project.vars).toEqual({ A: 1, B: "x", C: "" });
+  });
+});
+
+describe("serve options", () => {
+  test("have the documented defaults", () => {
+    const options = readServeOptions(values({}, serve.options), "/here");
+    expect(options).toMatchObject({ port: 9_080, host: "0.0.0.0", adminPort: 9_081 });
+    expect(options).toMatchObject({ adminHost: "127.0.0.1", data: "/here/.edge", listener: "uws" });
+    expect(options).toMatchObject({ drainTimeoutMs: 30_000, defaultTrust: "own", demo: true });
+    expect(options.workers).toBeGreaterThan(0);
+  });
+  test("come from the environment where a flag is missing", () => {
+    const env = {
+      EDGE_PORT: "1234",
+      EDGE_NO_DEMO: "1",
+      EDGE_ALLOW_PRIVATE_EGRESS: "false",
+      EDGE_LIMIT_MAX: "memoryMb=64,wallMs=1m",
+      EDGE_DRAIN_TIMEOUT: "250ms",
+    };
+    const options = readServeOptions(values({ port: "99" }, serve.options, env), "/");
+    expect(options).toMatchObject({ port: 99, demo: false, allowPrivateEgress: false });
+    expect(options).toMatchObject({ limitMax: { memoryMb: 64, wallMs: 60_000 } });
+    expect(options.drainTimeoutMs).toBe(250);
+    expect(readServeOptions(values({}, serve.options, env), "/").port).toBe(1_234);
+  });
+});
