@@ -6,12 +6,13 @@ import assert from "node:assert";
 import { execFileSync } from "node:child_process";
 import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { build } from "esbuild";
 
 const ROOT: string = join(import.meta.dirname, "..");
 const SOURCES = ["sdk", "compiler", "runtime", "services", "control", "admin-api", "cli"];
 
 /** Names of files that the sources build themselves, which no compiler rewrites. */
-const FIXED_EXTENSION = /new URL\(\s*["'`][^"'`]*\.ts["'`]/;
+const FIXED_EXTENSION = /new URL\(\s*["'`]\.[^"'`]*\.ts["'`]/;
 
 function compile(): void {
   const configuration = {
@@ -51,6 +52,28 @@ function rewriteDeclarations(): void {
   }
 }
 
+/**
+ * The guest's libraries are needed by nobody else, so they are development dependencies: the package has them in
+ * one file, which the node bundles again with its own options, as it does from source.
+ */
+async function bundleGuest(): Promise<void> {
+  const outfile = join(ROOT, "dist/runtime/guest/boot.js");
+  rmSync(dirname(outfile), { recursive: true });
+  await build({
+    entryPoints: [join(ROOT, "runtime/guest/boot.ts")],
+    outfile,
+    bundle: true,
+    format: "esm",
+    platform: "neutral",
+    target: "esnext",
+    mainFields: ["module", "main"],
+    conditions: ["module"],
+    charset: "utf8",
+    tsconfigRaw: {},
+    logLevel: "warning",
+  });
+}
+
 function copyAssets(): void {
   const pattern = `{${SOURCES.join(",")}}/**/*`;
   for (const entry of globSync(pattern, { cwd: ROOT, withFileTypes: true })) {
@@ -83,6 +106,7 @@ rmSync(join(ROOT, "dist"), { recursive: true, force: true });
 mkdirSync(join(ROOT, "dist"));
 compile();
 rewriteDeclarations();
+await bundleGuest();
 copyAssets();
 writePackage();
 assertNoSourceNames();
