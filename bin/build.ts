@@ -38,7 +38,7 @@ function compile(): void {
   for (const [name, content] of Object.entries(files)) {
     const path = join(ROOT, "dist", name);
     writeFileSync(path, JSON.stringify(content));
-    execFileSync(join(ROOT, "node_modules/.bin/tsc"), ["-p", path], { stdio: "inherit" });
+    execFileSync(join(ROOT, "node_modules/.bin/tsc"), ["-p", path], { stdio: ["ignore", 2, 2] });
   }
   for (const name of Object.keys(files)) rmSync(join(ROOT, "dist", name));
 }
