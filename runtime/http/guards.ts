@@ -100,11 +100,21 @@ export function refuseFraming(framing: Framing): string {
 /** Hosts seen, so that the usual few are parsed once. Cleared when full: it is only a memory. */
 const HOSTS_MAX = 1_000;
 const hosts = new Map<string, string>();
+/** The one before: comparing is cheaper than hashing a string that was just read. */
+let lastAuthority = "";
+let lastHost = "";
 
 /** Lower-case, without port and trailing dot; null when it is not one host. */
 export function hostOf(authority: string): string | null {
-  const known = hosts.get(authority);
-  if (known !== undefined) return known;
+  if (authority === lastAuthority && authority !== "") return lastHost;
+  const host = hosts.get(authority) ?? parseHost(authority);
+  if (host === null) return null;
+  lastAuthority = authority;
+  lastHost = host;
+  return host;
+}
+
+function parseHost(authority: string): string | null {
   const match = HOST.exec(authority);
   if (match === null || Number(match[1] ?? 0) > PORT_MAX) return null;
   const end = match[1] === undefined ? authority.length : authority.length - match[1].length - 1;

@@ -7,19 +7,29 @@ import type { HeaderList } from "../../sdk/exchange.ts";
  * Framing and the connection belong to the listener, and both listeners write Date themselves. Content-Length
  * is read (it frames a streamed reply and is what HEAD reports) and then written by the listener, once.
  */
-const OWN_HEADERS: ReadonlySet<string> = new Set([
-  "connection",
-  "content-length",
-  "date",
-  "keep-alive",
-  "proxy-connection",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
+function isOwn(name: string): boolean {
+  // By length first: handlers' usual names never get as far as a comparison.
+  switch (name.length) {
+    case 4:
+      return name === "date";
+    case 7:
+      return name === "trailer" || name === "upgrade";
+    case 10:
+      return name === "connection" || name === "keep-alive";
+    case 14:
+      return name === "content-length";
+    case 16:
+      return name === "proxy-connection";
+    case 17:
+      return name === "transfer-encoding";
+    default:
+      return false;
+  }
+}
 
-/** Nothing but printable ASCII, tab and the list's own line feeds: what nearly every reply has. */
-const PLAIN_LIST = /^[\t\n -~]*$/;
+/** Tokens and printable ASCII throughout: what nearly every reply has, so that no field is looked at alone. */
+const PLAIN_LIST = /^(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+\n[\t -~]*\n)*$/;
+const PLAIN_VALUE = /^[\t -~]*$/;
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** What a value may hold on the wire: no control characters but the tab, one byte per character. */
 const VALUE = /^[\t -~\x80-\xff]*$/;
@@ -51,13 +61,12 @@ export function readReplyHead(list: HeaderList, head: ReplyHead): void {
     const name = list.slice(at, nameEnd);
     const value = list.slice(nameEnd + 1, valueEnd);
     at = valueEnd + 1;
-    if (OWN_HEADERS.has(name)) {
+    if (isOwn(name)) {
       if (name === "content-length") head.length = parseLength(value);
       continue;
     }
-    if (!plain && !VALUE.test(value)) continue;
-    if (!NAME.test(name)) continue;
-    if (!plain && !PLAIN_LIST.test(value)) (head.odd ??= []).push(name, value);
+    if (!plain && !(NAME.test(name) && VALUE.test(value))) continue;
+    if (!plain && !PLAIN_VALUE.test(value)) (head.odd ??= []).push(name, value);
     else if (head.firstName === "") {
       head.firstName = name;
       head.rest = value;

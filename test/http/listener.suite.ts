@@ -101,9 +101,13 @@ export function listenerSuite(subject: ListenerUnderTest): void {
 }
 
 interface Tools {
-  test(name: string, run: () => Promise<void>): void;
-  serve(handler: ExchangeHandler, bodyBytesMax?: number, port?: number): Promise<number>;
-  client(port: number): RawClient;
+  readonly test: (name: string, run: () => Promise<void>) => void;
+  readonly serve: (
+    handler: ExchangeHandler,
+    bodyBytesMax?: number,
+    port?: number,
+  ) => Promise<number>;
+  readonly client: (port: number) => RawClient;
 }
 
 function requests({ test, serve, client }: Tools): void {
