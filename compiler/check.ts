@@ -106,7 +106,7 @@ async function checkNow(
     );
     const { passed } = dryRun;
     if (passed === null) throw refusal(end, input);
-    assertAllowed(passed.inspection);
+    assertAllowed(passed.inspection, input);
     const checkMs = passed.at - began;
     const reason = snapshotFailure(end) ?? (await probe(options, candidate, true));
     const start = await settleStart(options, platform, input, candidate, reason);
@@ -208,10 +208,13 @@ function verdictFailure(verdict: JailVerdict): string | null {
   }
 }
 
-function assertAllowed(inspection: Inspection): void {
+function assertAllowed(inspection: Inspection, { format }: CheckInput): void {
   const call = inspection.io[0];
   if (call !== undefined) throw topLevelIo(call);
-  if (inspection.handler === "none") throw new EdgeError("NO_DEFAULT_EXPORT");
+  if (inspection.handler !== "none") return;
+  // A top-level await on something that only I/O could settle ends the load without any export.
+  const maybe = format === "module" ? ", or its top-level await never settles" : "";
+  throw new EdgeError("NO_DEFAULT_EXPORT", `The module has no usable default export${maybe}`);
 }
 
 function topLevelIo(call: string): EdgeError {

@@ -1,0 +1,120 @@
+// The checker over real children: what starts from a full snapshot, what must not, and what is refused with
+// which place. Hostile modules have a file of their own.
+
+import { readFileSync, readdirSync, truncateSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { hashBundle, stopEsbuild } from "../../compiler/bundle.ts";
+import { codeCacheKey, snapshotKey } from "../../compiler/snapshot-store.ts";
+import type { PublishStage } from "../../sdk/publish.ts";
+import { openChecking } from "./checking.ts";
+import type { Checking } from "./checking.ts";
+
+let checking: Checking;
+beforeAll(async () => {
+  checking = await openChecking();
+});
+afterAll(async () => {
+  checking.close();
+  await stopEsbuild();
+});
+
+const HANDLER = "export default { fetch() { return 1 } };";
+
+describe("check", () => {
+  test("makes a full snapshot that holds the handler, and tells its stages", async () => {
+    const stages: PublishStage[] = [];
+    const code = "var __exports = (() => ({ default: { fetch() {} } }))();";
+    const bundleHash = hashBundle(code);
+    const onStage = (stage: PublishStage): void => void stages.push(stage);
+    const result = await checking.checker.check({ format: "script", code, bundleHash, onStage });
+    expect(result.start).toEqual({ kind: "full" });
+    expect(stages).toEqual(["check", "snapshot"]);
+    expect(checking.store.read(snapshotKey(checking.basis, bundleHash))).not.toBeNull();
+    expect(readdirSync(checking.storeDir).filter((name) => name.endsWith(".candidate"))).toEqual(
+      [],
+    );
+  });
+
+  test.each([
+    ["reads the time", "globalThis.at = Date.now();", "reads the time"],
+    ["reads random values", "globalThis.r = Math.random();", "reads random values"],
+    ["awaits at top level", "await 1;", "top-level await"],
+    ["sets Error.stackTraceLimit", "Error.stackTraceLimit = 50;", "does not load"],
+    ["freezes Promise", "Object.freeze(Promise);", "does not load"],
+    [
+      "polyfills Promise.try",
+      "Object.defineProperty(Promise, 'try', { value() {}, writable: true, configurable: true });",
+      "does not load",
+    ],
+    [
+      "makes an Intl.DateTimeFormat",
+      "globalThis.f = new Intl.DateTimeFormat('en');",
+      "snapshotted",
+    ],
+    [
+      "compiles WebAssembly",
+      "globalThis.m = new WebAssembly.Module(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]));",
+      "WebAssembly is not defined",
+    ],
+  ])("starts a module that %s from the platform", async (_what, top, reason) => {
+    const { start } = await checking.check(`${top}\n${HANDLER}`);
+    expect(start).toEqual({ kind: "platform", reason: expect.stringContaining(reason) });
+  });
+
+  test.each([
+    ["using", "{ using x = { [Symbol.dispose]() {} }; }"],
+    ["a FinalizationRegistry", "globalThis.r = new FinalizationRegistry(() => {});"],
+  ])("accepts a module with %s at top level", async (_what, top) => {
+    const { start } = await checking.check(`${top}\n${HANDLER}`);
+    expect(["full", "platform"]).toContain(start.kind);
+  });
+
+  test("stores a code cache for what starts from the platform", async () => {
+    const code = "Math.random(); var __exports = { default: { fetch() {} } };";
+    const bundleHash = hashBundle(code);
+    await checking.checker.check({ format: "script", code, bundleHash });
+    expect(checking.store.read(codeCacheKey(checking.basis, bundleHash))).not.toBeNull();
+    expect(checking.store.read(snapshotKey(checking.basis, bundleHash))).toBeNull();
+  });
+
+  test("refuses I/O at top level, naming the call, though its failure is caught", async () => {
+    await expect(
+      checking.check(`fetch("http://a").catch(() => {});${HANDLER}`),
+    ).rejects.toMatchObject({ code: "TOP_LEVEL_IO", message: expect.stringContaining("fetch()") });
+  });
+
+  test.each(["export const a = 1;", "export default 1;", "export default { handle() {} };"])(
+    "refuses a module without a usable default export: %s",
+    async (code) => {
+      await expect(checking.check(code)).rejects.toMatchObject({ code: "NO_DEFAULT_EXPORT" });
+    },
+  );
+
+  test.each(["", "await 1;"])("names the author's line of what throws (%s)", async (top) => {
+    const code = `${top}\nfunction boom() {\n  throw new RangeError("no");\n}\nboom();\n${HANDLER}`;
+    await expect(checking.check(code)).rejects.toMatchObject({
+      code: "TOP_LEVEL_THROW",
+      detail: { diagnostics: [{ file: "index.ts", line: 3, column: 9, text: "RangeError: no" }] },
+    });
+  });
+
+  test("refuses code that is no JavaScript as a source error", async () => {
+    const code = "var __exports = (() => {;";
+    const input = { format: "script", code, bundleHash: hashBundle(code) } as const;
+    await expect(checking.checker.check(input)).rejects.toMatchObject({ code: "SOURCE_INVALID" });
+  });
+
+  test("runs without the platform snapshot when its file is damaged", async () => {
+    const key = snapshotKey(checking.basis, null);
+    truncateSync(checking.store.path(key), readFileSync(checking.store.path(key)).length - 1);
+    await expect(checking.check(`//\n${HANDLER}`)).resolves.toMatchObject({
+      start: { kind: "full" },
+    });
+  });
+
+  test("leaves no candidate behind", () => {
+    const names = readdirSync(join(checking.storeDir));
+    expect(names.filter((name) => name.endsWith(".candidate"))).toEqual([]);
+  });
+});

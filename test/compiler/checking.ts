@@ -1,0 +1,56 @@
+// A checker over real children, for tests.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { bundleSource, hashBundle } from "../../compiler/bundle.ts";
+import { createChecker } from "../../compiler/check.ts";
+import type { PlatformChecker } from "../../compiler/check.ts";
+import { buildGuest } from "../../compiler/guest.ts";
+import { openJails } from "../../compiler/jails.ts";
+import { openSnapshotStore } from "../../compiler/snapshot-store.ts";
+import type { SnapshotBasis, SnapshotStore } from "../../compiler/snapshot-store.ts";
+import { engineVersion } from "../../runtime/isolate/engine.ts";
+import type { CheckResult } from "../../sdk/node.ts";
+
+export interface Checking {
+  readonly checker: PlatformChecker;
+  readonly store: SnapshotStore;
+  readonly storeDir: string;
+  readonly basis: SnapshotBasis;
+  /** Bundles the source and checks it. */
+  check(code: string): Promise<CheckResult>;
+  close(): void;
+}
+
+const STAND_IN: string = fileURLToPath(new URL("stand-in-guest.ts", import.meta.url));
+const JAIL: string = fileURLToPath(new URL("../../runtime/jail.ts", import.meta.url));
+
+export async function openChecking(guestEntry: string = STAND_IN): Promise<Checking> {
+  const dir = mkdtempSync(join(tmpdir(), "islet-check-"));
+  const guest = await buildGuest({ entry: guestEntry, cacheDir: join(dir, "cache") });
+  const basis = { engine: engineVersion(), v8Flags: [], guestHash: guest.hash };
+  const storeDir = join(dir, "snapshots");
+  const store = openSnapshotStore(storeDir);
+  const compileCacheDir = join(dir, "compile");
+  const jails = openJails({ main: JAIL, v8Flags: [], compileCacheDir, standby: 2 });
+  const checker = createChecker({ guest, basis, store, jails });
+  await checker.preparePlatform();
+  return {
+    checker,
+    store,
+    storeDir,
+    basis,
+    async check(code) {
+      const bundle = await bundleSource({ code, filename: "index.ts" });
+      const { format, map } = bundle;
+      const bundleHash = hashBundle(bundle.code);
+      return await checker.check({ format, code: bundle.code, bundleHash, map });
+    },
+    close() {
+      jails.close();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}

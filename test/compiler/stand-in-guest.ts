@@ -1,0 +1,44 @@
+// Stands in for the guest script where a test is about the compiler alone: the same constant, and just enough
+// of a platform to be judged by.
+
+let result: unknown;
+let booted = false;
+let randomReads = 0;
+let timeReads = 0;
+const io: string[] = [];
+
+const NativeDate = Date;
+const random = Math.random;
+Math.random = () => {
+  if (!booted) randomReads++;
+  return random();
+};
+NativeDate.now = () => {
+  if (!booted) timeReads++;
+  return 0;
+};
+Reflect.set(globalThis, "fetch", () => {
+  if (!booted) io.push("fetch()");
+  return Promise.reject(new TypeError("There is no network here"));
+});
+
+export function register(factory: () => unknown): void {
+  result = factory();
+}
+
+export function inspect(): string {
+  const handler: unknown =
+    typeof result === "object" && result !== null ? Reflect.get(result, "default") : undefined;
+  return JSON.stringify({ handler: kindOf(handler), time: timeReads, random: randomReads, io });
+}
+
+export function boot(): () => void {
+  booted = true;
+  return () => undefined;
+}
+
+function kindOf(handler: unknown): string {
+  if (typeof handler === "function") return "function";
+  if (typeof handler !== "object" || handler === null) return "none";
+  return typeof Reflect.get(handler, "fetch") === "function" ? "fetch" : "none";
+}

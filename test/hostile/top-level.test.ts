@@ -1,0 +1,78 @@
+// Modules whose top level does its worst. Each must end in a refusal within the checker's own limits, and the
+// next honest module must check as if nothing had happened.
+
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { stopEsbuild } from "../../compiler/bundle.ts";
+import { openChecking } from "../compiler/checking.ts";
+import type { Checking } from "../compiler/checking.ts";
+
+let checking: Checking;
+beforeAll(async () => {
+  checking = await openChecking();
+});
+afterAll(async () => {
+  checking.close();
+  await stopEsbuild();
+});
+
+const HANDLER = "export default { fetch() { return 1 } };";
+/** Longest of the checker's stages, a start of Node, and the slowness of a shared machine. */
+const ENDS_WITHIN_MS = 12_000;
+
+const REFUSED: readonly (readonly [string, string, RegExp])[] = [
+  ["loops for ever", "for (;;);", /^STARTUP_CPU$/],
+  ["loops after an await", "await 0; for (;;);", /^STARTUP_CPU$/],
+  ["loops in promise jobs", "for (;;) await null;", /^STARTUP_CPU$/],
+  ["waits for ever", "await new Promise(() => {});", /^NO_DEFAULT_EXPORT$/],
+  [
+    "searches an endless array-like, which nothing interrupts",
+    "Array.prototype.indexOf.call({ length: 2 ** 53 - 1 }, 1);",
+    /^STARTUP_CPU$/,
+  ],
+  ["grows objects", "const a = []; for (;;) a.push(new Array(1000).fill(a.length));", /^STARTUP_/],
+  ["grows buffers", "const a = []; for (;;) a.push(new ArrayBuffer(1e6));", /^STARTUP_MEMORY$/],
+  ["fills a billion elements", "new Array(1e9).fill(0);", /^STARTUP_(MEMORY|CPU)$/],
+  ["recurses", "const f = () => f(); f();", /^TOP_LEVEL_THROW$/],
+  ["throws null", "throw null;", /^TOP_LEVEL_THROW$/],
+  ["throws an object that throws", "throw { get message() { throw 1 } };", /^TOP_LEVEL_THROW$/],
+];
+
+describe("a module that", () => {
+  test.each(REFUSED)(
+    "%s is refused",
+    async (_what, top, code) => {
+      await expect(checking.check(`${top}\n${HANDLER}`)).rejects.toMatchObject({
+        code: expect.stringMatching(code),
+      });
+      await expect(checking.check(HANDLER)).resolves.toMatchObject({ start: { kind: "full" } });
+    },
+    ENDS_WITHIN_MS,
+  );
+
+  test(
+    "misbehaves only while it is snapshotted starts from the platform",
+    async () => {
+      // What a context has and a snapshot under construction has not.
+      const source = `if (typeof WebAssembly === "undefined") for (;;);\n${HANDLER}`;
+      const { start } = await checking.check(source);
+      expect(start).toMatchObject({ kind: "platform" });
+    },
+    ENDS_WITHIN_MS,
+  );
+
+  test(
+    "several of which arrive at once keep none of the others from being checked",
+    async () => {
+      const loops = [1, 2, 3].map((n) => checking.check(`for (;;) ${n};\n${HANDLER}`));
+      const honest = checking.check(`//${HANDLER}\n${HANDLER}`);
+      const ends = await Promise.allSettled([...loops, honest]);
+      expect(ends.map((end) => end.status)).toEqual([
+        "rejected",
+        "rejected",
+        "rejected",
+        "fulfilled",
+      ]);
+    },
+    ENDS_WITHIN_MS,
+  );
+});
