@@ -1,0 +1,16 @@
+// Waiting for a promise of the bridge. What it resolves to must stay out of author code's reach, and both
+// `await` and `then` look at the promise's `constructor`, which an author may have replaced by a getter on
+// Promise.prototype: hence the property of its own.
+
+const then = Promise.prototype.then;
+const apply = Reflect.apply;
+const define = Object.defineProperty;
+
+export function settle<T>(
+  promise: Promise<T>,
+  onValue: (value: T) => void,
+  onError: (reason: unknown) => void,
+): void {
+  define(promise, "constructor", { __proto__: null, value: undefined } as PropertyDescriptor);
+  apply(then, promise, [onValue, onError]);
+}

@@ -1,0 +1,132 @@
+// The web platform as one thing: evaluating this module puts every global in its place, createPlatform gives
+// the bridge its side. What the author may see is exactly the table below; what the platform asks of the host
+// goes through the port that `thaw` hands round.
+//
+// Each module captures the intrinsics it needs while it is evaluated, which is before any author code runs.
+
+import { atob, btoa } from "./base64.ts";
+import { Blob, File } from "./blob.ts";
+import { GuestDate, Performance, performance, thawClock, topLevelTimeReads } from "./clock.ts";
+import { Crypto, crypto, SubtleCrypto, thawCrypto } from "./crypto.ts";
+import { CryptoKey } from "./crypto-key.ts";
+import { describeError } from "./describe-error.ts";
+import { DOMException } from "./dom-exception.ts";
+import { TextDecoder, TextEncoder } from "./encoding.ts";
+import * as events from "./events.ts";
+import { fetch, thawFetch, topLevelFetchCount } from "./fetch.ts";
+import { FormData } from "./form-data.ts";
+import { Headers } from "./headers.ts";
+import type { Platform } from "./port.ts";
+import { random, seedRandom, topLevelRandomReads } from "./random.ts";
+import { reportError, thawReport } from "./report.ts";
+import { Request, requestFromHost } from "./request.ts";
+import { Response, takeResponse } from "./response.ts";
+import * as streams from "./streams.ts";
+import {
+  clearInterval,
+  clearTimeout,
+  fireTimer,
+  queueMicrotask,
+  setInterval,
+  setTimeout,
+  thawTimers,
+} from "./timers.ts";
+import { URL, URLSearchParams } from "./url.ts";
+
+const GLOBALS: Readonly<Record<string, unknown>> = {
+  AbortController: events.AbortController,
+  AbortSignal: events.AbortSignal,
+  Blob,
+  ByteLengthQueuingStrategy: streams.ByteLengthQueuingStrategy,
+  CountQueuingStrategy: streams.CountQueuingStrategy,
+  Crypto,
+  CryptoKey,
+  CustomEvent: events.CustomEvent,
+  DOMException,
+  Date: GuestDate,
+  ErrorEvent: events.ErrorEvent,
+  Event: events.Event,
+  EventTarget: events.EventTarget,
+  File,
+  FormData,
+  Headers,
+  Performance,
+  PromiseRejectionEvent: events.PromiseRejectionEvent,
+  ReadableByteStreamController: streams.ReadableByteStreamController,
+  ReadableStream: streams.ReadableStream,
+  ReadableStreamBYOBReader: streams.ReadableStreamBYOBReader,
+  ReadableStreamBYOBRequest: streams.ReadableStreamBYOBRequest,
+  ReadableStreamDefaultController: streams.ReadableStreamDefaultController,
+  ReadableStreamDefaultReader: streams.ReadableStreamDefaultReader,
+  Request,
+  Response,
+  SubtleCrypto,
+  TextDecoder,
+  TextEncoder,
+  TransformStream: streams.TransformStream,
+  TransformStreamDefaultController: streams.TransformStreamDefaultController,
+  URL,
+  URLSearchParams,
+  WritableStream: streams.WritableStream,
+  WritableStreamDefaultController: streams.WritableStreamDefaultController,
+  WritableStreamDefaultWriter: streams.WritableStreamDefaultWriter,
+  atob,
+  btoa,
+  clearInterval,
+  clearTimeout,
+  crypto,
+  fetch,
+  performance,
+  queueMicrotask,
+  reportError,
+  self: globalThis,
+  setInterval,
+  setTimeout,
+};
+
+function install(): void {
+  for (const name of Object.keys(GLOBALS)) define(globalThis, name, GLOBALS[name]);
+  define(Math, "random", random);
+  const { globalTarget } = events;
+  define(globalThis, "addEventListener", globalTarget.addEventListener.bind(globalTarget));
+  define(globalThis, "removeEventListener", globalTarget.removeEventListener.bind(globalTarget));
+  define(globalThis, "dispatchEvent", globalTarget.dispatchEvent.bind(globalTarget));
+}
+
+function define(target: object, name: string, value: unknown): void {
+  Object.defineProperty(target, name, {
+    value,
+    writable: true,
+    enumerable: false,
+    configurable: true,
+  });
+}
+
+install();
+
+/** What author code read before thaw, and so what a snapshot of it would hand to every isolate. */
+export function topLevelReads(): { time: number; random: number; fetch: number } {
+  return {
+    time: topLevelTimeReads(),
+    random: topLevelRandomReads(),
+    fetch: topLevelFetchCount(),
+  };
+}
+
+export function createPlatform(): Platform {
+  return {
+    thaw(port, seed) {
+      seedRandom(seed);
+      thawClock(port);
+      thawReport(port);
+      thawCrypto(port);
+      thawFetch(port);
+      // Last: starts what top-level code has set.
+      thawTimers(port);
+    },
+    createRequest: requestFromHost,
+    takeResponse,
+    fireTimer,
+    describeError,
+  };
+}

@@ -1,0 +1,83 @@
+// Runs the guest's web platform in a real isolate, without the bridge: the platform is bundled as it ships,
+// evaluated in a bare context, and thawed with a port whose functions are written as guest code. Code under
+// test is a function body in which `platform` (the Platform), `port` (what a test may change) and `calls`
+// (what the platform asked) are in scope; its result crosses as a copy.
+
+import { build } from "esbuild";
+import ivm from "isolated-vm";
+
+const ENTRY = `
+import { createPlatform } from "./platform.ts";
+const calls = [];
+const port = {
+  now: () => 1_700_000_000_000,
+  monotonic: () => 0,
+  fetch: async (request) => { calls.push(request); return port.reply(request); },
+  reply: () => ({ status: 200, statusText: "OK", url: "http://a.test/", redirected: false, headers: "", body: null }),
+  bytesCall: async () => new ArrayBuffer(0),
+  setTimer(id, ms) { if (ms === 0) queueMicrotask(() => platform.fireTimer(id)); },
+  clearTimer() {},
+  log(level, text) { calls.push({ level, text }); },
+};
+const platform = createPlatform();
+platform.thaw(port, new Uint8Array(32).fill(7));
+/** A body on the host's side, out of chunks. */
+const incoming = (chunks, text = null) => {
+  const state = { text, cancelled: false, pulls: 0 };
+  state.pull = async () => { state.pulls++; return chunks.shift() ?? null; };
+  state.readText = async () => chunks.splice(0).map((chunk) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(chunk)).join("");
+  state.cancel = () => { state.cancelled = true; };
+  return state;
+};
+/** Everything a pulled body gives, as text. */
+const drain = async (body) => {
+  if (body === null || typeof body === "string") return body;
+  if (body instanceof Uint8Array) return new TextDecoder().decode(body);
+  let text = "";
+  for (let chunk; (chunk = await body.pull()) !== null; ) text += new TextDecoder().decode(chunk);
+  return text;
+};
+const request = (fields) => platform.createRequest(
+  { method: "GET", url: "http://a.test/", headers: "", body: null, ...fields }, () => {});
+globalThis.__run = (code, argument) => {
+  const Run = (async () => {}).constructor;
+  return new Run("platform", "port", "calls", "incoming", "drain", "request", "argument", code)(
+    platform, port, calls, incoming, drain, request, argument);
+};
+`;
+
+let bundled: Promise<string> | undefined;
+
+export function bundlePlatform(): Promise<string> {
+  bundled ??= build({
+    stdin: { contents: ENTRY, resolveDir: "runtime/guest", loader: "ts" },
+    bundle: true,
+    format: "iife",
+    platform: "neutral",
+    mainFields: ["module", "main"],
+    target: "es2024",
+    write: false,
+    logLevel: "error",
+  }).then((result) => result.outputFiles[0]?.text ?? "");
+  return bundled;
+}
+
+export interface GuestHarness {
+  /** Runs a function body; it may await and return plain data. */
+  run<T>(code: string, argument?: unknown): Promise<T>;
+  dispose(): void;
+}
+
+export async function openGuest(): Promise<GuestHarness> {
+  const isolate = new ivm.Isolate({ memoryLimit: 128 });
+  const context = await isolate.createContext();
+  await context.eval(await bundlePlatform());
+  return {
+    run: (code, argument) =>
+      context.evalClosure("return __run($0, $1);", [code, argument], {
+        arguments: { copy: true },
+        result: { promise: true, copy: true },
+      }),
+    dispose: () => isolate.dispose(),
+  };
+}
