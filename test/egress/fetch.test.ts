@@ -113,6 +113,17 @@ test("fetch keeps several set-cookie headers apart, in order", async () => {
   expect(cookies).toEqual(["b=2; Path=/", "a=1, 2", "b=3"]);
 });
 
+test("headers of the peer's connection stay with it", async () => {
+  const peer = await startPeer((_request, response) => {
+    response.setHeader("connection", "keep-alive, X-Hop");
+    response.setHeader("x-hop", "1").setHeader("x-end", "2").setHeader("trailer", "x-later");
+    response.write("chunked");
+    response.end();
+  });
+  const { headers } = await startGuest().fetch(peer.url);
+  expect(headers.map(([name]) => name).toSorted()).toEqual(["date", "x-end"]);
+});
+
 test("bytes pass unchanged in both directions", async () => {
   const peer = await startPeer((request, response) => void request.pipe(response));
   const guest = startGuest();

@@ -128,6 +128,23 @@ test("a streamed body is not sent again to the target of a redirect", async () =
   expect((await failure(head)).message).toMatch(/streamed body cannot be sent again/);
 });
 
+test("an upload whose chunks stop coming is given up, and its connection closed", async () => {
+  const { promise: arrived, resolve: arrive } = Promise.withResolvers<IncomingMessage>();
+  const peer = await startPeer(arrive);
+  const guest = startGuest({ uploadIdleMsMax: 50 });
+  const { id, head } = guest.begin(peer.url, { streamed: true });
+  await guest.push(id, Buffer.from("x"));
+  const request = await arrived;
+  const closed = new Promise((resolve) => request.on("close", resolve));
+  expect(await failure(head)).toEqual({
+    code: "FETCH_FAILED",
+    message: "The subrequest's body stopped arriving.",
+  });
+  await closed;
+  expect(request.complete).toBe(false);
+  expect((await failure(guest.push(id, Buffer.from("y")))).code).toBe("CANCELLED");
+});
+
 test("a streamed upload that is answered 401 gets that answer", async () => {
   const peer = await startPeer((request, response) => {
     request.resume().on("end", () => response.writeHead(401).end("who?"));

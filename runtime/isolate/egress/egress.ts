@@ -16,13 +16,14 @@ import { Gate, SubrequestBudget } from "./budget.ts";
 import { parseFetch, parseFetchId } from "./fetch-arguments.ts";
 import { Subrequest } from "./subrequest.ts";
 import { sharedDispatcher, type Dispatcher } from "./undici.ts";
+import { UPLOAD_IDLE_MS_MAX } from "./upload.ts";
 
 /** Per isolate, from the call to the response's head; enough to keep several requests' fan-outs going. */
 export const CONCURRENCY_MAX_DEFAULT = 16;
 /** Waiting for one of those places: as many as one exchange may ever make. */
 export const WAITING_MAX = 1_000;
 /** Per isolate: what many clients may stream through it at once. Each may hold a connection and 64 KB. */
-export const OPEN_RESPONSES_MAX = 512;
+export const OPEN_RESPONSES_MAX = 256;
 
 export interface EgressOptions {
   readonly allowPrivate: boolean;
@@ -31,6 +32,7 @@ export interface EgressOptions {
   readonly concurrencyMax?: number;
   readonly waitingMax?: number;
   readonly openResponsesMax?: number;
+  readonly uploadIdleMsMax?: number;
   /** Instead of the process's shared one, whose guard `allowPrivate` chooses. Not closed here. */
   readonly dispatcher?: Dispatcher;
 }
@@ -44,6 +46,7 @@ class Egress implements CallService {
   readonly #budget: SubrequestBudget;
   readonly #gate: Gate;
   readonly #openResponsesMax: number;
+  readonly #uploadIdleMsMax: number;
   /** Every subrequest that is not over. */
   readonly #subrequests = new Map<number, Subrequest>();
   /** Those whose response has a body, in the order of their heads. */
@@ -53,6 +56,7 @@ class Egress implements CallService {
   constructor(options: EgressOptions) {
     this.#dispatcher = options.dispatcher ?? sharedDispatcher(options.allowPrivate);
     this.#openResponsesMax = options.openResponsesMax ?? OPEN_RESPONSES_MAX;
+    this.#uploadIdleMsMax = options.uploadIdleMsMax ?? UPLOAD_IDLE_MS_MAX;
     this.#budget = new SubrequestBudget(options.subrequestsMax);
     this.#gate = new Gate({
       runningMax: options.concurrencyMax ?? CONCURRENCY_MAX_DEFAULT,
@@ -117,6 +121,7 @@ class Egress implements CallService {
     let charged = true;
     const subrequest = new Subrequest(call, parsed, {
       dispatcher: this.#dispatcher,
+      uploadIdleMsMax: this.#uploadIdleMsMax,
       onHop: () => {
         if (!charged) this.#charge(call.owner);
         charged = false;

@@ -1,11 +1,11 @@
 // One fetch of a guest, from its call until its response body is used up, cancelled or broken.
 
-import { BODY } from "../../../sdk/bridge.ts";
 import type { Code } from "../../../sdk/errors.ts";
 import type { Call } from "../call.ts";
 import { describeFailure } from "./failure.ts";
 import type { FetchArguments } from "./fetch-arguments.ts";
-import { send, type Dispatcher, type Response } from "./undici.ts";
+import { packHead } from "./response-head.ts";
+import { send, type Dispatcher } from "./undici.ts";
 import { Upload } from "./upload.ts";
 
 /** A body read whole as text; a guest's heap would not hold much more. Streams are not limited. */
@@ -13,6 +13,7 @@ export const RESPONSE_TEXT_BYTES_MAX: number = 32 * 1024 * 1024;
 
 export interface SubrequestHost {
   readonly dispatcher: Dispatcher;
+  readonly uploadIdleMsMax: number;
   /** Throws when the exchange has no subrequest left. */
   readonly onHop: () => void;
   /** The head arrived or never will. */
@@ -39,7 +40,14 @@ export class Subrequest {
     this.#call = call;
     this.#arguments = parsed;
     this.#host = host;
-    this.#upload = parsed.body === "stream" ? new Upload() : null;
+    this.#upload = parsed.body === "stream" ? this.#createUpload() : null;
+  }
+
+  #createUpload(): Upload {
+    return new Upload({
+      idleMsMax: this.#host.uploadIdleMsMax,
+      onIdle: () => this.fail("FETCH_FAILED", "The subrequest's body stopped arriving."),
+    });
   }
 
   /** Whether its response waits for somebody to begin reading it. */
@@ -67,7 +75,7 @@ export class Subrequest {
       this.#reader = response.body?.getReader() ?? null;
       this.#host.onHead(this);
       if (this.#over) return;
-      this.#call.ok(headOf(response));
+      this.#call.ok(packHead(response));
       if (this.#reader === null) this.#finish();
     } catch (error) {
       const { code, message } = describeFailure(error, this.#arguments.host);
@@ -177,21 +185,4 @@ function wholeBuffer(chunk: Uint8Array): ArrayBuffer {
   const { buffer, byteLength } = chunk;
   if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) return buffer;
   return new Uint8Array(chunk).buffer;
-}
-
-const CODINGS_DECODED: ReadonlySet<string> = new Set(["gzip", "x-gzip", "deflate", "br", "zstd"]);
-
-/** Payload: status \n statusText \n finalUrl \n redirected \n bodyKind \n headers. */
-function headOf(response: Response): string {
-  const { status, statusText, url, redirected, body } = response;
-  const codings = (response.headers.get("content-encoding") ?? "").toLowerCase().split(",");
-  const decoded = body !== null && codings.every((coding) => CODINGS_DECODED.has(coding.trim()));
-  let headers = "";
-  for (const [name, value] of response.headers) {
-    // They describe the bytes on the wire, which the guest never sees.
-    if (decoded && (name === "content-encoding" || name === "content-length")) continue;
-    headers += `${name}\n${value}\n`;
-  }
-  const kind = body === null ? BODY.NONE : BODY.STREAM;
-  return `${status}\n${statusText}\n${url}\n${redirected ? "1" : "0"}\n${kind}\n${headers}`;
 }

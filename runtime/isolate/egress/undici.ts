@@ -23,8 +23,8 @@ export const HEADERS_TIMEOUT_MS = 120_000;
 export const BODY_TIMEOUT_MS = 120_000;
 /** Below the 5 s after which Node's servers close idle connections, so that they rarely race us. */
 export const KEEP_ALIVE_MS = 4_000;
-/** Of one process to one origin: more than a few isolates' worth, far below the range of local ports. */
-export const CONNECTIONS_PER_ORIGIN_MAX = 256;
+/** Of one process to one origin: many times what one isolate can hold, so that none keeps the others out. */
+export const CONNECTIONS_PER_ORIGIN_MAX = 4_096;
 
 export interface DispatcherOptions {
   /** Addresses that may not be connected to. */

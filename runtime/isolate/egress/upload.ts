@@ -4,14 +4,26 @@
 import { EdgeError } from "../../../sdk/errors.ts";
 import type { Call } from "../call.ts";
 
+/** How long the connection waits for a chunk of the guest; as long as it waits for one of the peer. */
+export const UPLOAD_IDLE_MS_MAX = 120_000;
+
+export interface UploadOptions {
+  readonly idleMsMax: number;
+  /** The connection has waited too long. A guest that was cut off would else hold it for good. */
+  readonly onIdle: () => void;
+}
+
 export class Upload {
   readonly stream: ReadableStream<Uint8Array>;
   #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
   #waiting: { readonly call: Call; readonly bytes: ArrayBuffer } | null = null;
   #demand: (() => void) | null = null;
+  readonly #options: UploadOptions;
+  #idle: NodeJS.Timeout | undefined;
   #state: "open" | "unwanted" | "ended" = "open";
 
-  constructor() {
+  constructor(options: UploadOptions) {
+    this.#options = options;
     this.stream = new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
@@ -22,6 +34,7 @@ export class Upload {
         // at once would make the guest cancel the fetch, and with it an answer such as 413 that it should see.
         cancel: () => {
           this.#state = "unwanted";
+          clearTimeout(this.#idle);
         },
       },
       { highWaterMark: 0 },
@@ -50,6 +63,7 @@ export class Upload {
       this.#demand?.();
     }
     this.#state = "ended";
+    clearTimeout(this.#idle);
     call.ok("");
   }
 
@@ -57,6 +71,7 @@ export class Upload {
   close(): void {
     this.#waiting?.call.fail("CANCELLED", "The subrequest is over.");
     this.#waiting = null;
+    clearTimeout(this.#idle);
     // Lets go of whoever still waits for a chunk.
     if (this.#state === "open") this.#controller?.error(new EdgeError("CANCELLED"));
     this.#state = "ended";
@@ -66,6 +81,7 @@ export class Upload {
     return new Promise((resolve) => {
       this.#demand = resolve;
       if (this.#waiting !== null) this.#hand();
+      else this.#idle = setTimeout(this.#options.onIdle, this.#options.idleMsMax).unref();
     });
   }
 
@@ -74,6 +90,7 @@ export class Upload {
     const demand = this.#demand;
     this.#waiting = null;
     this.#demand = null;
+    clearTimeout(this.#idle);
     if (bytes !== undefined && this.#state === "open") {
       this.#controller?.enqueue(new Uint8Array(bytes));
       call?.ok("");

@@ -1,0 +1,93 @@
+// The guest's own end of the calls (runtime/guest/calls.ts) joined to egress, without an isolate in between.
+
+import { expect, onTestFinished, test } from "vitest";
+import { createCalls, type Calls } from "../../runtime/guest/calls.ts";
+import { createCryptoCalls } from "../../runtime/isolate/crypto-calls.ts";
+import { createEgress } from "../../runtime/isolate/egress/egress.ts";
+import { LEAVE } from "../../sdk/bridge.ts";
+import { startPeer } from "./peer.ts";
+
+function join(): Calls {
+  const services = [createEgress({ allowPrivate: true, subrequestsMax: 50 }), createCryptoCalls()];
+  onTestFinished(() => {
+    for (const service of services) service.close();
+  });
+  function leave(op: string, id: number, payload: string, bytes: ArrayBuffer | null): void {
+    if (op === LEAVE.CALL_CANCEL) {
+      for (const service of services) service.cancel(id);
+      return;
+    }
+    const [owner = "", name = ""] = payload.split("\n", 2);
+    const call = {
+      id,
+      owner: Number(owner),
+      args: payload.slice(owner.length + name.length + 2),
+      bytes,
+      // As from the bridge: never within the call itself.
+      ok: (text: string) => setImmediate(() => calls.succeed(id, text, [])),
+      okBytes: (buffer: ArrayBuffer) => setImmediate(() => calls.succeed(id, "0", [buffer])),
+      fail: (code: string, message: string) =>
+        setImmediate(() => calls.fail(id, `${code}\n${message}`)),
+    };
+    if (!services.some((service) => service.call(name, call))) throw new Error(name);
+  }
+  const calls = createCalls({
+    push: (op, id, payload) => leave(op, id, payload, null),
+    pushBytes: (op, id, payload, bytes) => leave(op, id, payload, bytes.slice().buffer),
+    current: () => 1,
+    setCurrent: () => undefined,
+  });
+  return calls;
+}
+
+const REQUEST = { method: "POST", headers: "x-a\n1\n", redirect: "follow", onAbort: null } as const;
+
+test("a guest's fetch carries text, bytes and streams there and back", async () => {
+  const peer = await startPeer((request, response) => void request.pipe(response));
+  const calls = join();
+  const pieces = ["one ", "", "two"].map((piece) => new TextEncoder().encode(piece));
+  for (const body of [
+    "one two",
+    new TextEncoder().encode("one two"),
+    async () => pieces.shift() ?? null,
+  ]) {
+    const response = await calls.fetch({ ...REQUEST, url: peer.url, body });
+    expect(response.status).toBe(200);
+    expect(await response.body?.readText()).toBe("one two");
+  }
+});
+
+test("a guest pulls a response to its end", async () => {
+  const peer = await startPeer((_request, response) => response.end(Buffer.from([0, 128, 255])));
+  const response = await join().fetch({ ...REQUEST, method: "GET", url: peer.url, body: null });
+  expect(response.url).toBe(`${peer.url}/`);
+  expect(await response.body?.pull()).toEqual(new Uint8Array([0, 128, 255]));
+  expect(await response.body?.pull()).toBeNull();
+});
+
+test("a guest whose upload fails, or whose signal aborts, gets its fetch rejected", async () => {
+  const peer = await startPeer((request) => void request.resume());
+  const calls = join();
+  const broken = calls.fetch({
+    ...REQUEST,
+    url: peer.url,
+    body: () => Promise.reject(new Error("source")),
+  });
+  await expect(broken).rejects.toMatchObject({ code: "CANCELLED" });
+  let abort: () => void = () => undefined;
+  const aborted = calls.fetch({
+    ...REQUEST,
+    url: peer.url,
+    body: "x",
+    onAbort: (listener) => {
+      abort = listener;
+    },
+  });
+  abort();
+  await expect(aborted).rejects.toMatchObject({ code: "CANCELLED" });
+});
+
+test("a guest hashes", async () => {
+  const digest = await join().bytesCall("crypto.digest", "SHA-1", new TextEncoder().encode("abc"));
+  expect(Buffer.from(digest).toString("hex")).toBe("a9993e364706816aba3e25717850c26c9cd0d89d");
+});
