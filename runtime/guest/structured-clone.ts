@@ -1,0 +1,323 @@
+// structuredClone: serialising and deserialising in one walk. Platform objects register how they are copied;
+// those that do not are refused, as the standard asks. With a transfer list it walks twice: first into an
+// intermediate copy in which stand-ins take the place of buffers that will move (all getters run now), then,
+// the buffers moved, into the result.
+
+import { isArrayBuffer, typedArrayName } from "./buffer-source.ts";
+import { DOMException } from "./dom-exception.ts";
+
+type Callable = (this: unknown, ...args: never[]) => unknown;
+
+const apply = Reflect.apply;
+const ownKeys = Reflect.ownKeys;
+const descriptorOf = Reflect.getOwnPropertyDescriptor;
+const prototypeOf = Reflect.getPrototypeOf;
+const define = Object.defineProperty;
+const objectPrototype = Object.prototype;
+const tagText = Object.prototype.toString;
+const isArray = Array.isArray;
+const isView = ArrayBuffer.isView;
+const dateTime = Date.prototype.getTime;
+const transferBuffer = ArrayBuffer.prototype.transfer as Callable;
+const setBytes = Uint8Array.prototype.set as Callable;
+const unboxers: readonly Callable[] = [
+  Number.prototype.valueOf,
+  String.prototype.valueOf,
+  Boolean.prototype.valueOf,
+  BigInt.prototype.valueOf,
+];
+const mapSize = descriptorOf(Map.prototype, "size")?.get as Callable;
+const setSize = descriptorOf(Set.prototype, "size")?.get as Callable;
+const eachOfMap = Map.prototype.forEach as Callable;
+const eachOfSet = Set.prototype.forEach as Callable;
+const getFromMap = Map.prototype.get as Callable;
+const setInMap = Map.prototype.set as Callable;
+const addToSet = Set.prototype.add as Callable;
+const regexpSource = descriptorOf(RegExp.prototype, "source")?.get as Callable;
+const regexpFlags = descriptorOf(RegExp.prototype, "flags")?.get as Callable;
+const NativeArrayBuffer = ArrayBuffer;
+const NativeDate = Date;
+const NativeMap = Map;
+const NativeSet = Set;
+const NativeRegExp = RegExp;
+const toObject = Object;
+
+const ERRORS: Readonly<Record<string, ErrorConstructor>> = Object.assign(
+  Object.create(null) as object,
+  { Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError },
+);
+
+type ViewConstructor = new (
+  buffer: ArrayBuffer,
+  byteOffset: number,
+  length?: number,
+) => ArrayBufferView;
+const VIEWS: Record<string, ViewConstructor> = Object.assign(Object.create(null) as object, {
+  Int8Array,
+  Uint8Array,
+  Uint8ClampedArray,
+  Int16Array,
+  Uint16Array,
+  Int32Array,
+  Uint32Array,
+  Float32Array,
+  Float64Array,
+  BigInt64Array,
+  BigUint64Array,
+  DataView,
+});
+
+/** Kinds with inner state that nothing here can copy; told by their tag. */
+const OPAQUE_TAGS: readonly string[] = [
+  "Promise",
+  "WeakMap",
+  "WeakSet",
+  "WeakRef",
+  "FinalizationRegistry",
+  "Generator",
+  "AsyncGenerator",
+  "SharedArrayBuffer",
+];
+
+/** Copies a platform object; null when `value` is none of its kind. */
+type Cloner = (value: object, clone: (inner: unknown) => unknown) => object | null;
+const cloners: Cloner[] = [];
+const refusals: ((value: object) => boolean)[] = [];
+
+/** At import only. */
+export function registerCloner(cloner: Cloner): void {
+  cloners[cloners.length] = cloner;
+}
+
+/** At import only: `isKind` tells a platform object that cannot be cloned. */
+export function refuseToClone(isKind: (value: object) => boolean): void {
+  refusals[refusals.length] = isKind;
+}
+
+registerCloner((value) => {
+  if (!(value instanceof DOMException)) return null;
+  const copy = new DOMException(value.message, value.name);
+  define(copy, "stack", { value: value.stack, writable: true, configurable: true });
+  return copy;
+});
+
+interface MovingView {
+  readonly standIn: object;
+  readonly buffer: ArrayBuffer;
+  readonly name: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+interface Walk {
+  /** Original → copy; also what keeps cycles and shared references. */
+  readonly seen: Map<object, object>;
+  /** Buffers that will move; their views get stand-ins too. */
+  readonly moving: readonly ArrayBuffer[];
+  readonly views: MovingView[];
+}
+
+function createWalk(moving: readonly ArrayBuffer[]): Walk {
+  return { seen: new NativeMap(), moving, views: [] };
+}
+
+function seenCopy(walk: Walk, value: object): object | undefined {
+  return apply(getFromMap, walk.seen, [value] as never[]) as object | undefined;
+}
+
+function remember<T extends object>(walk: Walk, value: object, copy: T): T {
+  apply(setInMap, walk.seen, [value, copy] as never[]);
+  return copy;
+}
+
+function refuse(message: string): never {
+  throw new DOMException(message, "DataCloneError");
+}
+
+export function structuredClone(value: unknown, options?: { transfer?: unknown } | null): unknown {
+  if (arguments.length === 0) throw new TypeError("structuredClone requires an argument");
+  const listed: unknown = options?.transfer;
+  if (listed === undefined) return clone(value, createWalk([]));
+  const buffers: ArrayBuffer[] = [];
+  for (const item of listed as Iterable<unknown>) {
+    if (!isArrayBuffer(item)) refuse("Only an ArrayBuffer can be transferred");
+    if (item.detached || buffers.includes(item)) refuse("A buffer cannot be transferred twice");
+    buffers[buffers.length] = item;
+  }
+  return buffers.length === 0 ? clone(value, createWalk([])) : cloneMoving(value, buffers);
+}
+
+function cloneMoving(value: unknown, buffers: readonly ArrayBuffer[]): unknown {
+  const first = createWalk(buffers);
+  for (const buffer of buffers) remember(first, buffer, {});
+  const intermediate = clone(value, first);
+  const second = createWalk([]);
+  for (const buffer of buffers) {
+    if (buffer.detached) refuse("The buffer was detached while it was being cloned");
+  }
+  const moved = new NativeMap<ArrayBuffer, ArrayBuffer>();
+  for (const buffer of buffers) {
+    const target = apply(transferBuffer, buffer, []) as ArrayBuffer;
+    apply(setInMap, moved, [buffer, target] as never[]);
+    const standIn = seenCopy(first, buffer);
+    if (standIn !== undefined) remember(second, standIn, target);
+  }
+  for (const view of first.views) {
+    const target = apply(getFromMap, moved, [view.buffer] as never[]) as ArrayBuffer;
+    const View = VIEWS[view.name] as ViewConstructor;
+    remember(second, view.standIn, new View(target, view.offset, view.length));
+  }
+  return clone(intermediate, second);
+}
+
+function clone(value: unknown, walk: Walk): unknown {
+  if (typeof value === "symbol") refuse("A symbol could not be cloned");
+  if (typeof value === "function") refuse("A function could not be cloned");
+  if (typeof value !== "object" || value === null) return value;
+  const copied = seenCopy(walk, value);
+  if (copied !== undefined) return copied;
+  if (isArray(value)) {
+    const copy: unknown[] = [];
+    copy.length = value.length;
+    return cloneProperties(value, remember(walk, value, copy), walk);
+  }
+  const prototype = prototypeOf(value);
+  const plain = prototype === objectPrototype || prototype === null;
+  return plain && apply(tagText, value, []) === "[object Object]"
+    ? cloneProperties(value, remember(walk, value, {}), walk)
+    : cloneSpecial(value, walk);
+}
+
+function cloneProperties(from: object, to: object, walk: Walk): object {
+  const keys = ownKeys(from);
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i];
+    if (typeof key !== "string" || descriptorOf(from, key)?.enumerable !== true) continue;
+    define(to, key, {
+      value: clone((from as Record<string, unknown>)[key], walk),
+      writable: true,
+      enumerable: true,
+      configurable: true,
+    });
+  }
+  return to;
+}
+
+/** Runs a getter or method that throws for all but its own kind of object. */
+function probe(method: Callable, value: object): { readonly result: unknown } | null {
+  try {
+    return { result: apply(method, value, []) };
+  } catch {
+    return null;
+  }
+}
+
+function cloneSpecial(value: object, walk: Walk): object {
+  if (isArrayBuffer(value)) return remember(walk, value, copyBuffer(value));
+  if (isView(value)) return cloneView(value, walk);
+  const time = probe(dateTime, value);
+  if (time !== null) return remember(walk, value, new NativeDate(time.result as number));
+  if (probe(mapSize, value) !== null) return cloneMap(value, walk);
+  if (probe(setSize, value) !== null) return cloneSet(value, walk);
+  for (const unboxer of unboxers) {
+    const unboxed = probe(unboxer, value);
+    if (unboxed !== null) return remember(walk, value, toObject(unboxed.result) as object);
+  }
+  // RegExp.prototype answers too, without being one.
+  if (value !== NativeRegExp.prototype) {
+    const source = probe(regexpSource, value);
+    if (source !== null) {
+      const flags = apply(regexpFlags, value, []) as string;
+      return remember(walk, value, new NativeRegExp(source.result as string, flags));
+    }
+  }
+  for (const cloner of cloners) {
+    const copy = cloner(value, (inner) => clone(inner, walk));
+    if (copy !== null) return remember(walk, value, copy);
+  }
+  for (const isKind of refusals) if (isKind(value)) refuse("The object could not be cloned");
+  if (isError(value)) return cloneError(value, walk);
+  const tag = apply(tagText, value, []).slice(8, -1);
+  if (OPAQUE_TAGS.includes(tag)) refuse(`A ${tag} could not be cloned`);
+  if (probe(symbolValue, value) !== null) refuse("A symbol could not be cloned");
+  return cloneProperties(value, remember(walk, value, {}), walk);
+}
+const symbolValue = Symbol.prototype.valueOf as Callable;
+
+function copyBuffer(buffer: ArrayBuffer): ArrayBuffer {
+  if (buffer.detached) refuse("A detached ArrayBuffer could not be cloned");
+  const copy = buffer.resizable
+    ? new NativeArrayBuffer(buffer.byteLength, { maxByteLength: buffer.maxByteLength })
+    : new NativeArrayBuffer(buffer.byteLength);
+  apply(setBytes, new Uint8Array(copy), [new Uint8Array(buffer)] as never[]);
+  return copy;
+}
+
+function cloneView(view: ArrayBufferView, walk: Walk): object {
+  const name = typedArrayName(view) ?? "DataView";
+  const length = name === "DataView" ? view.byteLength : (view as Uint8Array).length;
+  const { buffer, byteOffset: offset } = view;
+  if (!isArrayBuffer(buffer)) refuse("Shared memory could not be cloned");
+  if (walk.moving.includes(buffer)) {
+    const standIn = {};
+    walk.views[walk.views.length] = { standIn, buffer, name, offset, length };
+    return remember(walk, view, standIn);
+  }
+  // Not captured at import: missing while a snapshot is made.
+  const View = VIEWS[name] ?? (globalThis as unknown as Record<string, ViewConstructor>)[name];
+  if (View === undefined) refuse(`A ${name} could not be cloned`);
+  return remember(walk, view, new View(clone(buffer, walk) as ArrayBuffer, offset, length));
+}
+
+function cloneMap(map: object, walk: Walk): object {
+  const copy = remember(walk, map, new NativeMap());
+  const entries: unknown[] = [];
+  // The entries as they are now: getters further down may change the map.
+  const collect = (value: unknown, key: unknown): void => {
+    entries[entries.length] = key;
+    entries[entries.length] = value;
+  };
+  apply(eachOfMap, map, [collect] as never[]);
+  for (let i = 0; i < entries.length; i += 2) {
+    const pair = [clone(entries[i], walk), clone(entries[i + 1], walk)];
+    apply(setInMap, copy, pair as never[]);
+  }
+  return copy;
+}
+
+function cloneSet(set: object, walk: Walk): object {
+  const copy = remember(walk, set, new NativeSet());
+  const entries: unknown[] = [];
+  const collect = (value: unknown): void => {
+    entries[entries.length] = value;
+  };
+  apply(eachOfSet, set, [collect] as never[]);
+  for (let i = 0; i < entries.length; i++) {
+    apply(addToSet, copy, [clone(entries[i], walk)] as never[]);
+  }
+  return copy;
+}
+
+function isError(value: object): value is Error {
+  // Error.isError is missing while a snapshot is made.
+  const native = (Error as unknown as { isError?: (value: unknown) => boolean }).isError;
+  return native?.(value) ?? value instanceof Error;
+}
+
+function cloneError(error: Error, walk: Walk): object {
+  const name: unknown = error.name;
+  const constructor = (typeof name === "string" ? ERRORS[name] : undefined) ?? Error;
+  const message = descriptorOf(error, "message");
+  const copy = remember(walk, error, new constructor());
+  if (message !== undefined && "value" in message)
+    hide(copy, "message", `${message.value as string}`);
+  const stack: unknown = error.stack;
+  if (typeof stack === "string") hide(copy, "stack", stack);
+  const cause = descriptorOf(error, "cause");
+  if (cause !== undefined) hide(copy, "cause", clone(error.cause, walk));
+  return copy;
+}
+
+function hide(target: object, key: string, value: unknown): void {
+  define(target, key, { value, writable: true, configurable: true });
+}
