@@ -124,3 +124,20 @@ test(
   },
   NODE_MS_MAX,
 );
+
+// Last: it takes the installation apart.
+test("doctor names what an installation lacks: INSTALL_BROKEN, ADDON_UNLOADABLE", async () => {
+  const doctor = ["doctor", "--json", "--port", "0", "--admin-port", "0"];
+  const modules = join(base, "project/node_modules");
+  rmSync(join(modules, "uWebSockets.js"), { recursive: true });
+  const { stdout } = await command(...doctor);
+  expect(JSON.parse(stdout)).toMatchObject({
+    ok: true,
+    data: {
+      checks: expect.arrayContaining([expect.objectContaining({ code: "ADDON_UNLOADABLE" })]),
+    },
+  });
+  rmSync(join(modules, "lmdb"), { recursive: true });
+  const failed = await command(...doctor).catch((error: unknown) => error);
+  expect(failed).toMatchObject({ code: 1, stdout: expect.stringContaining('"INSTALL_BROKEN"') });
+});

@@ -9,6 +9,7 @@ import {
   FOLDER_EXCEPTIONS,
   LAYERS,
   LINES_PER_FILE_MAX,
+  LINES_PER_TEST_MAX,
   WIDTH_EXCEPTIONS,
 } from "./rules.ts";
 import { isTest, layerOf, packageOf, type SourceFile, type Tree } from "./tree.ts";
@@ -78,8 +79,9 @@ export function budgetFaults(tree: Tree): string[] {
   const folders = new Map<string, number>();
   for (const file of tree.values()) {
     const lines = file.text.split("\n");
-    if (lines.length - 1 > LINES_PER_FILE_MAX) {
-      faults.push(`${file.path}: ${lines.length - 1} lines, ${LINES_PER_FILE_MAX} are allowed`);
+    const linesMax = isTest(file.path) ? LINES_PER_TEST_MAX : LINES_PER_FILE_MAX;
+    if (lines.length - 1 > linesMax) {
+      faults.push(`${file.path}: ${lines.length - 1} lines, ${linesMax} are allowed`);
     }
     const wide = lines.findIndex((line) => line.length > COLUMNS_MAX);
     if (wide >= 0 && WIDTH_EXCEPTIONS[file.path] === undefined) {
@@ -118,7 +120,9 @@ export function cycleFaults(tree: Tree): string[] {
 export function nameFaults(tree: Tree): string[] {
   const faults: string[] = [];
   for (const { path } of tree.values()) {
-    const name = path.slice(path.lastIndexOf("/") + 1).replace(/(?:\.(?:test|config|d))?\.ts$/, "");
+    const name = path
+      .slice(path.lastIndexOf("/") + 1)
+      .replace(/(?:\.(?:test|suite|config|d))?\.ts$/, "");
     if (!/^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(name)) faults.push(`${path}: not kebab-case`);
     if (/^(?:utils?|helpers?|misc|common)$/.test(name)) faults.push(`${path}: says nothing`);
   }
