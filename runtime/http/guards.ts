@@ -46,7 +46,6 @@ const COMMON_METHODS: ReadonlySet<string> = new Set([
 /** Origin-form. A fragment has no business on the wire. */
 const TARGET = /^\/[!"$-~]*$/;
 /** Names are tokens in lower case; values have no control characters but the tab. */
-// eslint-disable-next-line no-control-regex
 const LIST = /^(?:[!#$%&'*+\-.^_`|~0-9a-z]+\n[^\0-\x08\n-\x1f\x7f]*\n)*$/;
 const HOST = /^(?:[a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::([0-9]{0,5}))?$/i;
 const PORT_MAX = 65_535;
