@@ -267,11 +267,11 @@ function startupMemory(): EdgeError {
   return new EdgeError("STARTUP_MEMORY", message, { detail: { limitMb: STARTUP_MEMORY_MB_MAX } });
 }
 
-/** What the guest puts before the name of a call that is not allowed while a module loads. */
-const TOP_LEVEL_IO = /TOP_LEVEL_IO: (\S+)/;
+/** What crypto.subtle rejects with while a module loads. */
+const CRYPTO_REFUSED = /Cryptography works in handlers, not at top level/;
 
 function thrown(verdict: JailVerdict & { kind: "threw" }, input: CheckInput): EdgeError {
-  const call = TOP_LEVEL_IO.exec(verdict.message)?.[1];
+  const call = CRYPTO_REFUSED.test(verdict.message) ? "crypto.subtle" : verdict.io[0];
   const mapper = createStackMapper(input.map ?? null);
   const place = mapper.topPosition(`${verdict.message}\n${verdict.stack}`);
   const code: Code = verdict.syntax ? "SOURCE_INVALID" : "TOP_LEVEL_THROW";

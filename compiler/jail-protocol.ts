@@ -62,6 +62,8 @@ export type JailVerdict =
       readonly name: string;
       readonly message: string;
       readonly stack: string;
+      /** As in Inspection. */
+      readonly io: readonly string[];
     }
   | { readonly kind: "timeout" }
   | { readonly kind: "memory" }

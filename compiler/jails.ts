@@ -7,6 +7,7 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { readFile } from "node:fs/promises";
+import { Socket } from "node:net";
 import type { JailJob, JailReport, JailVerdict } from "./jail-protocol.ts";
 
 export interface JailOptions {
@@ -168,8 +169,7 @@ function startChild(options: JailOptions): Child {
 function idle(child: ChildProcess): void {
   child.unref();
   child.channel?.unref();
-  const { stderr } = child;
-  if (stderr !== null && "unref" in stderr && typeof stderr.unref === "function") stderr.unref();
+  if (child.stderr instanceof Socket) child.stderr.unref();
 }
 
 function busy(child: ChildProcess): void {

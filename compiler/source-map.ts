@@ -2,6 +2,7 @@
 // decoding; a map is parsed when the first stack asks for it.
 
 import { SourceMap } from "node:module";
+import type { SourceMapPayload } from "node:module";
 import { BUNDLE_FILE } from "./script.ts";
 
 export interface Position {
@@ -58,8 +59,20 @@ export function createStackMapper(map: string | null): StackMapper {
 function parseMap(map: string | null): SourceMap | null {
   if (map === null) return null;
   try {
-    return new SourceMap(JSON.parse(map));
+    const payload: unknown = JSON.parse(map);
+    return isPayload(payload) ? new SourceMap(payload) : null;
   } catch {
     return null;
   }
+}
+
+function isPayload(value: unknown): value is SourceMapPayload {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "mappings" in value &&
+    typeof value.mappings === "string" &&
+    "sources" in value &&
+    Array.isArray(value.sources)
+  );
 }

@@ -57,6 +57,7 @@ async function perform(job: JailJob): Promise<JailVerdict> {
 
 async function check(job: CheckJob): Promise<JailVerdict> {
   const inspection = await dryRun(job, STARTUP_CPU_MS_MAX);
+  if ("kind" in inspection) return inspection;
   report({ type: "stage", inspection });
   if (inspection.handler === "none" || inspection.io.length > 0) {
     return {
@@ -69,7 +70,10 @@ async function check(job: CheckJob): Promise<JailVerdict> {
 }
 
 /** Exactly how a worker starts a bundle on top of the platform, within limits. */
-async function dryRun(job: CheckJob, timeoutMs: number): Promise<Inspection> {
+async function dryRun(
+  job: CheckJob,
+  timeoutMs: number,
+): Promise<Inspection | (JailVerdict & { kind: "threw" })> {
   const engine = createPlatform(job, STARTUP_MEMORY_MB_MAX);
   const cpuBefore = process.cpuUsage();
   try {
@@ -84,8 +88,11 @@ async function dryRun(job: CheckJob, timeoutMs: number): Promise<Inspection> {
     const wasStarved = (user + system) / 1000 < STARTUP_CPU_MS_MAX * 0.9;
     const wasCut = error instanceof SliceError && error.fault === "timeout";
     const longer = STARTUP_CPU_MS_MAX * WALL_FACTOR;
-    if (!wasCut || !wasStarved || timeoutMs >= longer) throw error;
-    return await dryRun(job, longer);
+    if (wasCut && wasStarved && timeoutMs < longer) return await dryRun(job, longer);
+    const verdict = verdictOf(error);
+    if (verdict.kind !== "threw" || verdict.syntax || engine.disposed) throw error;
+    // What it threw may be the platform's refusal of a call.
+    return { ...verdict, io: inspect(engine).io };
   } finally {
     // Not of an isolate that has taken all its memory: that one is gone already.
     engine.dispose();
@@ -178,7 +185,10 @@ function inspect(engine: Engine): Inspection {
   }
   return {
     handler: String(found.handler),
-    io: "io" in found && Array.isArray(found.io) ? found.io.map(String) : [],
+    io: [
+      ...("fetch" in found && found.fetch ? ["fetch()"] : []),
+      ...("crypto" in found && found.crypto ? ["crypto.subtle"] : []),
+    ],
     reads: [
       ...("time" in found && found.time ? ["the time"] : []),
       ...("random" in found && found.random ? ["random values"] : []),
@@ -194,8 +204,8 @@ function verdictOf(error: unknown): JailVerdict {
   if (error instanceof EdgeError) return { kind: "failed", message: error.message };
   if (!(error instanceof Error)) {
     const message = `a value that is not an Error: ${String(error)}`;
-    return { kind: "threw", syntax: false, name: "", message, stack: "" };
+    return { kind: "threw", syntax: false, name: "", message, stack: "", io: [] };
   }
   const { name, message, stack = "" } = error;
-  return { kind: "threw", syntax: name === "SyntaxError", name, message, stack };
+  return { kind: "threw", syntax: name === "SyntaxError", name, message, stack, io: [] };
 }

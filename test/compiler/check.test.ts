@@ -3,12 +3,15 @@
 
 import { readFileSync, readdirSync, truncateSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hashBundle, stopEsbuild } from "../../compiler/bundle.ts";
 import { codeCacheKey, snapshotKey } from "../../compiler/snapshot-store.ts";
 import type { PublishStage } from "../../sdk/publish.ts";
 import { openChecking } from "./checking.ts";
 import type { Checking } from "./checking.ts";
+
+const REAL_GUEST: string = fileURLToPath(new URL("../../runtime/guest/boot.ts", import.meta.url));
 
 let checking: Checking;
 beforeAll(async () => {
@@ -20,6 +23,27 @@ afterAll(async () => {
 });
 
 const HANDLER = "export default { fetch() { return 1 } };";
+
+test("the real guest checks, snapshots and refuses like the stand-in", async () => {
+  const real = await openChecking(REAL_GUEST);
+  try {
+    const hi = 'export default { fetch() { return new Response("hi") } };';
+    expect((await real.check(hi)).start).toEqual({ kind: "full" });
+    const reads = await real.check(`globalThis.at = Date.now() + Math.random();${hi}`);
+    const reason = "The module reads the time and random values at top level.";
+    expect(reads.start).toEqual({ kind: "platform", reason });
+    for (const call of ['fetch("http://a").catch(() => {});', 'await fetch("http://a");']) {
+      await expect(real.check(call + hi)).rejects.toMatchObject({ code: "TOP_LEVEL_IO" });
+    }
+    const digest = 'await crypto.subtle.digest("SHA-256", new Uint8Array(1));';
+    await expect(real.check(digest + hi)).rejects.toMatchObject({
+      code: "TOP_LEVEL_IO",
+      message: expect.stringContaining("crypto.subtle"),
+    });
+  } finally {
+    real.close();
+  }
+});
 
 describe("check", () => {
   test("makes a full snapshot that holds the handler, and tells its stages", async () => {
@@ -82,6 +106,13 @@ describe("check", () => {
     await expect(
       checking.check(`fetch("http://a").catch(() => {});${HANDLER}`),
     ).rejects.toMatchObject({ code: "TOP_LEVEL_IO", message: expect.stringContaining("fetch()") });
+  });
+
+  test("refuses I/O that a top-level await waits for", async () => {
+    await expect(checking.check(`await fetch("http://a");${HANDLER}`)).rejects.toMatchObject({
+      code: "TOP_LEVEL_IO",
+      message: expect.stringContaining("fetch()"),
+    });
   });
 
   test.each(["export const a = 1;", "export default 1;", "export default { handle() {} };"])(

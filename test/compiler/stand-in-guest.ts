@@ -5,7 +5,7 @@ let result: unknown;
 let booted = false;
 let randomReads = 0;
 let timeReads = 0;
-const io: string[] = [];
+let fetches = 0;
 
 const NativeDate = Date;
 const random = Math.random;
@@ -18,7 +18,7 @@ NativeDate.now = () => {
   return 0;
 };
 Reflect.set(globalThis, "fetch", () => {
-  if (!booted) io.push("fetch()");
+  if (!booted) fetches++;
   return Promise.reject(new TypeError("There is no network here"));
 });
 
@@ -29,7 +29,8 @@ export function register(factory: () => unknown): void {
 export function inspect(): string {
   const handler: unknown =
     typeof result === "object" && result !== null ? Reflect.get(result, "default") : undefined;
-  return JSON.stringify({ handler: kindOf(handler), time: timeReads, random: randomReads, io });
+  const reads = { time: timeReads, random: randomReads, fetch: fetches };
+  return JSON.stringify({ handler: kindOf(handler), ...reads });
 }
 
 export function boot(): () => void {
