@@ -87,6 +87,14 @@ export function createBlob(bytes: Uint8Array<ArrayBuffer>, type: string): Blob {
   return blobOver(bytes, mimeType(type));
 }
 
+/** For structuredClone; the bytes, which never change, are shared. */
+export function copyBlob(value: object): Blob | null {
+  if (!isBlob(value)) return null;
+  const { type } = value;
+  if (!isFile(value)) return blobOver(blobBytes(value), type);
+  return new File([value], value.name, { type, lastModified: value.lastModified });
+}
+
 /** Copies of consecutive pieces, for a stream. */
 export function chunksOf(bytes: Uint8Array): { pull(): Uint8Array | null; cancel(): void } {
   let at = 0;

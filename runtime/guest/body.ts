@@ -13,6 +13,7 @@ import {
   type ByteSource,
   type ByteStream,
   cancelRead,
+  copied,
   createByteStream,
   isDisturbed,
   isLocked,
@@ -243,9 +244,11 @@ export function cloneBody(body: Body): Body {
     twin.shared = true;
     return twin;
   }
-  const [mine, other] = tee(streamOf(body));
+  const stream = streamOf(body);
+  const [mine, other] = tee(stream);
   body.stream = mine;
-  return streamBody(other);
+  // A byte stream's tee copies by itself; chunks of the author's own streams would be shared.
+  return streamBody(originOf(stream) === undefined ? copied(other) : other);
 }
 
 export interface PulledBody {

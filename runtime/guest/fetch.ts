@@ -42,7 +42,7 @@ function send(request: Request, call: Port["fetch"]): Promise<Response> {
     let response: Response | null = null;
     const onAbort = signal === null ? null : follow(signal);
     onAbort?.(() => {
-      reject(signal?.reason);
+      reject(signal?.reason as Error);
       if (response !== null) failResponse(response, signal?.reason);
     });
     settle(

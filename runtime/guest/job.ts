@@ -11,6 +11,7 @@ export function settle<T>(
   onValue: (value: T) => void,
   onError: (reason: unknown) => void,
 ): void {
-  define(promise, "constructor", { __proto__: null, value: undefined } as PropertyDescriptor);
+  const target: object = promise;
+  define(target, "constructor", { __proto__: null, value: undefined } as PropertyDescriptor);
   apply(then, promise, [onValue, onError]);
 }

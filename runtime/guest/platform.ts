@@ -5,8 +5,9 @@
 // Each module captures the intrinsics it needs while it is evaluated, which is before any author code runs.
 
 import { atob, btoa } from "./base64.ts";
-import { Blob, File } from "./blob.ts";
+import { Blob, copyBlob, File } from "./blob.ts";
 import { GuestDate, Performance, performance, thawClock, topLevelTimeReads } from "./clock.ts";
+import { console, thawConsole } from "./console.ts";
 import { Crypto, crypto, SubtleCrypto, thawCrypto } from "./crypto.ts";
 import { CryptoKey } from "./crypto-key.ts";
 import { describeError } from "./describe-error.ts";
@@ -14,14 +15,15 @@ import { DOMException } from "./dom-exception.ts";
 import { TextDecoder, TextEncoder } from "./encoding.ts";
 import * as events from "./events.ts";
 import { fetch, thawFetch, topLevelFetchCount } from "./fetch.ts";
-import { FormData } from "./form-data.ts";
-import { Headers } from "./headers.ts";
+import { FormData, isFormData } from "./form-data.ts";
+import { Headers, isHeaders } from "./headers.ts";
 import type { Platform } from "./port.ts";
 import { random, seedRandom, topLevelRandomReads } from "./random.ts";
 import { reportError, thawReport } from "./report.ts";
-import { Request, requestFromHost } from "./request.ts";
-import { Response, takeResponse } from "./response.ts";
+import { isRequest, Request, requestFromHost } from "./request.ts";
+import { isResponse, Response, takeResponse } from "./response.ts";
 import * as streams from "./streams.ts";
+import { refuseToClone, registerCloner, structuredClone } from "./structured-clone.ts";
 import {
   clearInterval,
   clearTimeout,
@@ -72,6 +74,7 @@ const GLOBALS: Readonly<Record<string, unknown>> = {
   WritableStreamDefaultWriter: streams.WritableStreamDefaultWriter,
   atob,
   btoa,
+  console,
   clearInterval,
   clearTimeout,
   crypto,
@@ -82,6 +85,7 @@ const GLOBALS: Readonly<Record<string, unknown>> = {
   self: globalThis,
   setInterval,
   setTimeout,
+  structuredClone,
 };
 
 function install(): void {
@@ -104,6 +108,11 @@ function define(target: object, name: string, value: unknown): void {
 
 install();
 
+registerCloner(copyBlob);
+for (const isKind of [isFormData, isHeaders, isRequest, isResponse, streams.isStream]) {
+  refuseToClone(isKind);
+}
+
 /** What author code read before thaw, and so what a snapshot of it would hand to every isolate. */
 export function topLevelReads(): { time: number; random: number; fetch: number } {
   return {
@@ -119,6 +128,7 @@ export function createPlatform(): Platform {
       seedRandom(seed);
       thawClock(port);
       thawReport(port);
+      thawConsole(port);
       thawCrypto(port);
       thawFetch(port);
       // Last: starts what top-level code has set.

@@ -2,6 +2,7 @@
 // and remembered, because libraries read them back; they have no effect here.
 
 import { isToken } from "./header-text.ts";
+import { URL } from "./url.ts";
 
 export interface Options {
   readonly redirect: "follow" | "manual" | "error";
@@ -28,7 +29,14 @@ export const DEFAULTS: Options = {
 const REDIRECT = ["follow", "manual", "error"] as const;
 const MODE = ["cors", "no-cors", "same-origin"] as const;
 const CREDENTIALS = ["omit", "same-origin", "include"] as const;
-const CACHE = ["default", "no-store", "reload", "no-cache", "force-cache"] as const;
+const CACHE = [
+  "default",
+  "no-store",
+  "reload",
+  "no-cache",
+  "force-cache",
+  "only-if-cached",
+] as const;
 const DUPLEX = ["half"] as const;
 const PRIORITY = ["high", "low", "auto"] as const;
 const POLICY = [
@@ -59,7 +67,7 @@ export function parseOptions(init: Record<string, unknown>, old: Options): Optio
   if (window !== undefined && window !== null) throw new TypeError("window may only be null.");
   oneOf("duplex", duplex, DUPLEX, "half");
   oneOf("priority", priority, PRIORITY, "auto");
-  return {
+  const options: Options = {
     redirect: oneOf("redirect", redirect, REDIRECT, old.redirect),
     mode: oneOf("mode", mode, MODE, old.mode as "cors"),
     credentials: oneOf("credentials", credentials, CREDENTIALS, old.credentials as "omit"),
@@ -69,10 +77,16 @@ export function parseOptions(init: Record<string, unknown>, old: Options): Optio
     integrity: integrity === undefined ? old.integrity : `${integrity as string}`,
     keepalive: keepalive === undefined ? old.keepalive : Boolean(keepalive),
   };
+  if (options.cache === "only-if-cached" && options.mode !== "same-origin") {
+    throw new TypeError('cache may only be "only-if-cached" with mode "same-origin".');
+  }
+  return options;
 }
 
 function parseReferrer(value: unknown): string {
   const text = `${value as string}`;
+  // Relative addresses have no base here, but what is no address at all is an error everywhere.
+  if (text !== "") new URL(text, "http://localhost/");
   return text === "" ? "" : "about:client";
 }
 

@@ -124,6 +124,9 @@ export class Request {
     const { method, signal } = dictionary;
     this.#method =
       method === undefined ? (from === null ? "GET" : from.#method) : parseMethod(method);
+    if (this.#options.mode === "no-cors" && !/^(?:GET|HEAD|POST)$/.test(this.#method)) {
+      throw new TypeError("A request with mode no-cors can only be GET, HEAD or POST.");
+    }
     this.#follow(signal === undefined ? (from?.signal ?? null) : signal);
     this.#packed = headers === undefined ? (from === null ? "" : from.#list()) : packInit(headers);
     const replaced = body !== undefined && body !== null;

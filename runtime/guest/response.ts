@@ -18,7 +18,13 @@ import {
 } from "./body.ts";
 import type { Blob } from "./blob.ts";
 import type { FormData } from "./form-data.ts";
-import { Headers, headersFromPacked, hasPackedName, packHeaders, packInit } from "./headers.ts";
+import {
+  type Headers,
+  headersFromPacked,
+  hasPackedName,
+  packHeaders,
+  packInit,
+} from "./headers.ts";
 import { exposeInterface } from "./interface.ts";
 import { blobOf, formOf, jsonOf } from "./mixin.ts";
 import type { IncomingResponse, OutgoingResponse } from "./port.ts";
@@ -34,6 +40,7 @@ type ResponseType = "default" | "error";
 
 /** A reply of the host as an author's Response. */
 export let responseFromHost: (incoming: IncomingResponse) => Response;
+export let isResponse: (value: unknown) => value is Response;
 export let failResponse: (response: Response, reason: unknown) => void;
 export let takeResponse: (value: unknown) => OutgoingResponse | null;
 let fresh: (status: number, packed: string, body: Body | null) => Response;
@@ -85,6 +92,8 @@ export class Response {
       response.#immutable = true;
       return response;
     };
+    isResponse = (value): value is Response =>
+      typeof value === "object" && value !== null && #packed in value;
     responseFromHost = (incoming) => {
       const { status, headers, body } = incoming;
       const response = fresh(status, headers, body === null ? null : incomingBody(body));
@@ -98,7 +107,7 @@ export class Response {
       if (response.#body !== null) failBody(response.#body, reason);
     };
     takeResponse = (value) => {
-      if (typeof value !== "object" || value === null || !(#packed in value)) return null;
+      if (!isResponse(value)) return null;
       if (value.#type === "error") return null;
       const body = value.#body === null ? null : takeForHost(value.#body);
       return { status: value.#status, headers: value.#list(), body };

@@ -4,10 +4,13 @@
 import "./early.ts";
 import {
   ReadableStream,
+  ReadableStreamDefaultController,
   ReadableStreamDefaultReader,
   type ReadableByteStreamController,
   TransformStream,
+  WritableStream,
 } from "web-streams-polyfill";
+import { structuredClone } from "./structured-clone.ts";
 
 export {
   ByteLengthQueuingStrategy,
@@ -26,11 +29,14 @@ export {
 } from "web-streams-polyfill";
 
 const apply = Reflect.apply;
+const NativePromise = Promise;
 const hasOwn = Object.hasOwn;
 const getReader = ReadableStream.prototype.getReader;
 const teeMethod = ReadableStream.prototype.tee;
 const cancelMethod = ReadableStream.prototype.cancel;
 const pipeThrough = ReadableStream.prototype.pipeThrough;
+const enqueueDefault = ReadableStreamDefaultController.prototype.enqueue;
+const closeDefault = ReadableStreamDefaultController.prototype.close;
 const readMethod = ReadableStreamDefaultReader.prototype.read;
 const cancelReader = ReadableStreamDefaultReader.prototype.cancel;
 
@@ -46,6 +52,14 @@ type ReadResult = { readonly done: boolean; readonly value?: unknown };
 export function isReadableStream(value: unknown): value is ReadableStream<unknown> {
   if (typeof value !== "object" || value === null) return false;
   return value instanceof ReadableStream && hasOwn(value, "_readableStreamController");
+}
+
+export function isStream(value: unknown): boolean {
+  return (
+    value instanceof ReadableStream ||
+    value instanceof WritableStream ||
+    value instanceof TransformStream
+  );
 }
 
 function slots(stream: ReadableStream<unknown>): Slots {
@@ -99,6 +113,21 @@ export function tee(
   return apply(teeMethod, stream, []) as [ReadableStream<unknown>, ReadableStream<unknown>];
 }
 
+/** A stream with copies of another's chunks, for the second branch of a tee. */
+export function copied(stream: ReadableStream<unknown>): ReadableStream<unknown> {
+  const reader = readerOf(stream);
+  const source = {
+    __proto__: null,
+    async pull(controller: ReadableStreamDefaultController<unknown>) {
+      const { done, value } = await readNext(reader);
+      if (done) apply(closeDefault, controller, []);
+      else apply(enqueueDefault, controller, [structuredClone(value)]);
+    },
+    cancel: (reason: unknown) => cancelRead(reader, reason),
+  };
+  return new ReadableStream(source as never, { highWaterMark: 0 });
+}
+
 /** A stream with the content of another, which becomes locked and read. */
 export function proxy(stream: ReadableStream<unknown>): ReadableStream<unknown> {
   return apply(pipeThrough, stream, [new TransformStream()]) as ReadableStream<unknown>;
@@ -127,7 +156,9 @@ export function createByteStream(source: ByteSource): ByteStream {
       },
       async pull(controller: ReadableByteStreamController) {
         for (;;) {
-          const chunk = await source.pull();
+          const next = source.pull();
+          // Awaiting bytes that are at hand would look for `then` on them, where an author may have put one.
+          const chunk = next instanceof NativePromise ? await next : next;
           if (chunk === null) {
             apply(closeByte, controller, []);
             // A reader that brought its own buffer waits until that is given back.

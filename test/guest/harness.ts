@@ -3,6 +3,8 @@
 // test is a function body in which `platform` (the Platform), `port` (what a test may change) and `calls`
 // (what the platform asked) are in scope; its result crosses as a copy.
 
+import { fileURLToPath } from "node:url";
+
 import { build } from "esbuild";
 import ivm from "isolated-vm";
 
@@ -50,11 +52,12 @@ let bundled: Promise<string> | undefined;
 
 export function bundlePlatform(): Promise<string> {
   bundled ??= build({
-    stdin: { contents: ENTRY, resolveDir: "runtime/guest", loader: "ts" },
+    stdin: { contents: ENTRY, resolveDir: fileURLToPath(new URL("../../runtime/guest", import.meta.url)), loader: "ts" },
     bundle: true,
     format: "iife",
     platform: "neutral",
     mainFields: ["module", "main"],
+    minifyWhitespace: true,
     target: "es2024",
     write: false,
     logLevel: "error",
