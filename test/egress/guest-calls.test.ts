@@ -5,7 +5,7 @@ import { createCalls, type Calls } from "../../runtime/guest/calls.ts";
 import { createCryptoCalls } from "../../runtime/isolate/crypto-calls.ts";
 import { createEgress } from "../../runtime/isolate/egress/egress.ts";
 import { LEAVE } from "../../sdk/bridge.ts";
-import { startPeer } from "./peer.ts";
+import { startPeer, startRawPeer } from "./peer.ts";
 
 function join(): Calls {
   const services = [createEgress({ allowPrivate: true, subrequestsMax: 50 }), createCryptoCalls()];
@@ -85,6 +85,28 @@ test("a guest whose upload fails, or whose signal aborts, gets its fetch rejecte
   });
   abort();
   await expect(aborted).rejects.toMatchObject({ code: "CANCELLED" });
+});
+
+test("a guest sees the answer that came before its upload was complete", async () => {
+  const { promise: closed, resolve: close } = Promise.withResolvers<void>();
+  const peer = await startRawPeer((socket) => {
+    socket.on("close", () => close());
+    socket.once("data", () => {
+      socket.end("HTTP/1.1 413 Too Much\r\ncontent-length: 6\r\nconnection: close\r\n\r\nenough");
+    });
+  });
+  const calls = join();
+  const response = await calls.fetch({
+    ...REQUEST,
+    url: peer.url,
+    body: async () => new Uint8Array(64 * 1024),
+  });
+  expect(response.status).toBe(413);
+  // The connection is gone, and the guest has had the time to learn that its upload went nowhere.
+  await closed;
+  const other = await startPeer((_request, reply) => reply.end());
+  await calls.fetch({ ...REQUEST, url: other.url, body: "x" });
+  expect(await response.body?.readText()).toBe("enough");
 });
 
 test("a guest hashes", async () => {

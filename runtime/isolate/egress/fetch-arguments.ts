@@ -77,7 +77,6 @@ function parseUrl(text: string): URL {
   if (url.username !== "" || url.password !== "") {
     throw refused("its address holds a user name or password; send an Authorization header");
   }
-  url.hash = "";
   return url;
 }
 
