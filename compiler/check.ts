@@ -26,7 +26,10 @@ export interface CheckerOptions {
 }
 
 export interface PlatformChecker extends Checker {
-  /** Makes the platform's own snapshot unless a whole one is stored. Resolves to its key, null when it cannot be made. */
+  /**
+   * Makes the platform's own snapshot unless a whole one is stored. Resolves to its key, null when it cannot
+   * be made.
+   */
   preparePlatform(): Promise<string | null>;
 }
 
