@@ -59,8 +59,36 @@ const statics = {
   },
 };
 Object.defineProperty(GuestDate, "now", { value: statics.now });
-// The engine's own constructor must not be reachable: it reads the machine's clock.
-Object.defineProperty(NativeDate.prototype, "constructor", { value: GuestDate });
+
+/** Takes away the engine's other ways to the machine's clock; part of lockdown. */
+export function hideEngineClock(): void {
+  Object.defineProperty(NativeDate.prototype, "constructor", { value: GuestDate });
+  const prototype = Intl.DateTimeFormat.prototype;
+  const getFormat = Object.getOwnPropertyDescriptor(prototype, "format")?.get;
+  const nativeParts = prototype.formatToParts;
+  if (getFormat === undefined) return;
+  const bound = new WeakMap<object, (date?: unknown) => string>();
+  const find = bound.get.bind(bound);
+  const keep = bound.set.bind(bound);
+  const members = {
+    get format(): (date?: unknown) => string {
+      const native = apply(getFormat, this, []) as (date?: unknown) => string;
+      const known = find(this);
+      if (known !== undefined) return known;
+      const format = (date?: unknown): string => native(date === undefined ? readNow() : date);
+      keep(this, format);
+      return format;
+    },
+    formatToParts(date?: unknown): Intl.DateTimeFormatPart[] {
+      return apply(nativeParts, this, [(date === undefined ? readNow() : date) as number]);
+    },
+  };
+  const format = Object.getOwnPropertyDescriptor(members, "format");
+  if (format !== undefined) {
+    Object.defineProperty(prototype, "format", { ...format, enumerable: false });
+  }
+  Object.defineProperty(prototype, "formatToParts", { value: members.formatToParts });
+}
 
 export class Performance {
   now(): number {

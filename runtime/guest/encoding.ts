@@ -182,5 +182,8 @@ function decodeUtf16(bytes: Uint8Array, bigEndian: boolean, fatal: boolean): str
       `The encoded data was not valid for encoding utf-16${bigEndian ? "be" : "le"}`,
     );
   }
-  return whole ? text.toWellFormed() : `${text.toWellFormed()}\ufffd`;
+  if (whole) return text.toWellFormed();
+  // A high surrogate and half a unit at the end are one fault, not two.
+  const high = (text.charCodeAt(text.length - 1) & 0xfc00) === 0xd800;
+  return high ? text.toWellFormed() : `${text.toWellFormed()}\ufffd`;
 }

@@ -1,5 +1,5 @@
-// Takes away what would let author code make code from strings, stop its thread, or run outside a slice, where
-// no limit applies. `lockdown` runs while the guest script is evaluated, before any author code; `thawLockdown`
+// Takes away what would let author code make code from strings, stop its thread, read the machine's clock, or run
+// outside a slice, where no limit applies. `lockdown` runs while the guest script is evaluated, before any author code; `thawLockdown`
 // repeats it in each isolate for what V8 adds to a context only after a snapshot was loaded (WebAssembly,
 // SharedArrayBuffer, Float16Array and others: a context from a snapshot ends up with exactly what a fresh one
 // has, so nothing needs to be restored).
@@ -11,6 +11,7 @@
 // WeakRef stays: it starts no work; that it shows when garbage was collected is accepted. SharedArrayBuffer
 // stays: with one thread to an isolate and no way to share, it is memory like any other.
 
+import { hideEngineClock } from "./clock.ts";
 import { exposeInterface } from "./interface.ts";
 
 const define = Reflect.defineProperty;
@@ -151,6 +152,7 @@ function replaceCompiling(): void {
 
 export function lockdown(): void {
   replaceFunctionConstructors();
+  hideEngineClock();
   replaceWaiting();
   hide(globalThis, "FinalizationRegistry", FinalizationRegistry);
 }

@@ -35,11 +35,8 @@ export function parseHost(text: string, special: boolean): string | null {
 function domainToAscii(domain: string): string | null {
   let ascii = true;
   for (let i = 0; i < domain.length && ascii; i++) ascii = domain.charCodeAt(i) < 0x80;
-  if (ascii) {
-    const lower = domain.toLowerCase();
-    // Without a punycode label the whole of UTS #46 comes down to lower case.
-    if (!lower.startsWith("xn--") && !lower.includes(".xn--")) return lower;
-  }
+  // For web compatibility the standard only lower-cases ASCII domains, faulty punycode included.
+  if (ascii) return domain.toLowerCase();
   return tr46.toASCII(domain, { checkBidi: true, checkJoiners: true });
 }
 

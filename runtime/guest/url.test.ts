@@ -1,0 +1,183 @@
+// The hand-written parser against Node's, and its fast path against the full parser.
+
+import { URL as NodeUrl, URLSearchParams as NodeParams } from "node:url";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { parseFully, parsePlain } from "./url-record.ts";
+import { URL, URLSearchParams } from "./url.ts";
+
+const PIECES =
+  "http: https: file: foo: ws: blob: // / \\ a b.c example.com EXAMPLE xn--a ü ß 1.2 0x7f.1 127.0.0.1 [::1] " +
+  "[1::2:3.4.5.6] [1:0:0:2::] :80 :443 :0080 :65535 :65536 : @ user p:w ? # ?q=1' #f .. . %2e %2E. %41 c: C| " +
+  "\t % é localhost //x 256 0x 09 ` { ^ | ~ = & + -";
+const piece = fc.oneof(
+  fc.constantFrom(...PIECES.split(" "), " ", "\ud800"),
+  fc.string({ maxLength: 3 }),
+  // Not any character: the newest ones are allowed or not by the version of Unicode.
+  fc.constantFrom(..."ßς日本١אａ％。½ⅷ𝒳\u200d\u00ad\u0301\u3002\ufeff"),
+);
+const address = fc.array(piece, { maxLength: 9 }).map((pieces) => pieces.join(""));
+
+const ATTRIBUTES = [
+  "href",
+  "origin",
+  "protocol",
+  "username",
+  "password",
+  "host",
+  "hostname",
+  "port",
+  "pathname",
+  "search",
+  "hash",
+] as const;
+type Attributes = Readonly<Record<(typeof ATTRIBUTES)[number], string>>;
+
+function attributes(url: Attributes | null): readonly string[] | null {
+  return url === null ? null : ATTRIBUTES.map((name) => url[name]);
+}
+
+describe("URL", () => {
+  test("agrees with Node on any address against any base", () => {
+    fc.assert(
+      fc.property(address, fc.option(address, { nil: undefined }), (input, base) => {
+        const ours = attributes(URL.parse(input, base));
+        expect(ours).toEqual(attributes(NodeUrl.parse(input, base)));
+        expect(URL.canParse(input, base)).toBe(ours !== null);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  test("agrees with Node after any attribute was set", () => {
+    const settable = fc.constantFrom(...ATTRIBUTES.filter((name) => name !== "origin"));
+    const bases = fc.constantFrom(
+      "http://u:p@example.com:8080/a/b?c#d",
+      "https://example.com",
+      "file:///c:/x",
+      "file://host/x",
+      "foo://bar:1/baz",
+      "foo:/a",
+      "foo:opaque ?x",
+      "ws://a/",
+    );
+    fc.assert(
+      fc.property(bases, settable, address, (base, name, value) => {
+        const ours = new URL(base);
+        const nodes = new NodeUrl(base);
+        const set = (url: object): boolean => {
+          try {
+            return Reflect.set(url, name, value);
+          } catch {
+            return false;
+          }
+        };
+        expect(set(ours)).toBe(set(nodes));
+        expect(attributes(ours)).toEqual(attributes(nodes));
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  test("parses plain addresses on the fast path exactly as in full", () => {
+    const plain = fc
+      .tuple(
+        fc.constantFrom("http://", "https://"),
+        fc.array(fc.constantFrom(..."ab1.-:/?#=&%é@ ".split("")), { maxLength: 20 }),
+      )
+      .map(([scheme, rest]) => scheme + rest.join(""));
+    let fast = 0;
+    fc.assert(
+      fc.property(fc.oneof(plain, fc.webUrl({ withQueryParameters: true })), (input) => {
+        const quick = parsePlain(input);
+        if (quick === null) return;
+        fast++;
+        expect(quick).toEqual(parseFully(input, null));
+      }),
+      { numRuns: 5_000 },
+    );
+    expect(fast).toBeGreaterThan(500);
+  });
+
+  test("takes plain addresses on the fast path", () => {
+    expect(parsePlain("https://api.example.com:8443/a/b.c/d?x=1&y=2#z")).not.toBeNull();
+    for (const odd of ["http://a.b/./c", "http://A.b/", "http://1.2/", "http://a@b/"]) {
+      expect(parsePlain(odd)).toBeNull();
+    }
+  });
+
+  test("keeps searchParams and search in step", () => {
+    const url = new URL("http://a/?x=1");
+    const params = url.searchParams;
+    params.append("y z", "ü");
+    expect(url.href).toBe("http://a/?x=1&y+z=%C3%BC");
+    url.search = "?q=2";
+    expect([...params]).toEqual([["q", "2"]]);
+    params.delete("q");
+    expect(url.href).toBe("http://a/");
+    expect(url.searchParams).toBe(params);
+  });
+
+  test("throws TypeError without an address, for an invalid one and on a foreign receiver", () => {
+    expect(() => Reflect.construct(URL, [])).toThrow(TypeError);
+    expect(() => new URL("/a")).toThrow(TypeError);
+    expect(() => Reflect.get(URL.prototype, "href") as unknown).toThrow(TypeError);
+  });
+});
+
+describe("URLSearchParams", () => {
+  const text = fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc.constantFrom("a", "b", "%41", "%zz", "+", "a=b"),
+  );
+
+  test("parses and serialises as Node does", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(text, fc.constantFrom("&", "=", "?")), { maxLength: 8 }),
+        (parts) => {
+          const input = parts.join("");
+          const ours = new URLSearchParams(input);
+          const nodes = new NodeParams(input);
+          expect([...ours]).toEqual([...nodes]);
+          expect(ours.toString()).toBe(nodes.toString());
+        },
+      ),
+    );
+  });
+
+  test("changes as Node does", () => {
+    const method = fc.constantFrom("append", "set", "delete", "has", "get", "getAll", "sort");
+    const steps = fc.array(fc.tuple(method, text, fc.option(text, { nil: undefined })), {
+      maxLength: 10,
+    });
+    fc.assert(
+      fc.property(steps, (list) => {
+        const ours = new URLSearchParams("b=1&a=2&b=3");
+        const nodes = new NodeParams("b=1&a=2&b=3");
+        for (const [name, key, value] of list) {
+          const run = (params: object): unknown =>
+            (Reflect.get(params, name) as (...args: unknown[]) => unknown).call(params, key, value);
+          expect(run(ours)).toEqual(run(nodes));
+        }
+        expect([...ours.entries()]).toEqual([...nodes.entries()]);
+        expect([...ours.keys()]).toEqual([...nodes.keys()]);
+        expect([...ours.values()]).toEqual([...nodes.values()]);
+        expect(ours.size).toBe(nodes.size);
+      }),
+    );
+  });
+
+  test("takes records and sequences of pairs, and refuses other shapes", () => {
+    expect(new URLSearchParams({ a: "1", b: 2 }).toString()).toBe("a=1&b=2");
+    expect(
+      new URLSearchParams([
+        ["a", "1"],
+        ["a", "2"],
+      ]).toString(),
+    ).toBe("a=1&a=2");
+    expect(() => new URLSearchParams([["a"]])).toThrow(TypeError);
+    expect(() => new URLSearchParams([1])).toThrow(TypeError);
+    expect(() => new URLSearchParams({ [Symbol.iterator]: 1 })).toThrow(TypeError);
+  });
+});
