@@ -74,15 +74,19 @@ export function publishedText(data: Json, dryRun: boolean): string {
   const text = (name: string): string => textOf(field(data, name));
   const timings = field(data, "timingsMs");
   const spent = ["bundle", "check", "snapshot", "live"]
-    .map((name) => `${name} ${textOf(field(timings, name))} ms`)
+    .map((name) => `${name} ${wholeMs(field(timings, name))}`)
     .join(", ");
-  const total = textOf(field(timings, "total"));
+  const total = wholeMs(field(timings, "total"));
   const urls = field(data, "urls");
   const kilobytes = Math.ceil(Number(field(data, "bundleBytes") ?? 0) / 1_024);
   const head = dryRun
     ? `${text("endpoint")} is fit to be published; nothing was stored`
     : `Published ${text("endpoint")} ${text("version")} (generation ${text("generation")})`;
-  const lines = [`${head} in ${total} ms: ${spent}; ${kilobytes} KiB`];
+  const lines = [`${head} in ${total}: ${spent}; ${kilobytes} KiB`];
   if (isList(urls)) lines.push(...urls.map((url: Json) => `  ${textOf(url)}`));
   return lines.join("\n");
+}
+
+function wholeMs(value: Json | undefined): string {
+  return typeof value === "number" ? `${Math.round(value)} ms` : "? ms";
 }

@@ -53,9 +53,10 @@ async function runDev(context: CommandContext): Promise<CommandResult> {
     changes.mark();
   });
   try {
+    let live = "";
     while (stopped === null) {
       changes.clear();
-      await build({ context, client, read, watcher });
+      live = await build({ context, client, read, watcher }, live);
       await changes.next();
     }
   } finally {
@@ -75,16 +76,25 @@ interface Build {
   readonly watcher: FileWatch;
 }
 
-/** One attempt; its failure is shown, never thrown. */
-async function build({ context, client, read, watcher }: Build): Promise<void> {
+/**
+ * One attempt; its failure is shown, never thrown. Gives what is live after it, to compare with: saving a file
+ * is several events, and most of them change nothing any more.
+ */
+async function build({ context, client, read, watcher }: Build, live: string): Promise<string> {
   const { output } = context;
   try {
     const project = read();
     const bundled = await bundleProject(project, output);
     const inputs = bundled.bundle.inputs.map(({ file }) => resolve(project.cwd, file));
     watcher.follow(filesOf(project, inputs));
+    const next = JSON.stringify([project, bundled.bundle.code]);
+    if (next === live) {
+      output.stepDone();
+      return live;
+    }
     const data = await upload(client, output, { project, bundled, options: {} });
     output.note(publishedText(data, false));
+    return next;
   } catch (error) {
     // The file that has to change may be one that the last good bundle did not know.
     watcher.follow(null);
@@ -92,6 +102,7 @@ async function build({ context, client, read, watcher }: Build): Promise<void> {
     output.note(
       `${errorText(errorData(error))}\n\nWaiting for a change; what was live stays live.`,
     );
+    return live;
   }
 }
 
@@ -126,6 +137,7 @@ function createChanges(): Changes {
 }
 
 async function interruption(): Promise<"interrupted"> {
-  await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  await Promise.race(signals.map((signal) => once(process, signal)));
   return "interrupted";
 }
