@@ -5,8 +5,9 @@
 // Arguments: path of the control socket, number of this worker.
 
 import { createConnection } from "node:net";
+import { inspect } from "node:util";
 import { engineVersion } from "./isolate/engine.ts";
-import { errorData } from "../sdk/errors.ts";
+import { EdgeError, errorData } from "../sdk/errors.ts";
 import { openChannel, type Channel } from "./link/channel.ts";
 import type { ToSupervisor, ToWorker, WorkerConfig } from "./link/messages.ts";
 import { startDataPlane, type DataPlane } from "./worker/data-plane.ts";
@@ -73,6 +74,7 @@ async function start(config: WorkerConfig): Promise<void> {
     channel.send({ type: "read", revision: plane.refresh() });
     channel.send({ type: "listening", port: plane.port });
   } catch (error) {
+    if (!(error instanceof EdgeError)) process.stderr.write(`${inspect(error)}\n`);
     channel.send({ type: "failed", error: errorData(error) });
   }
 }

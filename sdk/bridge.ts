@@ -10,7 +10,7 @@
 
 /** Host to guest. `id` is the exchange's number in this isolate unless said otherwise. */
 export const ENTER = {
-  /** A request. Payload: method \n url \n bodyKind \n requestId \n clientIp \n headers. Text after the first \0. */
+  /** A request. Payload: method \n url \n bodyKind \n requestId \n headers. Text after the first \0. */
   REQUEST: "R",
   /** The next chunk of the request body; payload: index of its buffer in this batch. Answers one PULL. */
   BODY_CHUNK: "B",
@@ -99,12 +99,10 @@ export const CELL_COUNT = 8;
 
 export const PHASE = {
   IDLE: 0,
-  /** The records of the batch are being started, one after the other. */
+  /** The records of the batch are being started, each with its promise jobs, one after the other. */
   STARTING: 1,
-  /** All are started; promise jobs run. */
-  SETTLING: 2,
   /** The slice has reported. More promise jobs may follow. */
-  REPORTED: 3,
+  REPORTED: 2,
 } as const;
 
 /** Which way the guest reports: `inline` synchronously, `pool` as a posted task. */

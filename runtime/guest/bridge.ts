@@ -5,12 +5,13 @@
 // order of promise jobs is kept by `await` on native promises, which cannot be patched; and nothing here
 // is trusted by the host, whose checks are the ones that count.
 //
-// When a slice reports: after its records were started, `settle` lets promise jobs run until every request of
-// the batch has answered, or for a bounded number of turns (handlers that wait for I/O), then leaves once.
+// Records are started one after the other, and after each one promise jobs run until its request has answered
+// or for a bounded number of turns (a handler that waits for I/O). So the code that runs is nearly always that of
+// the request named in the cells, and its calls are charged to it. A slice reports once, after the last record.
 
 import { CELL, ENTER, LANE, LEAVE, PHASE, pack, unpack } from "../../sdk/bridge.ts";
 import { createCalls } from "./calls.ts";
-import { createRequests } from "./requests.ts";
+import { Requests } from "./requests.ts";
 import type { Wire } from "./payload.ts";
 import type { Platform, Port } from "./port.ts";
 
@@ -19,7 +20,10 @@ export interface BootArguments {
   readonly cells: SharedArrayBuffer;
   readonly leaveInline: Leave;
   readonly leavePool: Leave;
-  readonly ExternalCopy: new (bytes: ArrayBuffer, options: { readonly transferOut: true }) => object;
+  readonly ExternalCopy: new (
+    bytes: ArrayBuffer,
+    options: { readonly transferOut: true },
+  ) => object;
   readonly seed: Uint8Array;
   readonly env: string;
   readonly now: number;
@@ -37,10 +41,16 @@ export type Enter = (
 ) => void;
 
 /**
- * Promise turns a slice waits for its requests before it reports. An async handler that awaits a few resolved
- * promises (a router with middleware) answers well within; more only delays handlers that wait for I/O.
+ * Promise turns a record gets before the next one starts. An async handler that awaits a few resolved promises
+ * (a router with middleware) answers well within; more only delays those behind a handler that waits for I/O.
  */
 const TURNS_MAX = 24;
+
+interface EnteredRecord {
+  readonly op: string;
+  readonly id: number;
+  readonly payload: string;
+}
 
 export function createBridge(
   platform: Platform,
@@ -56,8 +66,11 @@ export function createBridge(
   let out = "";
   let lane: number = LANE.POOL;
   let slice = 0;
-  let settling = false;
   let current = 0;
+  /** Counts enters: a run that was cut off must not go on when its promise jobs do. */
+  let run = 0;
+  /** Whether a report is due anyway, so that a push need not ask for one. */
+  let reporting = false;
 
   function report(reported: number, settled: number, bytes?: object): void {
     const packed = out;
@@ -66,16 +79,40 @@ export function createBridge(
     else leavePool(reported, settled, packed, bytes);
   }
 
-  async function settle(): Promise<void> {
-    settling = true;
-    for (let turn = 0; turn < TURNS_MAX && requests.unanswered() > 0; turn++) await undefined;
-    settling = false;
-    const settled = requests.unanswered() === 0 ? 1 : 0;
-    const reported = slice;
-    if (reported === 0 && out === "") return;
-    slice = 0;
+  async function runRecords(
+    records: readonly EnteredRecord[],
+    buffers: readonly ArrayBuffer[],
+  ): Promise<void> {
+    const mine = ++run;
+    let settled = 1;
+    reporting = true;
+    for (let i = 0; i < records.length; i++) {
+      const record = records[i];
+      if (record === undefined) break;
+      cells[CELL.STARTED] = i + 1;
+      start(record, buffers);
+      for (let turn = 0; turn < TURNS_MAX && requests.isWaiting(current); turn++) {
+        await undefined;
+        if (run !== mine) return;
+      }
+      if (requests.isWaiting(current)) settled = 0;
+    }
+    cells[CELL.RUNNING] = 0;
     cells[CELL.PHASE] = PHASE.REPORTED;
+    reporting = false;
+    const reported = slice;
+    slice = 0;
     report(reported, settled);
+  }
+
+  /** Something was pushed outside of a slice's records: promise jobs of an earlier one. */
+  async function reportLater(): Promise<void> {
+    reporting = true;
+    const mine = run;
+    await undefined;
+    if (run !== mine) return;
+    reporting = false;
+    report(0, 0);
   }
 
   function exactBuffer(bytes: Uint8Array): ArrayBuffer {
@@ -86,7 +123,7 @@ export function createBridge(
   const wire: Wire = {
     push(op, id, payload) {
       out += pack(op, id, payload);
-      if (!settling) void settle();
+      if (!reporting) void reportLater();
     },
     pushBytes(op, id, payload, bytes) {
       out += pack(op, id, payload);
@@ -99,7 +136,7 @@ export function createBridge(
     },
   };
 
-  const requests = createRequests(platform, wire, handler, args.env);
+  const requests = new Requests({ platform, wire, handler, env: JSON.parse(args.env) as unknown });
   const calls = createCalls(wire);
   const port: Port = {
     now: () => now,
@@ -118,7 +155,7 @@ export function createBridge(
   };
   platform.thaw(port, args.seed);
 
-  function start(op: string, id: number, payload: string, buffers: readonly ArrayBuffer[]): void {
+  function start({ op, id, payload }: EnteredRecord, buffers: readonly ArrayBuffer[]): void {
     switch (op) {
       case ENTER.REQUEST:
         wire.setCurrent(id);
@@ -151,15 +188,10 @@ export function createBridge(
     lane = nextLane;
     slice = nextSlice;
     now = nextNow;
-    settling = true;
-    requests.beginBatch();
-    let count = 0;
+    const records: EnteredRecord[] = [];
     unpack(packed, (op, id, payload) => {
-      cells[CELL.STARTED] = ++count;
-      start(op, id, payload, buffers);
+      records[records.length] = { op, id, payload };
     });
-    cells[CELL.RUNNING] = 0;
-    cells[CELL.PHASE] = PHASE.SETTLING;
-    void settle();
+    void runRecords(records, buffers);
   };
 }

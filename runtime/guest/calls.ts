@@ -27,7 +27,11 @@ export function createCalls(wire: Wire): Calls {
   const pending = new Map<number, Pending>();
   let lastId = 0;
 
-  function call(name: string, args: string, bytes?: Uint8Array): { id: number; answer: Promise<Answer> } {
+  function call(
+    name: string,
+    args: string,
+    bytes?: Uint8Array,
+  ): { id: number; answer: Promise<Answer> } {
     const id = ++lastId;
     const answer = new Promise<Answer>((resolve, reject) => {
       pending.set(id, { owner: wire.current(), resolve, reject });
@@ -92,10 +96,8 @@ export function createCalls(wire: Wire): Calls {
       take(id)?.reject({ code: "CANCELLED", message: "The subrequest was aborted." });
     });
     const { payload } = await answer;
-    const [status = "", statusText = "", url = "", redirected = "", kind = "", headers = ""] = fields(
-      payload,
-      5,
-    );
+    const [status = "", statusText = "", url = "", redirected = "", kind = "", headers = ""] =
+      fields(payload, 5);
     return {
       status: Number(status),
       statusText,

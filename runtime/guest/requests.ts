@@ -2,16 +2,16 @@
 // its background work. Ids are the host's. An entry stays as long as anything about it can still arrive.
 
 import { BODY, ENTER, LEAVE } from "../../sdk/bridge.ts";
+import { ExecutionContext } from "./execution-context.ts";
 import { fields, splitText, type Wire } from "./payload.ts";
 import type { IncomingBody, OutgoingResponse, Platform, ResponseSource } from "./port.ts";
 
-export interface Requests {
-  start(id: number, payload: string): void;
-  /** Body chunks, aborts, credit: what concerns a request that was started before. */
-  advance(op: string, id: number, payload: string, buffers: readonly ArrayBuffer[]): void;
-  beginBatch(): void;
-  /** Requests started since beginBatch that have not answered. */
-  unanswered(): number;
+export interface RequestsOptions {
+  readonly platform: Platform;
+  readonly wire: Wire;
+  /** The author's default export. */
+  readonly handler: () => unknown;
+  readonly env: unknown;
 }
 
 interface Waiter<T> {
@@ -21,7 +21,6 @@ interface Waiter<T> {
 
 interface Entry {
   readonly id: number;
-  batch: number;
   answered: boolean;
   streaming: ResponseSource | null;
   background: number;
@@ -35,118 +34,178 @@ interface Entry {
 /** Bytes of a reply stream that may be under way before the host grants more. */
 const STREAM_CREDIT_BYTES = 256 * 1024;
 
-export function createRequests(
-  platform: Platform,
-  wire: Wire,
-  handler: () => unknown,
-  envJson: string,
-): Requests {
-  const open = new Map<number, Entry>();
-  const env: unknown = JSON.parse(envJson);
-  let batch = 0;
-  let waiting = 0;
+export class Requests {
+  readonly #platform: Platform;
+  readonly #wire: Wire;
+  readonly #handler: () => unknown;
+  readonly #env: unknown;
+  readonly #open = new Map<number, Entry>();
 
-  function release(entry: Entry): void {
-    if (!entry.answered || entry.streaming !== null || entry.background > 0) return;
-    if (entry.pull === null && entry.text === null) open.delete(entry.id);
+  constructor({ platform, wire, handler, env }: RequestsOptions) {
+    this.#platform = platform;
+    this.#wire = wire;
+    this.#handler = handler;
+    this.#env = env;
   }
 
-  function answered(entry: Entry): void {
-    entry.answered = true;
-    if (entry.batch === batch) waiting--;
-    entry.batch = -1;
-    release(entry);
+  /** Whether this request is open and has not answered. */
+  isWaiting(id: number): boolean {
+    return this.#open.get(id)?.answered === false;
   }
 
-  function threw(entry: Entry, error: unknown): void {
-    if (entry.answered) return;
-    const { name, message, stack } = platform.describeError(error);
-    wire.push(
-      LEAVE.THROWN,
-      entry.id,
-      `${name.length}\n${message.length}\n${name}${message}${stack}`,
-    );
-    answered(entry);
-  }
-
-  function respond(entry: Entry, value: unknown): void {
-    let response: OutgoingResponse | null;
+  start(id: number, payload: string): void {
+    const [method = "", url = "", kind = "", requestId = "", rest = ""] = fields(payload, 4);
+    const { headers, text } = splitText(rest, kind);
+    const entry: Entry = {
+      id,
+      answered: false,
+      streaming: null,
+      background: 0,
+      credit: STREAM_CREDIT_BYTES,
+      creditWaiter: null,
+      pull: null,
+      text: null,
+      abort: null,
+    };
+    this.#open.set(id, entry);
     try {
-      response = platform.takeResponse(value);
+      const request = this.#platform.createRequest(
+        { method, url, headers, body: this.#incomingBody(entry, kind, text) },
+        (fire) => {
+          entry.abort = fire;
+        },
+      );
+      const context = new ExecutionContext(requestId, (work) => void this.#track(entry, work));
+      const result = invoke(this.#handler(), request, this.#env, context);
+      if (isThenable(result)) void this.#settle(entry, result);
+      else this.#respond(entry, result);
     } catch (error) {
-      threw(entry, error);
-      return;
+      this.#threw(entry, error);
     }
+  }
+
+  /** Body chunks, aborts, credit: what concerns a request that was started before. */
+  advance(op: string, id: number, payload: string, buffers: readonly ArrayBuffer[]): void {
+    const entry = this.#open.get(id);
+    if (entry === undefined) return;
+    const { pull, text } = entry;
+    switch (op) {
+      case ENTER.BODY_CHUNK: {
+        const bytes = buffers[Number(payload)];
+        entry.pull = null;
+        pull?.resolve(bytes === undefined ? null : new Uint8Array(bytes));
+        break;
+      }
+      case ENTER.BODY_END:
+        entry.pull = null;
+        pull?.resolve(null);
+        break;
+      case ENTER.BODY_TEXT:
+        entry.text = null;
+        text?.resolve(payload);
+        break;
+      case ENTER.BODY_FAIL:
+        failBody(entry, payload);
+        break;
+      case ENTER.CREDIT:
+        entry.credit += Number(payload);
+        if (entry.credit > 0) entry.creditWaiter?.();
+        break;
+      case ENTER.ABORT:
+        abort(entry, payload);
+        break;
+    }
+    this.#release(entry);
+  }
+
+  #release(entry: Entry): void {
+    if (!entry.answered || entry.streaming !== null || entry.background > 0) return;
+    if (entry.pull === null && entry.text === null) this.#open.delete(entry.id);
+  }
+
+  #answered(entry: Entry): void {
+    entry.answered = true;
+    this.#release(entry);
+  }
+
+  async #settle(entry: Entry, result: unknown): Promise<void> {
+    try {
+      this.#respond(entry, await result);
+    } catch (error) {
+      this.#threw(entry, error);
+    }
+  }
+
+  #threw(entry: Entry, error: unknown): void {
+    if (entry.answered) return;
+    const { name, message, stack } = this.#platform.describeError(error);
+    const lengths = `${name.length}\n${message.length}\n`;
+    this.#wire.push(LEAVE.THROWN, entry.id, `${lengths}${name}${message}${stack}`);
+    this.#answered(entry);
+  }
+
+  #respond(entry: Entry, value: unknown): void {
+    const response: OutgoingResponse | null = this.#platform.takeResponse(value);
     if (response === null) {
-      wire.push(LEAVE.BAD_RESPONSE, entry.id, typeof value);
-      answered(entry);
+      this.#wire.push(LEAVE.BAD_RESPONSE, entry.id, typeof value);
+      this.#answered(entry);
       return;
     }
     const { status, headers, body } = response;
-    if (body === null) {
-      wire.push(LEAVE.RESPONSE, entry.id, `${status}\n${BODY.NONE}\n${headers}`);
-    } else if (typeof body === "string") {
-      wire.push(LEAVE.RESPONSE, entry.id, `${status}\n${BODY.TEXT}\n${headers}\0${body}`);
+    if (typeof body === "string") {
+      this.#wire.push(LEAVE.RESPONSE, entry.id, `${status}\n${BODY.TEXT}\n${headers}\0${body}`);
+    } else if (body === null) {
+      this.#wire.push(LEAVE.RESPONSE, entry.id, `${status}\n${BODY.NONE}\n${headers}`);
     } else if (body instanceof Uint8Array) {
-      wire.pushBytes(LEAVE.RESPONSE, entry.id, `${status}\n${BODY.BYTES}\n${headers}`, body);
+      const head = `${status}\n${BODY.BYTES}\n${headers}`;
+      this.#wire.pushBytes(LEAVE.RESPONSE, entry.id, head, body);
     } else {
-      wire.push(LEAVE.RESPONSE, entry.id, `${status}\n${BODY.STREAM}\n${headers}`);
+      this.#wire.push(LEAVE.RESPONSE, entry.id, `${status}\n${BODY.STREAM}\n${headers}`);
       entry.streaming = body;
-      void stream(entry, body);
+      void this.#stream(entry, body);
     }
-    answered(entry);
+    this.#answered(entry);
   }
 
-  async function stream(entry: Entry, source: ResponseSource): Promise<void> {
+  async #stream(entry: Entry, source: ResponseSource): Promise<void> {
     try {
       for (;;) {
-        if (entry.credit <= 0) {
-          await new Promise<void>((resolve) => {
-            entry.creditWaiter = resolve;
-          });
-        }
+        if (entry.credit <= 0) await credit(entry);
         const chunk = await source.pull();
         if (entry.streaming === null) return;
         if (chunk === null) break;
         if (chunk.byteLength === 0) continue;
         entry.credit -= chunk.byteLength;
-        wire.pushBytes(LEAVE.CHUNK, entry.id, "", chunk);
+        this.#wire.pushBytes(LEAVE.CHUNK, entry.id, "", chunk);
       }
-      wire.push(LEAVE.END, entry.id, "");
+      this.#wire.push(LEAVE.END, entry.id, "");
     } catch (error) {
       if (entry.streaming === null) return;
-      wire.push(LEAVE.STREAM_FAIL, entry.id, platform.describeError(error).message);
+      const { message } = this.#platform.describeError(error);
+      this.#wire.push(LEAVE.STREAM_FAIL, entry.id, message);
     }
     entry.streaming = null;
-    release(entry);
+    this.#release(entry);
   }
 
-  async function settle(entry: Entry, result: unknown): Promise<void> {
-    try {
-      respond(entry, await result);
-    } catch (error) {
-      threw(entry, error);
-    }
-  }
-
-  async function track(entry: Entry, work: unknown): Promise<void> {
-    if (entry.background++ === 0) wire.push(LEAVE.BACKGROUND, entry.id, "+");
+  async #track(entry: Entry, work: unknown): Promise<void> {
+    if (entry.background++ === 0) this.#wire.push(LEAVE.BACKGROUND, entry.id, "+");
     try {
       await work;
     } catch (error) {
-      const { name, message, stack } = platform.describeError(error);
+      const { name, message, stack } = this.#platform.describeError(error);
       const text = stack === "" ? `${name}: ${message}` : stack;
-      wire.push(LEAVE.LOG, entry.id, `error\nwaitUntil: ${text}`);
+      this.#wire.push(LEAVE.LOG, entry.id, `error\nwaitUntil: ${text}`);
     }
-    if (--entry.background === 0) wire.push(LEAVE.BACKGROUND, entry.id, "-");
-    release(entry);
+    if (--entry.background === 0) this.#wire.push(LEAVE.BACKGROUND, entry.id, "-");
+    this.#release(entry);
   }
 
-  function incomingBody(entry: Entry, kind: string, text: string | null): IncomingBody | null {
+  #incomingBody(entry: Entry, kind: string, text: string | null): IncomingBody | null {
     if (kind === BODY.NONE) return null;
     const ask = (op: string): void => {
-      open.set(entry.id, entry);
-      wire.push(op, entry.id, "");
+      this.#open.set(entry.id, entry);
+      this.#wire.push(op, entry.id, "");
     };
     return {
       text,
@@ -160,102 +219,32 @@ export function createRequests(
           entry.pull = { resolve, reject };
           ask(LEAVE.PULL);
         }),
-      cancel: () => wire.push(LEAVE.BODY_CANCEL, entry.id, ""),
+      cancel: () => this.#wire.push(LEAVE.BODY_CANCEL, entry.id, ""),
     };
   }
+}
 
-  function failBody(entry: Entry, message: string): void {
-    const error = new TypeError(message);
-    entry.pull?.reject(error);
-    entry.text?.reject(error);
-    entry.pull = null;
-    entry.text = null;
-  }
+function credit(entry: Entry): Promise<void> {
+  return new Promise((resolve) => {
+    entry.creditWaiter = resolve;
+  });
+}
 
-  function aborted(entry: Entry, reason: string): void {
-    entry.abort?.(reason);
-    failBody(entry, reason);
-    const source = entry.streaming;
-    entry.streaming = null;
-    source?.cancel(reason);
-    entry.creditWaiter?.();
-    release(entry);
-  }
+function failBody(entry: Entry, message: string): void {
+  const error = new TypeError(message);
+  entry.pull?.reject(error);
+  entry.text?.reject(error);
+  entry.pull = null;
+  entry.text = null;
+}
 
-  return {
-    start(id, payload) {
-      const [method = "", url = "", kind = "", requestId = "", clientIp = "", rest = ""] = fields(
-        payload,
-        5,
-      );
-      const { headers, text } = splitText(rest, kind);
-      const entry: Entry = {
-        id,
-        batch,
-        answered: false,
-        streaming: null,
-        background: 0,
-        credit: STREAM_CREDIT_BYTES,
-        creditWaiter: null,
-        pull: null,
-        text: null,
-        abort: null,
-      };
-      open.set(id, entry);
-      waiting++;
-      try {
-        const request = platform.createRequest(
-          { method, url, headers, body: incomingBody(entry, kind, text) },
-          (fire) => {
-            entry.abort = fire;
-          },
-        );
-        const context = new ExecutionContext(requestId, clientIp, (work) => void track(entry, work));
-        const result = invoke(handler(), request, env, context);
-        if (isThenable(result)) void settle(entry, result);
-        else respond(entry, result);
-      } catch (error) {
-        threw(entry, error);
-      }
-    },
-    advance(op, id, payload, buffers) {
-      const entry = open.get(id);
-      if (entry === undefined) return;
-      const { pull, text } = entry;
-      switch (op) {
-        case ENTER.BODY_CHUNK: {
-          const bytes = buffers[Number(payload)];
-          entry.pull = null;
-          pull?.resolve(bytes === undefined ? null : new Uint8Array(bytes));
-          break;
-        }
-        case ENTER.BODY_END:
-          entry.pull = null;
-          pull?.resolve(null);
-          break;
-        case ENTER.BODY_TEXT:
-          entry.text = null;
-          text?.resolve(payload);
-          break;
-        case ENTER.BODY_FAIL:
-          failBody(entry, payload);
-          break;
-        case ENTER.CREDIT:
-          entry.credit += Number(payload);
-          if (entry.credit > 0) entry.creditWaiter?.();
-          break;
-        case ENTER.ABORT:
-          aborted(entry, payload);
-          break;
-      }
-      release(entry);
-    },
-    beginBatch() {
-      batch++;
-      waiting = 0;
-    },
-    unanswered: () => waiting,
-  };
+function abort(entry: Entry, reason: string): void {
+  entry.abort?.(reason);
+  failBody(entry, reason);
+  const source = entry.streaming;
+  entry.streaming = null;
+  source?.cancel(reason);
+  entry.creditWaiter?.();
 }
 
 function invoke(handler: unknown, request: unknown, env: unknown, context: unknown): unknown {
@@ -270,24 +259,4 @@ function isThenable(value: unknown): boolean {
     value !== null &&
     typeof (value as { then?: unknown }).then === "function"
   );
-}
-
-class ExecutionContext {
-  readonly requestId: string;
-  readonly clientIp: string;
-  readonly props: Record<string, never> = {};
-  readonly #track: (work: unknown) => void;
-
-  constructor(requestId: string, clientIp: string, track: (work: unknown) => void) {
-    this.requestId = requestId;
-    this.clientIp = clientIp;
-    this.#track = track;
-  }
-
-  waitUntil(work: unknown): void {
-    this.#track(work);
-  }
-
-  /** Accepted for compatibility: there is no origin behind the handler to fall through to. */
-  passThroughOnException(): void {}
 }

@@ -31,7 +31,7 @@ export class Generation {
   readonly #options: GenerationOptions;
   #loaded: Loaded | null = null;
   #loading: Promise<Loaded> | null = null;
-  #waiting: { ticket: Ticket; clientIp: string }[] = [];
+  #waiting: Ticket[] = [];
   #deaths = 0;
   #pausedUntilMs = 0;
   #draining = false;
@@ -59,15 +59,15 @@ export class Generation {
     if (this.#loaded === null) await this.#load();
   }
 
-  accept(ticket: Ticket, clientIp: string): void {
+  accept(ticket: Ticket): void {
     if (this.#loaded !== null) {
-      this.#loaded.instance.accept(ticket, clientIp);
+      this.#loaded.instance.accept(ticket);
       return;
     }
     if (this.#options.now() < this.#pausedUntilMs) ticket.fail("ISOLATE_FAILED");
     else if (this.#waiting.length >= WAITING_MAX) ticket.fail("OVERLOADED");
     else {
-      this.#waiting.push({ ticket, clientIp });
+      this.#waiting.push(ticket);
       // A failure reaches every waiting ticket in #load.
       this.#load().catch(() => {});
     }
@@ -124,7 +124,7 @@ export class Generation {
     this.#loaded = loaded;
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const { ticket, clientIp } of waiting) loaded.instance.accept(ticket, clientIp);
+    for (const ticket of waiting) loaded.instance.accept(ticket);
   }
 
   #failed(error: unknown): void {
@@ -132,7 +132,7 @@ export class Generation {
     this.#pausedUntilMs = this.#options.now() + DEATH_PAUSE_MS;
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const { ticket } of waiting) ticket.fail("ISOLATE_FAILED", errorData(error).message);
+    for (const ticket of waiting) ticket.fail("ISOLATE_FAILED", errorData(error).message);
     this.#options.onLoadError(error);
     if (this.#draining) this.#dispose();
   }
@@ -155,7 +155,7 @@ export class Generation {
     if (this.#gone) return;
     this.#gone = true;
     if (this.#drainTimer !== null) clearTimeout(this.#drainTimer);
-    for (const { ticket } of this.#waiting) ticket.fail("SHUTTING_DOWN");
+    for (const ticket of this.#waiting) ticket.fail("SHUTTING_DOWN");
     this.#waiting = [];
     this.#loaded?.dispose();
     this.#loaded = null;

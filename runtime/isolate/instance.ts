@@ -75,7 +75,7 @@ export class Instance implements SliceEvents {
     return this.#open.size;
   }
 
-  accept(ticket: Ticket, clientIp: string): void {
+  accept(ticket: Ticket): void {
     if (this.#open.size >= OPEN_MAX) {
       ticket.fail("OVERLOADED");
       return;
@@ -95,7 +95,7 @@ export class Instance implements SliceEvents {
     this.#open.set(id, job);
     exchange.onGone(() => this.#gone(job));
     const head = `${exchange.method}\n${exchange.scheme}://${exchange.authority}${exchange.url}\n`;
-    const tail = `${exchange.requestId}\n${clientIp}\n${exchange.headers}`;
+    const tail = `${exchange.requestId}\n${exchange.headers}`;
     const payload = exchange.hasBody
       ? () => this.#payloadWithBody(job, head, tail)
       : `${head}${BODY.NONE}\n${tail}`;
@@ -275,15 +275,16 @@ export class Instance implements SliceEvents {
     job.answered = true;
     job.deadlineMs = this.#now() + BACKGROUND_MS;
     ticket.answered("ok");
+    const headers = `${head.headers}x-request-id\n${exchange.requestId}\n`;
     if (head.kind === BODY.STREAM) {
       job.stream = new ReplyStream(exchange, (granted) =>
         this.#push(ENTER.CREDIT, id, `${granted}`),
       );
-      exchange.begin(head.status, head.headers);
+      exchange.begin(head.status, headers);
       return;
     }
     const binary = bytes === null ? null : new Uint8Array(bytes);
-    exchange.reply(head.status, head.headers, head.kind === BODY.TEXT ? head.text : binary);
+    exchange.reply(head.status, headers, head.kind === BODY.TEXT ? head.text : binary);
     if (!job.background) this.#close(job);
   }
 

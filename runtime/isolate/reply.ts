@@ -17,8 +17,12 @@ const HEADERS = /^(?:[!#$%&'*+\-.^_`|~0-9a-z]+\n[\t\x20-\x7e\x80-\xff]*\n)*$/;
 /** null when the record is not what an honest guest sends. */
 export type ParseHead = (payload: string) => ReplyHead | null;
 
+/** The host sets it on every reply; a handler cannot speak for it. */
+const REQUEST_ID_LINES = /(^|\n)x-request-id\n[^\n]*\n/g;
+
 /** Remembers the last header list it found good: most handlers send the same one each time. */
 export function createHeadParser(): ParseHead {
+  let lastRaw = "";
   let lastGood = "";
   return (payload) => {
     const statusEnd = payload.indexOf("\n");
@@ -28,13 +32,14 @@ export function createHeadParser(): ParseHead {
     const headersAt = statusEnd + 3;
     const headersEnd = kind === BODY.TEXT ? payload.indexOf("\0", headersAt) : payload.length;
     if (headersEnd < 0) return null;
-    const headers = payload.slice(headersAt, headersEnd);
-    if (headers !== lastGood) {
-      if (!HEADERS.test(headers)) return null;
-      lastGood = headers;
+    const raw = payload.slice(headersAt, headersEnd);
+    if (raw !== lastRaw) {
+      if (!HEADERS.test(raw)) return null;
+      lastGood = raw.replace(REQUEST_ID_LINES, "$1");
+      lastRaw = raw;
     }
     const text = kind === BODY.TEXT ? payload.slice(headersEnd + 1) : "";
-    return { status, kind, headers, text };
+    return { status, kind, headers: lastGood, text };
   };
 }
 

@@ -1,7 +1,7 @@
 // Log lines of a process and of the handlers in it, to standard error: human or JSON. Never blocks: lines are
 // buffered, and dropped (with a count) when whoever reads them does not keep up.
 
-import { SonicBoom } from "sonic-boom";
+import { openLineFile } from "./line-file.ts";
 
 export type Level = "debug" | "info" | "warn" | "error";
 
@@ -14,25 +14,14 @@ export interface Log {
   flush(): void;
 }
 
-/** Bytes that may wait for a slow reader before lines are dropped. */
-const BUFFER_BYTES_MAX = 4 * 1024 * 1024;
+const STANDARD_ERROR = 2;
 
-export function createLog(options: { format: "pretty" | "json"; fd?: number; tag: string }): Log {
-  const sink = new SonicBoom({ fd: options.fd ?? 2, sync: false, maxLength: BUFFER_BYTES_MAX });
-  let dropped = 0;
-  sink.on("drop", () => dropped++);
-  // A closed terminal or pipe is no reason to stop serving.
-  sink.on("error", () => {});
+export function createLog(options: { format: "pretty" | "json"; tag: string }): Log {
+  const file = openLineFile(STANDARD_ERROR);
   const line = options.format === "json" ? jsonLine : prettyLine;
   return {
-    write(level, message, fields = {}) {
-      const lost = dropped;
-      dropped = 0;
-      sink.write(
-        line(options.tag, level, message, lost > 0 ? { ...fields, dropped: lost } : fields),
-      );
-    },
-    flush: () => sink.flush(),
+    write: (level, message, fields = {}) => file.write(line(options.tag, level, message, fields)),
+    flush: () => file.close(),
   };
 }
 

@@ -29,7 +29,7 @@ export function createDispatcher(endpoints: Endpoints, observers: Observers): Ex
     if (slot === undefined) ticket.fail("NO_ROUTE");
     else if (slot.deployed.endpoint.stopped) ticket.fail("STOPPED");
     else if (slot.generation === null) ticket.fail("NOT_DEPLOYED");
-    else slot.generation.accept(ticket, exchange.remoteAddress());
+    else slot.generation.accept(ticket);
   };
 }
 
