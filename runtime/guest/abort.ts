@@ -12,6 +12,12 @@ interface Algorithm {
   readonly next: Algorithm | null;
 }
 
+/** Made by any(): aborts with its source. */
+interface Dependent {
+  readonly signal: AbortSignal;
+  readonly next: Dependent | null;
+}
+
 const KEY = Symbol("create");
 
 /** Aborts a signal and those made from it by any(). Does nothing when it is aborted already. */
@@ -26,6 +32,10 @@ export class AbortSignal extends EventTarget {
   #reason: unknown = undefined;
   /** Newest first; turned round when they run. */
   #algorithms: Algorithm | null = null;
+  /** Newest first; turned round when they abort. */
+  #dependents: Dependent | null = null;
+  /** Of a signal made by any(): signals that were not. */
+  #sources: readonly AbortSignal[] = [];
 
   static {
     isAbortSignal = (value): value is AbortSignal =>
@@ -75,8 +85,14 @@ export class AbortSignal extends EventTarget {
       result.#reason = source.#reason;
       return result;
     }
+    const roots: AbortSignal[] = [];
     for (const source of sources as AbortSignal[]) {
-      onSignalAbort(source, () => result.#abort(source.#reason));
+      if (source.#sources.length === 0) roots[roots.length] = source;
+      else for (const root of source.#sources) roots[roots.length] = root;
+    }
+    result.#sources = roots;
+    for (const root of roots) {
+      root.#dependents = { signal: result, next: root.#dependents };
     }
     return result;
   }
@@ -97,6 +113,20 @@ export class AbortSignal extends EventTarget {
     if (this.#aborted) return;
     this.#aborted = true;
     this.#reason = reason === undefined ? aborted() : reason;
+    // All are aborted before anything of the author's runs.
+    let inOrder: Dependent | null = null;
+    for (let each = this.#dependents; each !== null; each = each.next) {
+      if (each.signal.#aborted) continue;
+      each.signal.#aborted = true;
+      each.signal.#reason = this.#reason;
+      inOrder = { signal: each.signal, next: inOrder };
+    }
+    this.#dependents = null;
+    this.#tell();
+    for (let each = inOrder; each !== null; each = each.next) each.signal.#tell();
+  }
+
+  #tell(): void {
     let inOrder: Algorithm | null = null;
     for (let each = this.#algorithms; each !== null; each = each.next) {
       inOrder = { run: each.run, next: inOrder };
