@@ -3,6 +3,7 @@
 
 import { bytesOf } from "./buffer-source.ts";
 import { decodeUtf8, encodeUtf8 } from "./encoding.ts";
+import { iterate } from "./headers.ts";
 import { exposeInterface } from "./interface.ts";
 import { createByteStream, type ReadableStream } from "./streams.ts";
 import { GuestDate } from "./clock.ts";
@@ -146,8 +147,16 @@ function toLong(value: unknown): number {
   return Number.isFinite(number) ? number + 0 : 0;
 }
 
+/** Web IDL's [Clamp]. */
+function roundToEven(value: number): number {
+  if (Number.isNaN(value)) return 0;
+  const floor = Math.floor(value);
+  const rest = value - floor;
+  return rest < 0.5 || (rest === 0.5 && floor % 2 === 0) ? floor : floor + 1;
+}
+
 function clamp(value: unknown, size: number): number {
-  const number = toLong(value);
+  const number = roundToEven(Number(value));
   return number < 0 ? Math.max(size + number, 0) : Math.min(number, size);
 }
 
@@ -155,11 +164,10 @@ function sequence(parts: unknown): unknown[] {
   if ((typeof parts !== "object" && typeof parts !== "function") || parts === null) {
     throw new TypeError("A blob's parts must be a sequence.");
   }
-  if (typeof (parts as Iterable<unknown>)[Symbol.iterator] !== "function") {
-    throw new TypeError("A blob's parts must be a sequence.");
-  }
+  const method: unknown = (parts as Iterable<unknown>)[Symbol.iterator];
+  if (typeof method !== "function") throw new TypeError("A blob's parts must be a sequence.");
   const list: unknown[] = [];
-  for (const part of parts as Iterable<unknown>) {
+  for (const part of iterate(parts, method)) {
     list[list.length] = isBlob(part) || bytesOf(part) !== null ? part : `${part as string}`;
   }
   return list;

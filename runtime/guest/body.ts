@@ -131,9 +131,9 @@ export function isUnusable(body: Body): boolean {
 
 /** Takes the right to read; throws when it was taken before. */
 function begin(body: Body): void {
+  if (body.failure !== null) throw body.failure.reason;
   if (isUnusable(body)) throw new TypeError("The body has been used already.");
   body.used = true;
-  if (body.failure !== null) throw body.failure.reason;
 }
 
 function sourceOf(body: Body): ByteSource {

@@ -287,7 +287,8 @@ export function packInit(init: HeadersInit): string {
   return packed;
 }
 
-function iterate(target: object, method: unknown): Iterable<unknown> {
+/** Iterates with a method already looked up, so that it is looked up once. */
+export function iterate(target: object, method: unknown): Iterable<unknown> {
   const iterator = apply(method as () => Iterator<unknown>, target, []);
   return { [iteratorSymbol]: () => iterator };
 }

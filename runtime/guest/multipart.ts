@@ -4,6 +4,7 @@
 import { blobBytes, concatBytes, File } from "./blob.ts";
 import { decodeUtf8, encodeUtf8 } from "./encoding.ts";
 import { type FormData as GuestFormData, FormData, formEntries } from "./form-data.ts";
+import { parseForm } from "./form-urlencoded.ts";
 import { randomUuid } from "./random.ts";
 
 const apply = Reflect.apply;
@@ -65,37 +66,11 @@ function boundaryOf(type: string): string | null {
 function decodeUrlencoded(text: string): GuestFormData {
   const form = new FormData();
   const entries = formEntries(form);
-  for (const pair of text.split("&")) {
-    if (pair === "") continue;
-    const equals = pair.indexOf("=");
-    const name = equals < 0 ? pair : pair.slice(0, equals);
-    const value = equals < 0 ? "" : pair.slice(equals + 1);
-    entries[entries.length] = [unescapeForm(name), unescapeForm(value)];
+  const list = parseForm(text);
+  for (let i = 0; i < list.length; i += 2) {
+    entries[entries.length] = [list[i] ?? "", list[i + 1] ?? ""];
   }
   return form;
-}
-
-function unescapeForm(text: string): string {
-  const spaced = text.replaceAll("+", " ");
-  if (!spaced.includes("%")) return spaced;
-  const bytes = encodeUtf8(spaced);
-  let length = 0;
-  for (let i = 0; i < bytes.length; i++) {
-    const high = bytes[i] === 0x25 ? hex(bytes[i + 1]) : -1;
-    const low = high < 0 ? -1 : hex(bytes[i + 2]);
-    if (low >= 0) {
-      bytes[length++] = high * 16 + low;
-      i += 2;
-    } else bytes[length++] = bytes[i] ?? 0;
-  }
-  return decodeUtf8(apply(subarray, bytes, [0, length]) as Uint8Array, { ignoreBom: true });
-}
-
-function hex(code: number | undefined): number {
-  if (code === undefined) return -1;
-  if (code >= 0x30 && code <= 0x39) return code - 0x30;
-  const letter = code | 0x20;
-  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
 }
 
 function indexOf(bytes: Uint8Array, wanted: Uint8Array, from: number): number {

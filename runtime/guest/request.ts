@@ -15,7 +15,7 @@ import {
   takeForHost,
   takeText,
 } from "./body.ts";
-import type { Blob } from "./blob.ts";
+import { type Blob, createBlob } from "./blob.ts";
 import {
   type AbortSignal,
   abortSignal,
@@ -33,13 +33,14 @@ import {
 } from "./headers.ts";
 import { DOMException } from "./dom-exception.ts";
 import { exposeInterface } from "./interface.ts";
-import { blobOf, formOf, jsonOf } from "./mixin.ts";
+import { decodeForm } from "./multipart.ts";
 import type { IncomingRequest, OutgoingFetch } from "./port.ts";
 import { DEFAULTS, type Options, parseMethod, parseOptions } from "./request-init.ts";
 import type { ReadableStream } from "./streams.ts";
 import { URL } from "./url.ts";
 import { normalUrl } from "./url-wire.ts";
 
+const parseJson = JSON.parse;
 const INTERNAL = {};
 
 export let requestFromHost: (
@@ -277,7 +278,8 @@ export class Request {
   }
 
   async json(): Promise<unknown> {
-    return jsonOf(this.#body);
+    const text = takeText(this.#body);
+    return parseJson(typeof text === "string" ? text : await text);
   }
 
   async arrayBuffer(): Promise<ArrayBuffer> {
@@ -289,11 +291,11 @@ export class Request {
   }
 
   async blob(): Promise<Blob> {
-    return blobOf(this.#body, this.headers.get("content-type"));
+    return createBlob(await takeBytes(this.#body), this.headers.get("content-type") ?? "");
   }
 
   async formData(): Promise<FormData> {
-    return formOf(this.#body, this.headers.get("content-type"));
+    return decodeForm(await takeBytes(this.#body), this.headers.get("content-type"));
   }
 }
 

@@ -16,7 +16,7 @@ import {
   takeText,
   textBody,
 } from "./body.ts";
-import type { Blob } from "./blob.ts";
+import { type Blob, createBlob } from "./blob.ts";
 import type { FormData } from "./form-data.ts";
 import {
   type Headers,
@@ -26,17 +26,18 @@ import {
   packInit,
 } from "./headers.ts";
 import { exposeInterface } from "./interface.ts";
-import { blobOf, formOf, jsonOf } from "./mixin.ts";
+import { decodeForm } from "./multipart.ts";
 import type { IncomingResponse, OutgoingResponse } from "./port.ts";
 import type { ReadableStream } from "./streams.ts";
 import { URL } from "./url.ts";
 
 const stringify = JSON.stringify;
+const parseJson = JSON.parse;
 const TEXT_HEADERS = "content-type\ntext/plain;charset=UTF-8\n";
 const JSON_HEADERS = "content-type\napplication/json\n";
 const INTERNAL = {};
 
-type ResponseType = "default" | "error";
+type ResponseType = "basic" | "default" | "error";
 
 /** A reply of the host as an author's Response. */
 export let responseFromHost: (incoming: IncomingResponse) => Response;
@@ -100,6 +101,7 @@ export class Response {
       response.#statusText = incoming.statusText;
       response.#url = withoutFragment(incoming.url);
       response.#redirected = incoming.redirected;
+      response.#type = "basic";
       response.#immutable = true;
       return response;
     };
@@ -227,7 +229,8 @@ export class Response {
   }
 
   async json(): Promise<unknown> {
-    return jsonOf(this.#body);
+    const text = takeText(this.#body);
+    return parseJson(typeof text === "string" ? text : await text);
   }
 
   async arrayBuffer(): Promise<ArrayBuffer> {
@@ -239,11 +242,11 @@ export class Response {
   }
 
   async blob(): Promise<Blob> {
-    return blobOf(this.#body, this.headers.get("content-type"));
+    return createBlob(await takeBytes(this.#body), this.headers.get("content-type") ?? "");
   }
 
   async formData(): Promise<FormData> {
-    return formOf(this.#body, this.headers.get("content-type"));
+    return decodeForm(await takeBytes(this.#body), this.headers.get("content-type"));
   }
 }
 

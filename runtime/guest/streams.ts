@@ -199,3 +199,9 @@ const byteController: ReadableByteStreamController = (() => {
 const enqueueByte = byteController.enqueue;
 const closeByte = byteController.close;
 const errorByte = byteController.error;
+
+// The library finds %AsyncIteratorPrototype% only where an async generator could be compiled for its target.
+const libraryIterator = Object.getPrototypeOf(new ReadableStream().values()) as object;
+const asyncGenerator = async function* () {}.prototype as object;
+const asyncIterator = Object.getPrototypeOf(Object.getPrototypeOf(asyncGenerator)) as object;
+Object.setPrototypeOf(libraryIterator, asyncIterator);

@@ -32,11 +32,12 @@ const incoming = (chunks, text = null) => {
   return state;
 };
 /** Everything a pulled body gives, as text. */
+const decode = (bytes) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 const drain = async (body) => {
   if (body === null || typeof body === "string") return body;
-  if (body instanceof Uint8Array) return new TextDecoder().decode(body);
+  if (body instanceof Uint8Array) return decode(body);
   let text = "";
-  for (let chunk; (chunk = await body.pull()) !== null; ) text += new TextDecoder().decode(chunk);
+  for (let chunk; (chunk = await body.pull()) !== null; ) text += decode(chunk);
   return text;
 };
 const request = (fields) => platform.createRequest(
@@ -52,7 +53,11 @@ let bundled: Promise<string> | undefined;
 
 export function bundlePlatform(): Promise<string> {
   bundled ??= build({
-    stdin: { contents: ENTRY, resolveDir: fileURLToPath(new URL("../../runtime/guest", import.meta.url)), loader: "ts" },
+    stdin: {
+      contents: ENTRY,
+      resolveDir: fileURLToPath(new URL("../../runtime/guest", import.meta.url)),
+      loader: "ts",
+    },
     bundle: true,
     format: "iife",
     platform: "neutral",
