@@ -80,7 +80,7 @@ function limit(name: keyof typeof LIMITS): z.ZodExactOptional<z.ZodNumber> {
 }
 
 const limitsSchema = z.strictObject({
-  sliceMs: limit("sliceMs"),
+  cpuMs: limit("cpuMs"),
   wallMs: limit("wallMs"),
   memoryMb: limit("memoryMb"),
   subrequests: limit("subrequests"),

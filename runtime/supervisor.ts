@@ -14,7 +14,7 @@ import { createLog, type Log } from "./observe/log.ts";
 import { adminToken, TOKEN_FILE } from "./supervisor/admin-token.ts";
 import { openControlPlane, type ControlPlane } from "./supervisor/control-plane.ts";
 import { publishDemo, DEMO_NAME } from "./supervisor/demo.ts";
-import { createFleet } from "./supervisor/fleet.ts";
+import { WorkerFleet } from "./supervisor/fleet.ts";
 import { Keeper } from "./supervisor/keeper.ts";
 
 /** Length of a Unix socket's path on Linux, with its final zero. */
@@ -54,7 +54,7 @@ async function serveIn(
   }
   const cache = join(folder.path, "cache");
   const gatewayUrl = `http://${shownHost(options.host)}:${port}`;
-  const fleet = createFleet(() => keeper);
+  const fleet = new WorkerFleet(() => keeper);
   const keeper: Keeper = new Keeper({
     workers: options.workers,
     socketPath: socketPath(folder.path),
@@ -70,6 +70,7 @@ async function serveIn(
       poolSlicesMax: Math.max(2, options.workers),
       logFormat: process.stderr.isTTY ? "pretty" : "json",
       drainTimeoutMs: options.drainTimeoutMs,
+      limitMax: options.limitMax,
     },
     onMessage: (worker, message) => fleet.message(worker, message),
     onGone: (worker) => fleet.gone(worker),

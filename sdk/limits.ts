@@ -11,7 +11,7 @@ export interface LimitInfo {
 /** Per endpoint, overridable by `limits` in edge.jsonc and `--limit NAME=VALUE`, up to `max`. */
 // oxfmt-ignore
 export const LIMITS = {
-  sliceMs: { unit: "ms", default: 200, max: 30_000, why: "One uninterrupted run of a handler; longer holds a thread from its neighbours." },
+  cpuMs: { unit: "ms", default: 200, max: 30_000, why: "One uninterrupted run of a handler; longer holds a thread from its neighbours." },
   wallMs: { unit: "ms", default: 30_000, max: 3_600_000, why: "Time to the first byte of the reply; a client rarely waits longer." },
   memoryMb: { unit: "MB", default: 128, max: 512, why: "Heap of one isolate; what Workers code is written for." },
   subrequests: { unit: "count", default: 50, max: 1_000, why: "Stops fan-out loops; what Workers code is written for." },
@@ -24,10 +24,12 @@ const TABLE: Readonly<Record<LimitName, LimitInfo>> = LIMITS;
 export type Limits = { readonly [name in LimitName]: number };
 export type LimitOverrides = { readonly [name in LimitName]?: number };
 
-export function resolveLimits(overrides: LimitOverrides): Limits {
+/** `ceilings`: the operator's, below those of LIMITS. */
+export function resolveLimits(overrides: LimitOverrides, ceilings: LimitOverrides = {}): Limits {
   const resolved = {} as Record<LimitName, number>;
   for (const name of Object.keys(TABLE) as LimitName[]) {
-    resolved[name] = Math.min(overrides[name] ?? TABLE[name].default, TABLE[name].max);
+    const { default: usual, max } = TABLE[name];
+    resolved[name] = Math.min(overrides[name] ?? usual, ceilings[name] ?? max, max);
   }
   return resolved;
 }

@@ -24,7 +24,7 @@ export const PROJECT_OPTIONS: readonly OptionSpec[] = [
   { flags: "--env-file <file>", summary: "JSON file with variables" },
   {
     flags: "--limit <name=value>",
-    summary: "sliceMs, wallMs, memoryMb, subrequests or bodyBytes, as in wallMs=10s",
+    summary: "cpuMs, wallMs, memoryMb, subrequests or bodyBytes, as in wallMs=10s",
     many: true,
   },
 ];

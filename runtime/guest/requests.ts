@@ -247,9 +247,11 @@ function abort(entry: Entry, reason: string): void {
   entry.creditWaiter?.();
 }
 
+type FetchFunction = (request: unknown, env: unknown, context: unknown) => unknown;
+
 function invoke(handler: unknown, request: unknown, env: unknown, context: unknown): unknown {
-  if (typeof handler === "function") return handler(request, env, context) as unknown;
-  const module = handler as { fetch(request: unknown, env: unknown, context: unknown): unknown };
+  if (typeof handler === "function") return (handler as FetchFunction)(request, env, context);
+  const module = handler as { fetch: FetchFunction };
   return module.fetch(request, env, context);
 }
 

@@ -114,7 +114,9 @@ export class Engine {
         ? info
         : { ...info, cachedData: new ivm.ExternalCopy(script.cached) },
     );
-    guarded(() => compiled.runSync(this.#context, { timeout: script.timeoutMs, release: true }));
+    guarded((): void => {
+      compiled.runSync(this.#context, { timeout: script.timeoutMs, release: true });
+    });
     const cache: unknown = Reflect.get(compiled, "cachedData");
     return cache instanceof ivm.ExternalCopy
       ? (cache as ivmTypes.ExternalCopy<ArrayBuffer>).copy()

@@ -94,6 +94,7 @@ export class Instance implements SliceEvents {
     };
     this.#open.set(id, job);
     exchange.onGone(() => this.#gone(job));
+    if (exchange.hasBody) exchange.limitBody(this.#limits.bodyBytes);
     const head = `${exchange.method}\n${exchange.scheme}://${exchange.authority}${exchange.url}\n`;
     const tail = `${exchange.requestId}\n${exchange.headers}`;
     const payload = exchange.hasBody

@@ -21,6 +21,8 @@ export type Start =
       readonly snapshot: ArrayBuffer | null;
       readonly guest: Script;
       readonly bundle: Script;
+      /** V8's, made by the checker for this very script and engine; only ever ours, never a guest's. */
+      readonly codeCache: ArrayBuffer | null;
       readonly format: BundleFormat;
     };
 
@@ -58,10 +60,10 @@ export async function loadInstance(options: LoadOptions): Promise<Loaded> {
     const instance = new Instance({
       limits,
       services: options.services,
-      now: host.now,
+      now: () => host.now(),
       events: options.events,
     });
-    const runner = new SliceRunner(host, createLaneJudge(options.trust), limits.sliceMs, instance);
+    const runner = new SliceRunner(host, createLaneJudge(options.trust), limits.cpuMs, instance);
     engine.boot(
       {
         cells: runner.cells,
@@ -76,7 +78,7 @@ export async function loadInstance(options: LoadOptions): Promise<Loaded> {
     if (start.kind === "platform") {
       const script = { ...start.bundle, timeoutMs: STARTUP_CPU_MS_MAX };
       if (start.format === "module") await engine.runModule(script);
-      else engine.run(script);
+      else engine.run(start.codeCache === null ? script : { ...script, cached: start.codeCache });
     }
     instance.attach(runner);
     runner.attach(engine);

@@ -4,6 +4,7 @@
 
 import type { ErrorData } from "../../sdk/errors.ts";
 import type { WorkerStats } from "../../sdk/node.ts";
+import type { LimitOverrides } from "../../sdk/limits.ts";
 import type { Trust, VersionRecord } from "../../sdk/records.ts";
 
 export interface WorkerConfig {
@@ -20,6 +21,8 @@ export interface WorkerConfig {
   readonly poolSlicesMax: number;
   readonly logFormat: "pretty" | "json";
   readonly drainTimeoutMs: number;
+  /** The operator's ceilings. */
+  readonly limitMax: LimitOverrides;
 }
 
 /** Numbers summed over workers: name, then label text (`endpoint="a",class="2xx"`), then value. */

@@ -3,12 +3,12 @@
 import { join } from "node:path";
 import { createAdminApi } from "../../admin-api/app.ts";
 import { listenAdmin, type AdminServer } from "../../admin-api/listen.ts";
-import { bundleSource, stopEsbuild } from "../../compiler/bundle.ts";
-import { createChecker, type PlatformChecker } from "../../compiler/check.ts";
+import { bundleSource, stopEsbuild, warmEsbuild } from "../../compiler/bundle.ts";
+import { createChecker } from "../../compiler/check.ts";
 import { buildGuest } from "../../compiler/guest.ts";
-import { openJails } from "../../compiler/jails.ts";
-import { openSnapshotStore, snapshotKey } from "../../compiler/snapshot-store.ts";
-import { openBlobs } from "../../control/blobs.ts";
+import { openJails, type Jails } from "../../compiler/jails.ts";
+import { openSnapshotStore, type SnapshotBasis } from "../../compiler/snapshot-store.ts";
+import { openBlobs, type BlobStore } from "../../control/blobs.ts";
 import { systemClock } from "../../control/clock.ts";
 import { createControl, type Control } from "../../control/control.ts";
 import { openRegistry } from "../../control/registry/registry.ts";
@@ -18,6 +18,8 @@ import { compileRoutes } from "../gateway/route/table.ts";
 import { engineVersion } from "../isolate/engine.ts";
 import { GUEST_ENTRY, JAIL_MAIN, V8_FLAGS } from "../link/places.ts";
 import type { Log } from "../observe/log.ts";
+import { compileCacheDir } from "./environment.ts";
+import { refreshSnapshots } from "./snapshots.ts";
 
 /** A check uses one child for the dry run and the snapshot, one for the probe. */
 const JAILS_STANDING_BY = 2;
@@ -44,71 +46,37 @@ export interface ControlPlane {
 }
 
 export async function openControlPlane(parts: ControlPlaneOptions): Promise<ControlPlane> {
-  const { options, fleet, log } = parts;
-  const { data } = options;
+  const { data } = parts.options;
   const registry = await openRegistry({ dir: join(data, "registry"), clock: systemClock });
   const guest = await buildGuest({ entry: GUEST_ENTRY, cacheDir: parts.cache });
   const store = openSnapshotStore(join(data, "snapshots"));
-  const basis = { engine: engineVersion(), v8Flags: V8_FLAGS, guestHash: guest.hash };
-  const jails = openJails({
-    main: JAIL_MAIN,
+  const basis: SnapshotBasis = {
+    engine: engineVersion(),
     v8Flags: V8_FLAGS,
-    compileCacheDir: process.env["NODE_COMPILE_CACHE"] ?? null,
-    standby: JAILS_STANDING_BY,
-  });
+    guestHash: guest.hash,
+  };
+  const jails = openCompilerJails();
   const checker = createChecker({ guest, basis, store, jails });
   const blobs = openBlobs(join(data, "blobs"));
   const control = createControl({
     registry,
     blobs,
     checker,
-    fleet,
+    fleet: parts.fleet,
     clock: systemClock,
     checkRoutes: compileRoutes,
     bundleSource,
     gatewayUrl: parts.gatewayUrl,
   });
-
-  async function rebuildStale(): Promise<void> {
-    for (const { versions } of registry.all()) {
-      for (const version of versions) {
-        if (version.start.kind !== "full") continue;
-        if (store.read(snapshotKey(basis, version.bundle)) !== null) continue;
-        await rebuild(checker, version.bundle, Buffer.from(blobs.read(version.bundle)).toString());
-      }
-    }
-  }
-
   return {
     registry,
     control,
     bundleSource,
-    listen(token) {
-      const app = createAdminApi({
-        control,
-        registry,
-        blobs,
-        fleet,
-        clock: systemClock,
-        token,
-        version: parts.release,
-        workersReady: parts.workersReady,
-        gatewayUrl: parts.gatewayUrl,
-        host: options.adminHost,
-        report: (error, requestId) =>
-          log.write(
-            "error",
-            error instanceof Error ? (error.stack ?? error.message) : String(error),
-            {
-              request: requestId,
-            },
-          ),
-      });
-      return listenAdmin({ host: options.adminHost, port: options.adminPort, app });
-    },
+    listen: (token) => listen(parts, { registry, control, blobs, token }),
     async warm() {
+      await warmEsbuild();
       await checker.preparePlatform();
-      await rebuildStale();
+      await refreshSnapshots({ registry, blobs, checker, store, basis });
     },
     async close() {
       jails.close();
@@ -118,7 +86,36 @@ export async function openControlPlane(parts: ControlPlaneOptions): Promise<Cont
   };
 }
 
-/** A snapshot of another engine or release: workers start that version more slowly until it is made anew. */
-async function rebuild(checker: PlatformChecker, bundleHash: string, code: string): Promise<void> {
-  await checker.check({ format: "script", code, bundleHash });
+function openCompilerJails(): Jails {
+  return openJails({
+    main: JAIL_MAIN,
+    v8Flags: V8_FLAGS,
+    compileCacheDir: compileCacheDir(),
+    standby: JAILS_STANDING_BY,
+  });
+}
+
+interface Served {
+  readonly registry: RegistryWriter;
+  readonly control: Control;
+  readonly blobs: BlobStore;
+  readonly token: string;
+}
+
+function listen(parts: ControlPlaneOptions, served: Served): Promise<AdminServer> {
+  const { options, log } = parts;
+  const app = createAdminApi({
+    ...served,
+    fleet: parts.fleet,
+    clock: systemClock,
+    version: parts.release,
+    workersReady: parts.workersReady,
+    gatewayUrl: parts.gatewayUrl,
+    host: options.adminHost,
+    report: (error, request) => {
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      log.write("error", text, { request });
+    },
+  });
+  return listenAdmin({ host: options.adminHost, port: options.adminPort, app });
 }

@@ -4,6 +4,7 @@
 
 import { EdgeError, type ErrorData } from "../../sdk/errors.ts";
 import type { Fleet, WorkerStats } from "../../sdk/node.ts";
+import type { VersionRecord } from "../../sdk/records.ts";
 import type { MetricSamples, ToSupervisor, ToWorker } from "../link/messages.ts";
 import { addSamples, metricsText, type Samples } from "../observe/metrics.ts";
 import type { Keeper } from "./keeper.ts";
@@ -20,145 +21,144 @@ interface Ask {
   answered(message: ToSupervisor | null): void;
 }
 
-export interface WorkerFleet extends Fleet {
-  /** For the keeper to call with what workers say. */
-  message(worker: WorkerProcess, message: ToSupervisor): void;
-  gone(worker: WorkerProcess): void;
+interface Reader {
+  readonly worker: WorkerProcess;
+  readonly revision: number;
+  readonly done: () => void;
 }
 
-export function createFleet(keeper: () => Keeper): WorkerFleet {
-  const asks = new Map<number, Ask>();
-  const readers = new Set<{ worker: WorkerProcess; revision: number; done: () => void }>();
-  let lastAsk = 0;
+export class WorkerFleet implements Fleet {
+  readonly #keeper: () => Keeper;
+  readonly #asks = new Map<number, Ask>();
+  readonly #readers = new Set<Reader>();
+  #lastAsk = 0;
+
+  constructor(keeper: () => Keeper) {
+    this.#keeper = keeper;
+  }
+
+  get size(): number {
+    return this.#keeper().serving.length;
+  }
+
+  async prepare(version: VersionRecord): Promise<void> {
+    const workers = this.#keeper().serving;
+    let late = false;
+    const answers = await Promise.all(
+      workers.map((worker) =>
+        this.#ask(
+          worker,
+          (ask) => ({ type: "prepare", ask, version }),
+          PREPARE_MS_MAX,
+          () => {
+            late = true;
+          },
+        ),
+      ),
+    );
+    const error = answers
+      .map((answer): ErrorData | null => (answer?.type === "prepared" ? answer.error : null))
+      .find((one) => one !== null);
+    if (error === undefined && !late) return;
+    for (const worker of workers) {
+      worker.send({ type: "forget", endpoint: version.endpoint, version: version.id });
+    }
+    if (error === undefined || error === null) throw new EdgeError("PUBLISH_TIMEOUT");
+    throw new EdgeError(error.code, error.message);
+  }
+
+  async announce(revision: number): Promise<void> {
+    await Promise.all(
+      this.#keeper().workers.map((worker) => {
+        if (worker.state === "serving") return this.#read(worker, revision);
+        worker.send({ type: "announce", revision });
+        return Promise.resolve();
+      }),
+    );
+  }
+
+  async stats(): Promise<readonly WorkerStats[]> {
+    const answers = await this.#askAll((ask) => ({ type: "stats", ask }));
+    return answers.flatMap((answer): WorkerStats[] =>
+      answer?.type === "stats" ? [answer.stats] : [],
+    );
+  }
+
+  async metrics(): Promise<string> {
+    const sum: Samples = {};
+    for (const answer of await this.#askAll((ask) => ({ type: "metrics", ask }))) {
+      const samples: MetricSamples = answer?.type === "metrics" ? answer.samples : {};
+      addSamples(sum, samples);
+    }
+    return metricsText(sum);
+  }
+
+  /** For the keeper to call with what workers say. */
+  message(worker: WorkerProcess, message: ToSupervisor): void {
+    if (message.type === "read") {
+      for (const reader of this.#readers) {
+        if (reader.worker === worker && message.revision >= reader.revision) reader.done();
+      }
+    } else if ("ask" in message) {
+      const waiting = this.#asks.get(message.ask);
+      if (waiting?.worker === worker) waiting.answered(message);
+    }
+  }
+
+  gone(worker: WorkerProcess): void {
+    for (const reader of this.#readers) if (reader.worker === worker) reader.done();
+    for (const waiting of this.#asks.values()) {
+      if (waiting.worker === worker) waiting.answered(null);
+    }
+  }
+
+  #askAll(message: (ask: number) => ToWorker): Promise<(ToSupervisor | null)[]> {
+    return Promise.all(
+      this.#keeper().serving.map((worker) => this.#ask(worker, message, STATS_MS_MAX, () => {})),
+    );
+  }
 
   /** null: the worker is gone, or did not answer in time (`late` is called then). */
-  function ask(
+  #ask(
     worker: WorkerProcess,
     message: (ask: number) => ToWorker,
     timeoutMs: number,
     late: () => void,
   ): Promise<ToSupervisor | null> {
     return new Promise((resolve) => {
-      const id = ++lastAsk;
+      const ask = ++this.#lastAsk;
       const timer = setTimeout(() => {
-        asks.delete(id);
+        this.#asks.delete(ask);
         late();
         resolve(null);
       }, timeoutMs);
-      asks.set(id, {
+      this.#asks.set(ask, {
         worker,
-        answered(answer) {
+        answered: (answer) => {
           clearTimeout(timer);
-          asks.delete(id);
+          this.#asks.delete(ask);
           resolve(answer);
         },
       });
-      worker.send(message(id));
+      worker.send(message(ask));
     });
   }
 
-  function read(worker: WorkerProcess, revision: number): Promise<void> {
-    if (worker.revision >= revision || worker.state === "gone") return Promise.resolve();
+  #read(worker: WorkerProcess, revision: number): Promise<void> {
+    if (worker.revision >= revision) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = setTimeout(() => worker.kill(), ANNOUNCE_MS_MAX);
-      const reader = {
+      const reader: Reader = {
         worker,
         revision,
-        done() {
+        done: () => {
           clearTimeout(timer);
-          readers.delete(reader);
+          this.#readers.delete(reader);
           resolve();
         },
       };
-      readers.add(reader);
+      this.#readers.add(reader);
       worker.send({ type: "announce", revision });
     });
   }
-
-  return {
-    get size() {
-      return keeper().serving.length;
-    },
-    async prepare(version) {
-      const workers = keeper().serving;
-      let late = false;
-      const answers = await Promise.all(
-        workers.map((worker) =>
-          ask(
-            worker,
-            (id) => ({ type: "prepare", ask: id, version }),
-            PREPARE_MS_MAX,
-            () => {
-              late = true;
-            },
-          ),
-        ),
-      );
-      const error = answers
-        .map((answer): ErrorData | null => (answer?.type === "prepared" ? answer.error : null))
-        .find((one) => one !== null);
-      if (error === undefined && !late) return;
-      for (const worker of workers) {
-        worker.send({ type: "forget", endpoint: version.endpoint, version: version.id });
-      }
-      if (error === undefined || error === null) throw new EdgeError("PUBLISH_TIMEOUT");
-      throw new EdgeError(error.code, error.message);
-    },
-    async announce(revision) {
-      await Promise.all(
-        keeper().workers.map((worker) => {
-          if (worker.state === "serving") return read(worker, revision);
-          worker.send({ type: "announce", revision });
-          return Promise.resolve();
-        }),
-      );
-    },
-    async stats() {
-      const answers = await Promise.all(
-        keeper().serving.map((worker) =>
-          ask(
-            worker,
-            (id) => ({ type: "stats", ask: id }),
-            STATS_MS_MAX,
-            () => {},
-          ),
-        ),
-      );
-      return answers.flatMap((answer): WorkerStats[] =>
-        answer?.type === "stats" ? [answer.stats] : [],
-      );
-    },
-    async metrics() {
-      const answers = await Promise.all(
-        keeper().serving.map((worker) =>
-          ask(
-            worker,
-            (id) => ({ type: "metrics", ask: id }),
-            STATS_MS_MAX,
-            () => {},
-          ),
-        ),
-      );
-      const sum: Samples = {};
-      for (const answer of answers) {
-        const samples: MetricSamples = answer?.type === "metrics" ? answer.samples : {};
-        addSamples(sum, samples);
-      }
-      return metricsText(sum);
-    },
-    message(worker, message) {
-      if (message.type === "read") {
-        for (const reader of readers) {
-          if (reader.worker === worker && message.revision >= reader.revision) reader.done();
-        }
-      } else if ("ask" in message) {
-        const waiting = asks.get(message.ask);
-        if (waiting?.worker === worker) waiting.answered(message);
-      }
-    },
-    gone(worker) {
-      for (const reader of readers) if (reader.worker === worker) reader.done();
-      for (const waiting of asks.values()) if (waiting.worker === worker) waiting.answered(null);
-    },
-  };
 }

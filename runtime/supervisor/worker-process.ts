@@ -4,21 +4,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import type { Channel } from "../link/channel.ts";
 import type { ToWorker, WorkerConfig } from "../link/messages.ts";
 import { V8_FLAGS, WORKER_MAIN } from "../link/places.ts";
-import { HEADER_BYTES_MAX } from "../../sdk/limits.ts";
-
-/** What a worker may know of the supervisor's environment. Secrets are not among it. */
-const INHERITED: readonly string[] = [
-  "PATH",
-  "HOME",
-  "LANG",
-  "TZ",
-  "TMPDIR",
-  "XDG_CACHE_HOME",
-  "NODE_COMPILE_CACHE",
-  "NODE_EXTRA_CA_CERTS",
-  "SSL_CERT_FILE",
-  "SSL_CERT_DIR",
-];
+import { workerEnvironment } from "./environment.ts";
 
 export type WorkerState =
   /** Started, not configured: stands by to take a dead worker's place. */
@@ -69,13 +55,4 @@ export class WorkerProcess {
   kill(): void {
     this.child.kill("SIGKILL");
   }
-}
-
-function workerEnvironment(): NodeJS.ProcessEnv {
-  const environment: NodeJS.ProcessEnv = { UWS_HTTP_MAX_HEADERS_SIZE: `${HEADER_BYTES_MAX}` };
-  for (const name of INHERITED) {
-    const value = process.env[name];
-    if (value !== undefined) environment[name] = value;
-  }
-  return environment;
 }

@@ -2,9 +2,10 @@
 
 import { join } from "node:path";
 import { buildGuest } from "../../compiler/guest.ts";
-import { openSnapshotStore, type SnapshotBasis } from "../../compiler/snapshot-store.ts";
+import { openSnapshotStore } from "../../compiler/snapshot-store.ts";
 import { openBlobs } from "../../control/blobs.ts";
 import { openRegistryReader } from "../../control/registry/registry.ts";
+import type { Listener } from "../../sdk/exchange.ts";
 import { HEADER_BYTES_MAX, LIMITS, resolveLimits } from "../../sdk/limits.ts";
 import type { WorkerStats } from "../../sdk/node.ts";
 import type { VersionRecord } from "../../sdk/records.ts";
@@ -20,7 +21,9 @@ import { createLog } from "../observe/log.ts";
 import { RequestMetrics, addSamples, type Samples } from "../observe/metrics.ts";
 import { createDispatcher } from "./dispatcher.ts";
 import { Endpoints } from "./endpoints.ts";
-import { startOf } from "./loader.ts";
+import { startOf, type LoaderOptions } from "./loader.ts";
+import type { Observers } from "./request-ticket.ts";
+import { createStackMaps } from "./stacks.ts";
 
 export interface DataPlaneOptions {
   readonly config: WorkerConfig;
@@ -31,49 +34,112 @@ export interface DataPlaneOptions {
   readonly onCondemned: (reason: string) => void;
 }
 
-export interface DataPlane {
-  readonly port: number;
-  refresh(): number;
-  prepare(version: VersionRecord): Promise<void>;
-  forget(endpoint: string): void;
-  stats(): WorkerStats;
-  samples(): MetricSamples;
-  drain(timeoutMs: number): Promise<void>;
-}
-
 /** How often time limits of requests are looked at. */
 const EXPIRE_MS = 100;
 
 export async function startDataPlane(options: DataPlaneOptions): Promise<DataPlane> {
-  const { config, worker, onCondemned } = options;
-  const guest = await buildGuest({ entry: GUEST_ENTRY, cacheDir: config.cache });
-  const basis: SnapshotBasis = {
-    engine: options.engine,
-    v8Flags: V8_FLAGS,
-    guestHash: guest.hash,
+  const { config, worker } = options;
+  const loader = await openLoader(options);
+  const observers: Observers = {
+    access: openAccessLog(join(config.data, "logs", `access-${worker}.log`)),
+    metrics: new RequestMetrics(),
+    handlers: createLog({ format: config.logFormat, tag: "handler" }),
+    mapStack: createStackMaps(loader.blobs),
   };
-  const loader = {
+  const endpoints = openEndpoints(options, loader, observers.metrics);
+  endpoints.refresh();
+  const listen = config.listener === "node" ? listenNode : listenUws;
+  const listener = await listen({
+    host: config.host,
+    port: config.port,
+    handler: createDispatcher(endpoints, observers),
+    bodyBytesMax: LIMITS.bodyBytes.default,
+    headerBytesMax: HEADER_BYTES_MAX,
+  });
+  return new DataPlane(worker, endpoints, listener, observers);
+}
+
+export class DataPlane {
+  readonly port: number;
+  readonly #worker: number;
+  readonly #endpoints: Endpoints;
+  readonly #listener: Listener;
+  readonly #observers: Observers;
+  readonly #expiry: NodeJS.Timeout;
+
+  constructor(worker: number, endpoints: Endpoints, listener: Listener, observers: Observers) {
+    this.port = listener.port;
+    this.#worker = worker;
+    this.#endpoints = endpoints;
+    this.#listener = listener;
+    this.#observers = observers;
+    this.#expiry = setInterval(() => endpoints.expire(Date.now()), EXPIRE_MS);
+  }
+
+  refresh(): number {
+    return this.#endpoints.refresh();
+  }
+
+  prepare(version: VersionRecord): Promise<void> {
+    return this.#endpoints.prepare(version);
+  }
+
+  forget(endpoint: string): void {
+    this.#endpoints.forget(endpoint);
+  }
+
+  stats(): WorkerStats {
+    const isolates = this.#endpoints.stats();
+    return {
+      worker: this.#worker,
+      pid: process.pid,
+      revision: this.#endpoints.revision,
+      requestsTotal: this.#observers.metrics.total,
+      inFlight: isolates.reduce((sum, isolate) => sum + isolate.inFlight, 0),
+      isolates,
+      rssBytes: process.memoryUsage.rss(),
+    };
+  }
+
+  samples(): MetricSamples {
+    const samples: Samples = {};
+    addSamples(samples, this.#observers.metrics.samples());
+    addSamples(samples, gauges(this.stats()));
+    return samples;
+  }
+
+  async drain(timeoutMs: number): Promise<void> {
+    clearInterval(this.#expiry);
+    await this.#listener.drain(timeoutMs);
+    this.#observers.access.close();
+    this.#observers.handlers.flush();
+  }
+}
+
+async function openLoader({ config, engine }: DataPlaneOptions): Promise<LoaderOptions> {
+  const guest = await buildGuest({ entry: GUEST_ENTRY, cacheDir: config.cache });
+  return {
     blobs: openBlobs(join(config.data, "blobs")),
     snapshots: openSnapshotStore(join(config.data, "snapshots")),
-    basis,
+    basis: { engine, v8Flags: V8_FLAGS, guestHash: guest.hash },
     guestCode: guest.code,
   };
-  const handlers = createLog({ format: config.logFormat, tag: "handler" });
+}
+
+function openEndpoints(
+  { config, worker, onCondemned }: DataPlaneOptions,
+  loader: LoaderOptions,
+  metrics: RequestMetrics,
+): Endpoints {
   const log = createLog({ format: config.logFormat, tag: `worker-${worker}` });
-  const metrics = new RequestMetrics();
-  const access = openAccessLog(join(config.data, "logs", `access-${worker}.log`));
-  const host = createSliceHost(config.poolSlicesMax);
-  const reader = openRegistryReader({ dir: join(config.data, "registry") });
-  const endpoints = new Endpoints({
-    reader,
+  return new Endpoints({
+    reader: openRegistryReader({ dir: join(config.data, "registry") }),
     startOf: (version) => startOf(version, loader),
     defaultTrust: config.defaultTrust,
-    isolate: { host, onCatastrophic: onCondemned },
-    services: (version) => [
-      createEgress({
-        allowPrivate: config.allowPrivateEgress,
-        subrequestsMax: resolveLimits(version.manifest.limits).subrequests,
-      }),
+    isolate: { host: createSliceHost(config.poolSlicesMax), onCatastrophic: onCondemned },
+    limits: ({ manifest }) => resolveLimits(manifest.limits, config.limitMax),
+    services: ({ subrequests }) => [
+      createEgress({ allowPrivate: config.allowPrivateEgress, subrequestsMax: subrequests }),
       createCryptoCalls(),
     ],
     now: Date.now,
@@ -84,51 +150,6 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     },
     onLoadError: (endpoint, error) => log.write("error", String(error), { endpoint }),
   });
-  const listen = config.listener === "node" ? listenNode : listenUws;
-  endpoints.refresh();
-  const listener = await listen({
-    host: config.host,
-    port: config.port,
-    handler: createDispatcher(endpoints, { access, metrics, handlers }),
-    bodyBytesMax: LIMITS.bodyBytes.default,
-    headerBytesMax: HEADER_BYTES_MAX,
-  });
-  const expiry = setInterval(() => endpoints.expire(Date.now()), EXPIRE_MS);
-
-  function stats(): WorkerStats {
-    const isolates = endpoints.stats();
-    return {
-      worker,
-      pid: process.pid,
-      revision: endpoints.revision,
-      requestsTotal: metrics.total,
-      inFlight: isolates.reduce((sum, isolate) => sum + isolate.inFlight, 0),
-      isolates,
-      rssBytes: process.memoryUsage.rss(),
-    };
-  }
-
-  return {
-    port: listener.port,
-    refresh: () => endpoints.refresh(),
-    prepare: (version) => endpoints.prepare(version),
-    forget: (endpoint) => endpoints.forget(endpoint),
-    stats,
-    samples() {
-      const samples: Samples = {};
-      addSamples(samples, metrics.samples());
-      addSamples(samples, gauges(stats()));
-      return samples;
-    },
-    async drain(timeoutMs) {
-      clearInterval(expiry);
-      await listener.drain(timeoutMs);
-      access.close();
-      log.flush();
-      handlers.flush();
-      await reader.close();
-    },
-  };
 }
 
 function gauges(stats: WorkerStats): MetricSamples {

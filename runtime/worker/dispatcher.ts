@@ -24,8 +24,8 @@ export function createDispatcher(endpoints: Endpoints, observers: Observers): Ex
       exchange.reply(status, `${headers}allow\n${result.allow.join(", ")}\n`, body);
       return;
     }
-    ticket.endpoint = result.match.endpoint;
     const slot = endpoints.slot(result.match.endpoint);
+    ticket.slot = slot ?? null;
     if (slot === undefined) ticket.fail("NO_ROUTE");
     else if (slot.deployed.endpoint.stopped) ticket.fail("STOPPED");
     else if (slot.generation === null) ticket.fail("NOT_DEPLOYED");

@@ -2,7 +2,7 @@
 // that answers. `prepare` loads a candidate beside it; `refresh` reads the registry, swaps one pointer per
 // changed endpoint and lets the old generations drain.
 
-import { resolveLimits } from "../../sdk/limits.ts";
+import type { Limits } from "../../sdk/limits.ts";
 import { EdgeError } from "../../sdk/errors.ts";
 import type { IsolateStats, RegistryReader } from "../../sdk/node.ts";
 import type { Deployed, RouteSpec, Trust, VersionRecord } from "../../sdk/records.ts";
@@ -19,7 +19,11 @@ export interface Slot {
   generation: Generation | null;
 }
 
+/** A publish that came to nothing after its candidate was loaded leaves it behind for this long. */
+const CANDIDATE_MS_MAX = 60_000;
+
 interface Candidate {
+  readonly loadedMs: number;
   readonly version: VersionRecord;
   readonly generation: Generation;
 }
@@ -29,7 +33,8 @@ export interface EndpointsOptions {
   readonly startOf: (version: VersionRecord) => Start;
   readonly defaultTrust: Trust;
   readonly isolate: Pick<LoadOptions, "host" | "onCatastrophic">;
-  readonly services: (version: VersionRecord) => LoadOptions["services"];
+  readonly limits: (version: VersionRecord) => Limits;
+  readonly services: (limits: Limits) => LoadOptions["services"];
   readonly now: () => number;
   readonly onDeath: (endpoint: string, death: Death) => void;
   readonly onLoadError: (endpoint: string, error: unknown) => void;
@@ -74,7 +79,8 @@ export class Endpoints {
   /** Loads the version's isolate, so that swapping it in costs nothing. */
   async prepare(version: VersionRecord): Promise<void> {
     this.forget(version.endpoint);
-    const candidate = { version, generation: this.#generation(version) };
+    const generation = this.#generation(version);
+    const candidate = { version, generation, loadedMs: this.#options.now() };
     this.#candidates.set(version.endpoint, candidate);
     try {
       await candidate.generation.prepare();
@@ -93,6 +99,9 @@ export class Endpoints {
   expire(now: number): void {
     for (const { generation } of this.#slots.values()) generation?.expire(now);
     for (const generation of this.#draining.keys()) generation.expire(now);
+    for (const [endpoint, { loadedMs }] of this.#candidates) {
+      if (now - loadedMs > CANDIDATE_MS_MAX) this.forget(endpoint);
+    }
   }
 
   stats(): IsolateStats[] {
@@ -157,14 +166,15 @@ export class Endpoints {
   #generation(version: VersionRecord): Generation {
     const { endpoint, manifest } = version;
     const options = this.#options;
+    const limits = options.limits(version);
     const generation: Generation = new Generation({
       load: (events) =>
         loadInstance({
           start: options.startOf(version),
-          limits: resolveLimits(manifest.limits),
+          limits,
           trust: manifest.trust ?? options.defaultTrust,
           env: JSON.stringify(manifest.vars),
-          services: options.services(version),
+          services: options.services(limits),
           events,
           ...options.isolate,
         }),

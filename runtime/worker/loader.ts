@@ -2,6 +2,7 @@
 // else the platform's and the bundle. A snapshot that is missing or stale costs time, never an answer.
 
 import {
+  codeCacheKey,
   snapshotKey,
   type SnapshotBasis,
   type SnapshotStore,
@@ -33,6 +34,8 @@ export function startOf(version: VersionRecord, options: LoaderOptions): Start {
       code: version.format === "script" ? wrapScript(code) : code,
       filename: BUNDLE_FILE,
     },
+    codeCache:
+      version.format === "script" ? snapshots.read(codeCacheKey(basis, version.bundle)) : null,
     format: version.format,
   };
 }

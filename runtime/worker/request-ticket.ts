@@ -9,18 +9,22 @@ import type { Ticket } from "../isolate/ticket.ts";
 import type { AccessLog } from "../observe/access-log.ts";
 import type { Level, Log } from "../observe/log.ts";
 import type { RequestMetrics } from "../observe/metrics.ts";
+import type { Slot } from "./endpoints.ts";
+import type { MapStack } from "./stacks.ts";
 
 export interface Observers {
   readonly access: AccessLog;
   readonly metrics: RequestMetrics;
   readonly handlers: Log;
+  readonly mapStack: MapStack;
 }
 
 const LEVELS: readonly string[] = ["debug", "info", "warn", "error"];
 
 export class RequestTicket implements Ticket {
   readonly exchange: Exchange;
-  endpoint = "";
+  /** Set when the route is found. */
+  slot: Slot | null = null;
   readonly #observers: Observers;
   readonly #startedMs: number;
   #outcome: Outcome | null = null;
@@ -50,8 +54,10 @@ export class RequestTicket implements Ticket {
 
   log(level: string, text: string): void {
     const known = LEVELS.includes(level) ? (level as Level) : "info";
-    this.#observers.handlers.write(known, text, {
-      endpoint: this.endpoint,
+    const version = this.slot?.version ?? null;
+    const shown = version === null ? text : this.#observers.mapStack(version, text);
+    this.#observers.handlers.write(known, shown, {
+      endpoint: this.slot?.name,
       request: this.exchange.requestId,
     });
   }
@@ -64,7 +70,8 @@ export class RequestTicket implements Ticket {
   }
 
   #done(): void {
-    const { exchange, endpoint } = this;
+    const { exchange } = this;
+    const endpoint = this.slot?.name ?? "";
     const ms = performance.now() - this.#startedMs;
     const gone = exchange.state === "gone";
     const status = gone && exchange.status === 0 ? 499 : exchange.status;

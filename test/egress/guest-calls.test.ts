@@ -1,7 +1,7 @@
 // The guest's own end of the calls (runtime/guest/calls.ts) joined to egress, without an isolate in between.
 
 import { expect, onTestFinished, test } from "vitest";
-import { createCalls, type Calls } from "../../runtime/guest/calls.ts";
+import { Calls } from "../../runtime/guest/calls.ts";
 import { createCryptoCalls } from "../../runtime/isolate/crypto-calls.ts";
 import { createEgress } from "../../runtime/isolate/egress/egress.ts";
 import { LEAVE } from "../../sdk/bridge.ts";
@@ -31,7 +31,7 @@ function join(): Calls {
     };
     if (!services.some((service) => service.call(name, call))) throw new Error(name);
   }
-  const calls = createCalls({
+  const calls = new Calls({
     push: (op, id, payload) => leave(op, id, payload, null),
     pushBytes: (op, id, payload, bytes) => leave(op, id, payload, bytes.slice().buffer),
     current: () => 1,

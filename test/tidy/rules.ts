@@ -66,8 +66,8 @@ export const BANS: readonly Ban[] = [
   {
     name: "environment",
     pattern: /(?<![\w."'`])process\.env\b/,
-    instead: "an option, read in runtime/supervisor/options.ts",
-    allowed: ["cli/", "runtime/supervisor/options.ts", "vitest.config.ts", ...TESTS],
+    instead: "an option, read in runtime/supervisor/environment.ts",
+    allowed: ["cli/", "runtime/supervisor/environment.ts", "vitest.config.ts", ...TESTS],
   },
   {
     name: "plain error",
