@@ -24,13 +24,7 @@ import {
   onSignalAbort,
 } from "./events.ts";
 import type { FormData } from "./form-data.ts";
-import {
-  type Headers,
-  hasPackedName,
-  headersFromPacked,
-  packHeaders,
-  packInit,
-} from "./headers.ts";
+import { type Headers, headersFromPacked, packHeaders, packInit, withType } from "./headers.ts";
 import { DOMException } from "./dom-exception.ts";
 import { exposeInterface } from "./interface.ts";
 import { decodeForm } from "./multipart.ts";
@@ -129,7 +123,8 @@ export class Request {
       throw new TypeError("A request with mode no-cors can only be GET, HEAD or POST.");
     }
     this.#follow(signal === undefined ? (from?.signal ?? null) : signal);
-    this.#packed = headers === undefined ? (from === null ? "" : from.#list()) : packInit(headers);
+    this.#packed =
+      headers === undefined ? (from === null ? "" : from.#list()) : packInit(headers, null);
     const replaced = body !== undefined && body !== null;
     const inherited = from === null ? null : from.#body;
     if ((replaced || inherited !== null) && (this.#method === "GET" || this.#method === "HEAD")) {
@@ -144,9 +139,7 @@ export class Request {
 
   #attach(body: Body): void {
     this.#body = body;
-    if (body.type !== null && !hasPackedName(this.#packed, "content-type")) {
-      this.#packed += `content-type\n${body.type}\n`;
-    }
+    this.#packed = withType(this.#packed, body.type);
   }
 
   /** Moves the body to a request made from this one; here it counts as used. */

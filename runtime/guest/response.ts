@@ -18,13 +18,7 @@ import {
 } from "./body.ts";
 import { type Blob, createBlob } from "./blob.ts";
 import type { FormData } from "./form-data.ts";
-import {
-  type Headers,
-  headersFromPacked,
-  hasPackedName,
-  packHeaders,
-  packInit,
-} from "./headers.ts";
+import { type Headers, headersFromPacked, packHeaders, packInit } from "./headers.ts";
 import { exposeInterface } from "./interface.ts";
 import { decodeForm } from "./multipart.ts";
 import type { IncomingResponse, OutgoingResponse } from "./port.ts";
@@ -143,6 +137,7 @@ export class Response {
   }
 
   #initialise(body: Body | null, init: unknown): void {
+    let typed = false;
     if (init !== undefined && init !== null) {
       if (typeof init !== "object" && typeof init !== "function") {
         throw new TypeError("The second argument must be an object.");
@@ -155,16 +150,17 @@ export class Response {
       }
       this.#status = code;
       this.#statusText = phrase;
-      if (headers !== undefined) this.#packed = packInit(headers);
+      if (headers !== undefined) {
+        this.#packed = packInit(headers, body === null ? null : body.type);
+        typed = true;
+      }
     }
     if (body === null) return;
     if (isNullBodyStatus(this.#status)) {
       throw new TypeError(`A response with status ${this.#status} cannot have a body.`);
     }
     this.#body = body;
-    if (body.type !== null && !hasPackedName(this.#packed, "content-type")) {
-      this.#packed += `content-type\n${body.type}\n`;
-    }
+    if (!typed && body.type !== null) this.#packed = `content-type\n${body.type}\n`;
   }
 
   #list(): string {

@@ -10,38 +10,18 @@ let originCount = 0;
 /** Entries; a wildcard host can see any number of names. */
 const ORIGINS_MAX = 256;
 
-/** Per code below 128: 1 where it may stand in a path or query and the parser leaves it alone. */
-const PLAIN = new Uint8Array(128);
-for (const char of "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_~!$&()*+,;=:@%/?") {
-  PLAIN[char.charCodeAt(0)] = 1;
-}
-const charCodeAt = String.prototype.charCodeAt;
+/**
+ * What the parser might change, anywhere in the address: other characters, and what may begin a dot segment.
+ * An IPv6 authority goes the long way too.
+ */
+const ODD = /[^a-zA-Z0-9\-_~!$&()*+,;=:@%/?.]|\/\.|\/%|\.%/;
+const exec = RegExp.prototype.exec;
 const apply = Reflect.apply;
-
-const SLASH = 0x2f;
-const DOT = 0x2e;
-const PERCENT = 0x25;
 
 /** Where the path begins in "scheme://authority/…", or -1. */
 function pathStart(url: string): number {
   const colon = url.indexOf("://");
   return colon < 0 ? -1 : url.indexOf("/", colon + 3);
-}
-
-function isPlain(url: string, from: number): boolean {
-  let before = 0;
-  for (let i = from; i < url.length; i++) {
-    const code = apply(charCodeAt, url, [i]) as number;
-    if (code === DOT) {
-      // "/." may begin a dot segment.
-      if (before === SLASH) return false;
-    } else if (PLAIN[code] !== 1) return false;
-    // "/%2e" is a dot segment too.
-    if (code === PERCENT && before === SLASH) return false;
-    if (code === PERCENT && before === DOT) return false;
-    before = code;
-  }
-  return true;
 }
 
 function originOf(origin: string): string {
@@ -65,13 +45,18 @@ function parse(url: string): string | null {
   }
 }
 
+/** The origin met last, with the slash after it, where the parser leaves it as it is: hosts come in runs. */
+let lastOrigin = "\0";
+
 export function normalUrl(url: string): string {
+  if (apply(exec, ODD, [url]) !== null) return parse(url) ?? url;
+  if (url.startsWith(lastOrigin)) return url;
   const start = pathStart(url);
-  if (start > 0 && isPlain(url, start)) {
-    const origin = url.slice(0, start);
-    const normal = originOf(origin);
-    if (normal === origin) return url;
-    if (normal !== "") return normal + url.slice(start);
-  }
-  return parse(url) ?? url;
+  if (start < 0) return parse(url) ?? url;
+  const origin = url.slice(0, start);
+  const normal = originOf(origin);
+  if (normal === "") return url;
+  if (normal !== origin) return normal + url.slice(start);
+  lastOrigin = `${origin}/`;
+  return url;
 }
