@@ -1,0 +1,222 @@
+// Real instances for tests: the guest as it ships, author code as a module's text, a generation around it, and
+// exchanges without sockets. No HTTP, no processes.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { transformSync } from "esbuild";
+import { buildGuest } from "../../compiler/guest.ts";
+import { BUNDLE_FILE, EXPORTS_NAME, GUEST_FILE, wrapScript } from "../../compiler/script.ts";
+import type { CallService } from "../../runtime/isolate/call.ts";
+import { createCryptoCalls } from "../../runtime/isolate/crypto-calls.ts";
+import { makeSnapshot, type Script } from "../../runtime/isolate/engine.ts";
+import { Generation } from "../../runtime/isolate/generation.ts";
+import { loadInstance, type Loaded, type Start } from "../../runtime/isolate/load.ts";
+import { createSliceHost, type SliceHostHandle } from "../../runtime/isolate/slice-host.ts";
+import type { Death } from "../../runtime/isolate/slices.ts";
+import type { Ticket } from "../../runtime/isolate/ticket.ts";
+import type { Code } from "../../sdk/errors.ts";
+import { resolveLimits, type LimitOverrides } from "../../sdk/limits.ts";
+import type { Outcome } from "../../sdk/outcome.ts";
+import type { Trust } from "../../sdk/records.ts";
+import { MemoryExchange, type RequestInput } from "./memory-exchange.ts";
+
+const ENTRY: string = fileURLToPath(new URL("../../runtime/guest/boot.ts", import.meta.url));
+
+export type StartKind = "full" | "platform" | "bare" | "module";
+
+export interface InstanceInput {
+  /** An ES module whose default export is the handler. */
+  readonly source: string;
+  readonly trust?: Trust;
+  readonly limits?: LimitOverrides;
+  readonly start?: StartKind;
+  readonly env?: string;
+  readonly services?: () => readonly CallService[];
+  /** Runs before every load, so that a test can refuse one. */
+  readonly beforeLoad?: () => void;
+  readonly drainTimeoutMs?: number;
+}
+
+/** One request, from the client's and from the worker's side. */
+export class Sent implements Ticket {
+  readonly exchange: MemoryExchange;
+  outcome: Outcome | null = null;
+  /** Decisions about the outcome; more than one is a bug. */
+  decisions = 0;
+  readonly logs: string[] = [];
+
+  constructor(input: RequestInput) {
+    this.exchange = new MemoryExchange(input);
+  }
+
+  fail(code: Code, logged?: string): void {
+    this.decisions++;
+    this.outcome ??= code;
+    if (logged !== undefined) this.log("error", logged);
+    if (this.exchange.state === "open") this.exchange.reply(500, "", code);
+    else if (this.exchange.state === "streaming") this.exchange.reset();
+  }
+
+  answered(outcome: Outcome): void {
+    this.decisions++;
+    this.outcome ??= outcome;
+  }
+
+  log(level: string, text: string): void {
+    this.logs.push(`${level} ${text}`);
+  }
+
+  /** The outcome, once the exchange has ended. */
+  async ended(): Promise<Outcome | null> {
+    await this.exchange.done;
+    return this.outcome;
+  }
+
+  /** The reply's text; throws unless the handler answered. */
+  async text(): Promise<string> {
+    const outcome = await this.ended();
+    if (outcome !== "ok") throw new Error(`${String(outcome)}: ${this.logs.join("; ")}`);
+    return this.exchange.text;
+  }
+}
+
+export interface Opened {
+  readonly generation: Generation;
+  readonly deaths: Death[];
+  readonly loaded: () => Loaded | null;
+  readonly loads: () => number;
+  /** Resolves with the next death. */
+  readonly death: () => Promise<Death>;
+  readonly gone: Promise<void>;
+  send(input?: RequestInput | string): Sent;
+  text(input?: RequestInput | string): Promise<string>;
+  outcome(input?: RequestInput | string): Promise<Outcome | null>;
+}
+
+export interface Workshop {
+  readonly host: SliceHostHandle;
+  readonly guest: Script;
+  readonly catastrophes: string[];
+  open(input: InstanceInput): Opened;
+  snapshot(source: string): ArrayBuffer;
+  /** Ends everything that was opened. */
+  close(): void;
+}
+
+export function scriptOf(source: string): Script {
+  const { code } = transformSync(source, {
+    format: "iife",
+    globalName: EXPORTS_NAME,
+    target: "es2024",
+  });
+  return { code: wrapScript(code), filename: BUNDLE_FILE };
+}
+
+export async function openWorkshop(options: { cap?: number } = {}): Promise<Workshop> {
+  const cacheDir = mkdtempSync(join(tmpdir(), "islet-guest-"));
+  const { code } = await buildGuest({ entry: ENTRY, cacheDir });
+  rmSync(cacheDir, { recursive: true, force: true });
+  const guest = { code, filename: GUEST_FILE };
+  const platform = makeSnapshot([guest]);
+  const host = createSliceHost(options.cap ?? 2);
+  const catastrophes: string[] = [];
+  const opened: Generation[] = [];
+  const expiry = setInterval(() => {
+    for (const generation of opened) generation.expire(Date.now());
+  }, 50);
+
+  function snapshot(source: string): ArrayBuffer {
+    return makeSnapshot([guest, scriptOf(source)]);
+  }
+
+  function startOf({ start = "platform", source }: InstanceInput): Start {
+    if (start === "full") return { kind: "full", snapshot: snapshot(source) };
+    const format = start === "module" ? "module" : "script";
+    const bundle = start === "module" ? { code: source, filename: BUNDLE_FILE } : scriptOf(source);
+    const under = start === "bare" ? null : platform;
+    return { kind: "platform", snapshot: under, guest, bundle, format };
+  }
+
+  function open(input: InstanceInput): Opened {
+    const start = startOf(input);
+    const deaths: Death[] = [];
+    let waiters: ((death: Death) => void)[] = [];
+    let loaded: Loaded | null = null;
+    let loads = 0;
+    const { promise: gone, resolve: onGone } = Promise.withResolvers<void>();
+    const generation = new Generation({
+      async load(events) {
+        input.beforeLoad?.();
+        loads++;
+        loaded = await loadInstance({
+          start,
+          limits: resolveLimits({ wallMs: 15_000, ...input.limits }),
+          trust: input.trust ?? "untrusted",
+          env: input.env ?? "{}",
+          host,
+          services: input.services?.() ?? [createCryptoCalls()],
+          events,
+          onCatastrophic: (message) => catastrophes.push(message),
+        });
+        return loaded;
+      },
+      drainTimeoutMs: input.drainTimeoutMs ?? 5_000,
+      now: Date.now,
+      onGone,
+      onDeath(death) {
+        deaths.push(death);
+        for (const waiter of waiters) waiter(death);
+        waiters = [];
+      },
+      onLoadError: () => undefined,
+    });
+    opened.push(generation);
+    const send = (request: RequestInput | string = {}): Sent => {
+      const sent = new Sent(typeof request === "string" ? { url: request } : request);
+      generation.accept(sent);
+      return sent;
+    };
+    return {
+      generation,
+      deaths,
+      loaded: () => loaded,
+      loads: () => loads,
+      death: () => new Promise((resolve) => waiters.push(resolve)),
+      gone,
+      send,
+      text: (request) => send(request).text(),
+      outcome: (request) => send(request).ended(),
+    };
+  }
+
+  return {
+    host,
+    guest,
+    catastrophes,
+    open,
+    snapshot,
+    close() {
+      clearInterval(expiry);
+      for (const generation of opened) generation.abandon();
+      host.close();
+    },
+  };
+}
+
+/** Serves short requests one after the other until one is answered on the accepting thread. */
+export async function earnInline(opened: Opened, url = "/ok"): Promise<void> {
+  const TRIES_MAX = 2_000;
+  for (let i = 0; i < TRIES_MAX; i++) if (await isInline(opened, url)) return;
+  throw new Error("The inline lane was not earned.");
+}
+
+/** Whether a short request is answered within its own turn of the event loop, which the pool cannot do. */
+export async function isInline(opened: Opened, url = "/ok"): Promise<boolean> {
+  const sent = opened.send(url);
+  await new Promise((resolve) => setImmediate(resolve));
+  const answered = sent.exchange.state === "done";
+  await sent.text();
+  return answered;
+}
