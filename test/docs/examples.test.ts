@@ -1,0 +1,74 @@
+// Every folder in examples/ is published with the command line to a real node and answers as its reader expects.
+
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startNode, type TestNode } from "../node.ts";
+
+const EXAMPLES: string = join(import.meta.dirname, "../../examples");
+
+type Ask = (path: string, init?: RequestInit) => Promise<{ status: number; body: unknown }>;
+
+const json = (value: unknown): RequestInit => ({ method: "POST", body: JSON.stringify(value) });
+
+const CHECKS: Readonly<Record<string, (ask: Ask) => Promise<void>>> = {
+  hello: async (ask) => {
+    expect(await ask("/hello?name=you")).toEqual({ status: 200, body: "Hello you\n" });
+  },
+  "json-api": async (ask) => {
+    const counted = { count: 3, unit: "words" };
+    expect(await ask("/words", json({ text: " one two  three" }))).toEqual({
+      status: 200,
+      body: counted,
+    });
+    expect(await ask("/words", json(null))).toMatchObject({ status: 400 });
+    expect(await ask("/words", { method: "POST", body: "{" })).toMatchObject({ status: 400 });
+    expect(await ask("/words")).toMatchObject({ status: 405 });
+    const large = json({ text: "a".repeat(64 * 1024) });
+    expect(await ask("/words", large)).toMatchObject({ status: 413 });
+  },
+  "hono-app": async (ask) => {
+    expect(await ask("/books")).toMatchObject({ status: 200, body: [{ id: 1 }, { id: 2 }] });
+    expect(await ask("/books/2")).toMatchObject({ body: { title: "A Wizard of Earthsea" } });
+    expect(await ask("/books/3")).toMatchObject({ status: 404 });
+  },
+  streaming: async (ask) => {
+    const ticks = "data: tick 1\n\ndata: tick 2\n\ndata: tick 3\n\n";
+    expect(await ask("/clock")).toEqual({ status: 200, body: ticks });
+    const upload = { method: "POST", body: "grüße ".repeat(10_000) };
+    expect(await ask("/upper", upload)).toEqual({
+      status: 200,
+      body: "GRüßE ".repeat(10_000),
+    });
+  },
+  "path-params": async (ask) => {
+    expect(await ask("/users/42")).toEqual({ status: 200, body: { user: "42" } });
+    expect(await ask("/users/me")).toEqual({ status: 200, body: { user: "me" } });
+    expect(await ask("/users/you")).toMatchObject({ status: 404 });
+    expect(await ask("/files/a%20b/c.txt")).toMatchObject({ body: { file: ["a b", "c.txt"] } });
+  },
+};
+
+describe("examples", () => {
+  let node: TestNode;
+  beforeAll(async () => {
+    node = await startNode();
+  });
+  afterAll(() => node.stop());
+
+  const ask: Ask = async (path, init) => {
+    const { status, headers, text } = await node.get(path, init);
+    const isJson = headers.get("content-type")?.includes("json") === true;
+    return { status, body: isJson ? (JSON.parse(text) as unknown) : text };
+  };
+
+  test("each has a check here", () => {
+    expect(readdirSync(EXAMPLES).toSorted()).toEqual(Object.keys(CHECKS).toSorted());
+  });
+
+  test.each(Object.entries(CHECKS))("%s is published and answers", async (name, check) => {
+    const { code, stderr } = await node.edge("publish", join(EXAMPLES, name));
+    expect(`${code} ${stderr}`).toMatch(/^0 /);
+    await check(ask);
+  });
+});
