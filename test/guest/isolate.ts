@@ -25,7 +25,7 @@ export async function bundleGuest(entry: string): Promise<string> {
 
 export interface TestIsolate {
   /** Runs a script; a promise it ends in is awaited, the result crosses as a copy. */
-  evaluate(code: string): Promise<unknown>;
+  evaluate(code: string, timeoutMs?: number): Promise<unknown>;
   /** Puts a host function into the guest: what must never happen outside tests. */
   plant(name: string, run: () => void): void;
   dispose(): void;
@@ -56,7 +56,7 @@ export function openFrom(
   const context = isolate.createContextSync();
   for (const code of scripts) context.evalSync(code, { timeout: 5_000 });
   return {
-    evaluate: (code) => context.eval(code, { promise: true, copy: true, timeout: 5_000 }),
+    evaluate: (code, timeout = 5_000) => context.eval(code, { promise: true, copy: true, timeout }),
     plant: (name, run) => context.global.setSync(name, new ivm.Callback(run)),
     dispose() {
       if (!isolate.isDisposed) isolate.dispose();

@@ -131,7 +131,7 @@ const WALK = `
 `;
 
 /** Lists the native functions of a pristine context. */
-export const LIST_NATIVE = `(() => { "use strict"; ${WALK}
+export const LIST_NATIVE: string = `(() => { "use strict"; ${WALK}
   const found = [];
   const visit = (fn, path) => { if (isNative(fn)) found.push([path, label(fn, "name"), label(fn, "length")]); };
   walk(globalThis, "globalThis", visit);

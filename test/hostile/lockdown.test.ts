@@ -121,7 +121,7 @@ describe.each([
     const isolate = await openThawed(snapshot);
     const bytes = "new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0])";
     await expect(
-      isolate.evaluate(`WebAssembly.compile(${bytes}).then(() => { for (;;); }); 0`),
+      isolate.evaluate(`WebAssembly.compile(${bytes}).then(() => { for (;;); }); 0`, 200),
     ).rejects.toThrow(/timed out/);
     expect(await isolate.evaluate("1")).toBe(1);
   });
