@@ -297,8 +297,8 @@ export function withType(packed: string, type: string | null): string {
 }
 
 function packRecord(init: object, type: string | null): string {
-  // A copy by spread looks at the object exactly as the standard asks (keys once, then each property and its
-  // value in turn), and is several times as fast as Reflect.ownKeys.
+  // A copy by spread looks at each property as the standard asks, and is several times as fast as
+  // Reflect.ownKeys. It differs where only a Proxy can see it: all values are read before the first is refused.
   const record: Record<string, unknown> = { ...init };
   if (symbolsOf(record).length > 0) throw new TypeError("A header's name may not be a symbol.");
   const keys = keysOf(record);

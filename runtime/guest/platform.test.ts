@@ -92,3 +92,19 @@ test("the constructor of Promise does not tell what the bridge waits for", async
   );
   expect(seen).toBe(0);
 });
+
+test("what a module does while it loads is told: fetch, time, randomness", async () => {
+  expect(await guest.run(`return port.topLevel;`)).toEqual([
+    { io: [], reads: [] },
+    { io: ["fetch"], reads: ["time", "randomness"] },
+  ]);
+});
+
+test("every global of the platform is there, hidden from enumeration and replaceable", async () => {
+  const result = await guest.run<unknown>(
+    `const names = ["Request", "Response", "Headers", "fetch", "URL", "crypto", "console", "ReadableStream", "structuredClone", "self"];
+     return [Object.keys(globalThis).filter((name) => name !== "__run"),
+       names.every((name) => { const d = Object.getOwnPropertyDescriptor(globalThis, name); return d.writable && d.configurable && !d.enumerable; })];`,
+  );
+  expect(result).toEqual([[], true]);
+});

@@ -17,6 +17,7 @@ import * as events from "./events.ts";
 import { fetch, thawFetch, topLevelFetchCount } from "./fetch.ts";
 import { FormData, isFormData } from "./form-data.ts";
 import { Headers, isHeaders } from "./headers.ts";
+import { lockdown, thawLockdown } from "./lockdown.ts";
 import type { Platform } from "./port.ts";
 import { random, seedRandom, topLevelRandomReads } from "./random.ts";
 import { reportError, thawReport } from "./report.ts";
@@ -107,24 +108,28 @@ function define(target: object, name: string, value: unknown): void {
 }
 
 install();
+lockdown();
 
 registerCloner(copyBlob);
 for (const isKind of [isFormData, isHeaders, isRequest, isResponse, streams.isStream]) {
   refuseToClone(isKind);
 }
 
-/** What author code read before thaw, and so what a snapshot of it would hand to every isolate. */
-export function topLevelReads(): { time: number; random: number; fetch: number } {
-  return {
-    time: topLevelTimeReads(),
-    random: topLevelRandomReads(),
-    fetch: topLevelFetchCount(),
-  };
+/**
+ * What author code did before thaw: `io` names calls that cannot work there, `reads` what of the outside it
+ * looked at, which a snapshot would hand to every isolate.
+ */
+export function topLevelReads(): { io: string[]; reads: string[] } {
+  const reads: string[] = [];
+  if (topLevelTimeReads() > 0) reads[0] = "time";
+  if (topLevelRandomReads() > 0) reads[reads.length] = "randomness";
+  return { io: topLevelFetchCount() > 0 ? ["fetch"] : [], reads };
 }
 
 export function createPlatform(): Platform {
   return {
     thaw(port, seed) {
+      thawLockdown();
       seedRandom(seed);
       thawClock(port);
       thawReport(port);

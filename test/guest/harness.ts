@@ -9,9 +9,13 @@ import { build } from "esbuild";
 import ivm from "isolated-vm";
 
 const ENTRY = `
-import { createPlatform } from "./platform.ts";
+import { createPlatform, topLevelReads } from "./platform.ts";
+const before = topLevelReads();
+Date.now(); Math.random(); fetch("http://a.test/").catch(() => {});
+const after = topLevelReads();
 const calls = [];
 const port = {
+  topLevel: [before, after],
   now: () => 1_700_000_000_000,
   monotonic: () => 0,
   fetch: async (request) => { calls.push(request); return port.reply(request); },
@@ -43,8 +47,7 @@ const drain = async (body) => {
 const request = (fields) => platform.createRequest(
   { method: "GET", url: "http://a.test/", headers: "", body: null, ...fields }, () => {});
 globalThis.__run = (code, argument) => {
-  const Run = (async () => {}).constructor;
-  return new Run("platform", "port", "calls", "incoming", "drain", "request", "argument", code)(
+  return new AsyncFunction("platform", "port", "calls", "incoming", "drain", "request", "argument", code)(
     platform, port, calls, incoming, drain, request, argument);
 };
 `;
@@ -64,6 +67,8 @@ export function bundlePlatform(): Promise<string> {
     mainFields: ["module", "main"],
     minifyWhitespace: true,
     target: "es2024",
+    // Taken before the platform locks the ways to make code from strings.
+    banner: { js: "const AsyncFunction = (async () => {}).constructor;" },
     write: false,
     logLevel: "error",
   }).then((result) => result.outputFiles[0]?.text ?? "");
