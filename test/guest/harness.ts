@@ -86,11 +86,11 @@ export async function openGuest(): Promise<GuestHarness> {
   const context = await isolate.createContext();
   await context.eval(await bundlePlatform());
   return {
-    run: (code, argument) =>
-      context.evalClosure("return __run($0, $1);", [code, argument], {
+    run: async (code, argument) =>
+      (await context.evalClosure("return __run($0, $1);", [code, argument], {
         arguments: { copy: true },
         result: { promise: true, copy: true },
-      }),
+      })) as never,
     dispose: () => isolate.dispose(),
   };
 }
