@@ -1,13 +1,23 @@
 // Which thread a generation's slices run on. Inline (the accepting thread) is cheapest but holds every other
-// connection of the worker while it runs, so it has to be earned by a run of short slices and is lost by one
-// long one, for exponentially longer each time. Pool is for everybody else. Pure: time is an argument.
+// connection of the worker while it runs, so it has to be earned by a run of short slices and is lost by a long
+// one, for exponentially longer each time. Pool is for everybody else. Pure: time is an argument.
+//
+// Slices are timed by the wall clock, which a busy machine stretches. So one long slice inline only puts the
+// generation on probation: the next slices are timed in CPU time of this thread as well (that costs a system call
+// each), and a slice that is long by both loses the lane. One that is very long loses it whatever the reason.
 
 import type { Trust } from "../../sdk/records.ts";
 
 /** A record (one request, one reply to a call …) may cost this much inline: well under a millisecond. */
 export const INLINE_RECORD_US_MAX = 500;
+/** A slice this long loses the lane at once: the scheduler alone rarely takes a thread away for so long. */
+export const INLINE_SLICE_US_MAX = 20_000;
 /** Short slices in a row that earn the inline lane: enough to have seen the compiled code, not only start-up. */
 export const EARN_SLICES = 20;
+/** What a long pool slice costs of what was earned: a handler that is slow every tenth time never gets there. */
+export const LONG_SLICE_COST = 10;
+/** Slices timed in CPU time after a long one. */
+export const PROBATION_SLICES = 200;
 /** First stay in the pool after losing the lane; doubles each time. */
 export const PENALTY_MS_FIRST = 1_000;
 /** An hour: a handler that is slow once a day does not need to prove itself for a week. */
@@ -22,12 +32,22 @@ const SMOOTHING = 0.1;
 
 export type Lane = "inline" | "pool";
 
+export interface SliceTime {
+  readonly lane: Lane;
+  readonly wallUs: number;
+  /** Of the thread, when it was asked for. */
+  readonly cpuUs: number | null;
+  readonly records: number;
+}
+
 export interface LaneJudge {
   lane(nowMs: number): Lane;
   /** How many records the next slice may hold. */
   batchMax(lane: Lane): number;
+  /** Whether the next inline slice has to be timed in CPU time as well. */
+  wantsCpuTime(): boolean;
   /** A slice ended by itself. */
-  ended(nowMs: number, sliceUs: number, records: number): void;
+  ended(nowMs: number, slice: SliceTime): void;
   /** A slice was cut off. */
   cut(nowMs: number): void;
 }
@@ -35,15 +55,23 @@ export interface LaneJudge {
 export function createLaneJudge(trust: Trust): LaneJudge {
   let earned = 0;
   let averageUs = INLINE_RECORD_US_MAX;
+  let probation = 0;
   let penaltyMs = PENALTY_MS_FIRST;
   let barredUntilMs = 0;
 
   function lose(nowMs: number): void {
-    if (earned >= EARN_SLICES) {
-      barredUntilMs = nowMs + penaltyMs;
-      penaltyMs = Math.min(penaltyMs * 2, PENALTY_MS_MAX);
-    }
+    barredUntilMs = nowMs + penaltyMs;
+    penaltyMs = Math.min(penaltyMs * 2, PENALTY_MS_MAX);
     earned = 0;
+    probation = 0;
+  }
+
+  function endedInline(nowMs: number, { wallUs, cpuUs, records }: SliceTime): void {
+    const limitUs = INLINE_RECORD_US_MAX * records;
+    if (probation > 0) probation--;
+    if (wallUs <= limitUs) return;
+    if (wallUs > INLINE_SLICE_US_MAX || (cpuUs !== null && cpuUs > limitUs)) lose(nowMs);
+    else probation = PROBATION_SLICES;
   }
 
   return {
@@ -55,15 +83,17 @@ export function createLaneJudge(trust: Trust): LaneJudge {
       const budgetUs = lane === "inline" ? INLINE_SLICE_US : POOL_SLICE_US;
       return Math.min(BATCH_MAX, Math.max(1, Math.floor(budgetUs / Math.max(averageUs, 1))));
     },
-    ended(nowMs, sliceUs, records) {
-      const eachUs = sliceUs / Math.max(records, 1);
+    wantsCpuTime: () => probation > 0,
+    ended(nowMs, slice) {
+      const eachUs = slice.wallUs / Math.max(slice.records, 1);
       averageUs += (eachUs - averageUs) * SMOOTHING;
-      if (eachUs > INLINE_RECORD_US_MAX) lose(nowMs);
-      else if (nowMs >= barredUntilMs) earned = Math.min(earned + 1, EARN_SLICES);
+      if (slice.lane === "inline") endedInline(nowMs, slice);
+      else if (nowMs < barredUntilMs) return;
+      else if (eachUs <= INLINE_RECORD_US_MAX) earned = Math.min(earned + 1, EARN_SLICES);
+      else earned = Math.max(0, earned - LONG_SLICE_COST);
     },
     cut(nowMs) {
       averageUs = POOL_SLICE_US;
-      earned = Math.max(earned, EARN_SLICES);
       lose(nowMs);
     },
   };

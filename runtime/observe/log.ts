@@ -17,7 +17,7 @@ export interface Log {
 const STANDARD_ERROR = 2;
 
 export function createLog(options: { format: "pretty" | "json"; tag: string }): Log {
-  const file = openLineFile(STANDARD_ERROR);
+  const file = openLineFile(STANDARD_ERROR, "utf8");
   const line = options.format === "json" ? jsonLine : prettyLine;
   return {
     write: (level, message, fields = {}) => file.write(line(options.tag, level, message, fields)),

@@ -25,33 +25,46 @@ export const METRICS: Readonly<Record<string, MetricInfo>> = {
   edge_config_revision: { type: "gauge", help: "Registry revision, summed over workers." },
 };
 
-/** Seconds; from a cache hit to a client's patience. */
-export const DURATION_BUCKETS: readonly number[] = [
-  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
+/** From a cache hit to a client's patience. */
+export const DURATION_BUCKETS_US: readonly number[] = [
+  250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+  2_500_000, 5_000_000, 10_000_000, 30_000_000,
 ];
 
+/** Requests by status class, 0 to 5, of one endpoint and outcome. */
+type Classes = number[];
+
 export class RequestMetrics {
-  readonly #requests = new Map<string, number>();
+  /** Endpoint, then outcome: both are strings that live long, so that no key is put together per request. */
+  readonly #requests = new Map<string, Map<string, Classes>>();
   readonly #terminations = new Map<string, number>();
-  readonly #buckets: number[] = DURATION_BUCKETS.map(() => 0);
+  readonly #buckets: number[] = DURATION_BUCKETS_US.map(() => 0);
   #count = 0;
-  #seconds = 0;
+  #us = 0;
   #bytes = 0;
 
   get total(): number {
     return this.#count;
   }
 
-  ended(endpoint: string, outcome: string, status: number, ms: number, bytes: number): void {
-    const key = `endpoint="${endpoint}",outcome="${outcome}",class="${Math.floor(status / 100)}xx"`;
-    this.#requests.set(key, (this.#requests.get(key) ?? 0) + 1);
-    const seconds = ms / 1_000;
+  ended(endpoint: string, outcome: string, status: number, us: number, bytes: number): void {
+    const classes = this.#classes(endpoint, outcome);
+    const index = (status / 100) | 0;
+    classes[index] = (classes[index] ?? 0) + 1;
     let bucket = 0;
-    while (bucket < DURATION_BUCKETS.length && seconds > (DURATION_BUCKETS[bucket] ?? 0)) bucket++;
+    while (bucket < DURATION_BUCKETS_US.length && us > (DURATION_BUCKETS_US[bucket] ?? 0)) bucket++;
     if (bucket < this.#buckets.length) this.#buckets[bucket] = (this.#buckets[bucket] ?? 0) + 1;
     this.#count++;
-    this.#seconds += seconds;
+    this.#us += us;
     this.#bytes += bytes;
+  }
+
+  #classes(endpoint: string, outcome: string): Classes {
+    let outcomes = this.#requests.get(endpoint);
+    if (outcomes === undefined) this.#requests.set(endpoint, (outcomes = new Map()));
+    let classes = outcomes.get(outcome);
+    if (classes === undefined) outcomes.set(outcome, (classes = [0, 0, 0, 0, 0, 0]));
+    return classes;
   }
 
   terminated(endpoint: string, reason: string): void {
@@ -59,18 +72,31 @@ export class RequestMetrics {
     this.#terminations.set(key, (this.#terminations.get(key) ?? 0) + 1);
   }
 
+  #requestSamples(): Record<string, number> {
+    const samples: Record<string, number> = {};
+    for (const [endpoint, outcomes] of this.#requests) {
+      for (const [outcome, classes] of outcomes) {
+        classes.forEach((count, index) => {
+          if (count === 0) return;
+          samples[`endpoint="${endpoint}",outcome="${outcome}",class="${index}xx"`] = count;
+        });
+      }
+    }
+    return samples;
+  }
+
   samples(): Samples {
     const duration: Record<string, number> = {};
     let below = 0;
-    DURATION_BUCKETS.forEach((limit, index) => {
+    DURATION_BUCKETS_US.forEach((limitUs, index) => {
       below += this.#buckets[index] ?? 0;
-      duration[`_bucket{le="${limit}"}`] = below;
+      duration[`_bucket{le="${limitUs / 1_000_000}"}`] = below;
     });
     duration['_bucket{le="+Inf"}'] = this.#count;
-    duration["_sum"] = this.#seconds;
+    duration["_sum"] = this.#us / 1_000_000;
     duration["_count"] = this.#count;
     return {
-      edge_http_requests_total: Object.fromEntries(this.#requests),
+      edge_http_requests_total: this.#requestSamples(),
       edge_http_request_duration_seconds: duration,
       edge_http_response_bytes_total: { "": this.#bytes },
       edge_isolate_terminations_total: Object.fromEntries(this.#terminations),

@@ -72,11 +72,11 @@ export class RequestTicket implements Ticket {
   #done(): void {
     const { exchange } = this;
     const endpoint = this.slot?.name ?? "";
-    const ms = performance.now() - this.#startedMs;
+    const us = Math.round((performance.now() - this.#startedMs) * 1_000);
     const gone = exchange.state === "gone";
     const status = gone && exchange.status === 0 ? 499 : exchange.status;
     const outcome = gone ? "client_abort" : (this.#outcome ?? "ok");
-    this.#observers.metrics.ended(endpoint, outcome, status, ms, exchange.bytesOut);
+    this.#observers.metrics.ended(endpoint, outcome, status, us, exchange.bytesOut);
     this.#observers.access.write({
       requestId: exchange.requestId,
       method: exchange.method,
@@ -85,7 +85,7 @@ export class RequestTicket implements Ticket {
       status,
       outcome,
       endpoint,
-      ms,
+      us,
       bytes: exchange.bytesOut,
     });
   }
