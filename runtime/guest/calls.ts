@@ -39,7 +39,9 @@ export class Calls {
     const { payload } = await answer;
     const [status = "", statusText = "", url = "", redirected = "", kind = "", headers = ""] =
       fields(payload, 5);
-    return {
+    // Without a prototype: resolving a promise with it must not run a getter of the author's for `then`.
+    const response: IncomingResponse & { readonly __proto__: null } = {
+      __proto__: null,
       status: Number(status),
       statusText,
       url,
@@ -47,6 +49,7 @@ export class Calls {
       headers,
       body: kind === BODY.NONE ? null : this.#responseBody(id),
     };
+    return response;
   }
 
   async bytesCall(name: string, args: string, bytes: Uint8Array): Promise<ArrayBuffer> {
@@ -55,7 +58,8 @@ export class Calls {
   }
 
   succeed(id: number, payload: string, buffers: readonly ArrayBuffer[]): void {
-    this.#take(id)?.resolve({ payload, buffers });
+    const answer: Answer & { readonly __proto__: null } = { __proto__: null, payload, buffers };
+    this.#take(id)?.resolve(answer);
   }
 
   fail(id: number, payload: string): void {
