@@ -1,39 +1,11 @@
 // Time as a handler sees it: constant within a slice, told by the host. `Date` is replaced by a class that
-// differs from the engine's only where it would read the machine's clock. Before thaw there is no time: reads
-// are counted, because a snapshot would hand the same moment to every isolate.
+// differs from the engine's only where it would read the machine's clock.
 
+import { EventTarget } from "./event-target.ts";
 import { exposeInterface } from "./interface.ts";
-import type { Port } from "./port.ts";
+import { readMonotonic, readNow, readOrigin } from "./time.ts";
 
-let port: Port | null = null;
-let bootedAt = 0;
-let reads = 0;
-
-export function thawClock(thawed: Port): void {
-  port = thawed;
-  bootedAt = thawed.now() - thawed.monotonic();
-}
-
-/** How often author code asked for the time before thaw. */
-export function topLevelTimeReads(): number {
-  return reads;
-}
-
-/** For the platform itself: 0 before thaw, never counted. */
-export function monotonicMs(): number {
-  return port === null ? 0 : port.monotonic();
-}
-
-/** Whole milliseconds since the epoch, for the platform itself: 0 before thaw, never counted. */
-export function nowMs(): number {
-  return port === null ? 0 : Math.floor(port.now());
-}
-
-function readNow(): number {
-  if (port !== null) return port.now();
-  reads++;
-  return 0;
-}
+export { monotonicMs, nowMs, thawClock, topLevelTimeReads } from "./time.ts";
 
 const NativeDate = Date;
 const apply = Reflect.apply;
@@ -90,19 +62,17 @@ export function hideEngineClock(): void {
   Object.defineProperty(prototype, "formatToParts", { value: members.formatToParts });
 }
 
-export class Performance {
+export class Performance extends EventTarget {
   now(): number {
-    if (port === null) reads++;
-    return monotonicMs();
+    return readMonotonic();
   }
 
   get timeOrigin(): number {
-    if (port === null) reads++;
-    return bootedAt;
+    return readOrigin();
   }
 
   toJSON(): { timeOrigin: number } {
-    return { timeOrigin: this.timeOrigin };
+    return { timeOrigin: readOrigin() };
   }
 }
 exposeInterface(Performance, "Performance");

@@ -2,7 +2,7 @@
 // host, waits until thaw.
 
 import { LOG_LINE_BYTES_MAX } from "../../sdk/limits.ts";
-import { monotonicMs } from "./clock.ts";
+import { monotonicMs } from "./time.ts";
 import { inspect } from "./inspect.ts";
 import type { Port } from "./port.ts";
 

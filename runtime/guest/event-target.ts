@@ -209,11 +209,15 @@ onReport((thrown) => {
   return !dispatchTrusted(globalTarget, event);
 });
 
+/** Runs no getter: what is thrown may be a trap. */
 function messageOf(thrown: unknown): string {
+  if (typeof thrown === "symbol" || typeof thrown === "function") return "";
+  if (typeof thrown !== "object" || thrown === null) return `${thrown as string}`;
   try {
-    return String((thrown as { message?: unknown } | null | undefined)?.message ?? thrown);
+    const message: unknown = Reflect.getOwnPropertyDescriptor(thrown, "message")?.value;
+    return typeof message === "string" ? message : "";
   } catch {
-    // A hostile getter or toString: its message is its own loss.
+    // A Proxy's trap threw.
     return "";
   }
 }

@@ -1,6 +1,6 @@
 // Event, for targets without a tree: an event visits its target and nothing else.
 
-import { monotonicMs } from "./clock.ts";
+import { monotonicMs } from "./time.ts";
 import { defineConstants, exposeInterface } from "./interface.ts";
 
 export interface EventInit {

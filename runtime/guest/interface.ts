@@ -1,10 +1,24 @@
 // What makes a plain class look like a Web IDL interface: enumerable members, a toStringTag that cannot be
 // assigned, constants. The platform's classes call it once, at import.
 
+const prototypes = new WeakSet<object>();
+const addPrototype = prototypes.add.bind(prototypes);
+const isPrototype = prototypes.has.bind(prototypes);
+const prototypeOf = Reflect.getPrototypeOf;
+
+/** Whether `value` inherits from one of the platform's interfaces. */
+export function isPlatformObject(value: object): boolean {
+  for (let each = prototypeOf(value); each !== null; each = prototypeOf(each)) {
+    if (isPrototype(each)) return true;
+  }
+  return false;
+}
+
 type Constructor = abstract new (...args: never[]) => unknown;
 
 export function exposeInterface(constructor: Constructor, name: string): void {
   const prototype = constructor.prototype as object;
+  addPrototype(prototype);
   for (const key of Object.getOwnPropertyNames(prototype)) {
     if (key === "constructor") continue;
     Object.defineProperty(prototype, key, { enumerable: true });

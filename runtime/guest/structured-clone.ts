@@ -5,6 +5,7 @@
 
 import { isArrayBuffer, typedArrayName } from "./buffer-source.ts";
 import { DOMException } from "./dom-exception.ts";
+import { isPlatformObject } from "./interface.ts";
 
 type Callable = (this: unknown, ...args: never[]) => unknown;
 
@@ -89,7 +90,7 @@ export function registerCloner(cloner: Cloner): void {
   cloners[cloners.length] = cloner;
 }
 
-/** At import only: `isKind` tells a platform object that cannot be cloned. */
+/** At import only: `isKind` tells an object without an interface of its own that cannot be cloned. */
 export function refuseToClone(isKind: (value: object) => boolean): void {
   refusals[refusals.length] = isKind;
 }
@@ -236,6 +237,7 @@ function cloneSpecial(value: object, walk: Walk): object {
     if (copy !== null) return remember(walk, value, copy);
   }
   for (const isKind of refusals) if (isKind(value)) refuse("The object could not be cloned");
+  if (isPlatformObject(value)) refuse("The object could not be cloned");
   if (isError(value)) return cloneError(value, walk);
   const tag = apply(tagText, value, []).slice(8, -1);
   if (OPAQUE_TAGS.includes(tag)) refuse(`A ${tag} could not be cloned`);
@@ -255,6 +257,7 @@ function copyBuffer(buffer: ArrayBuffer): ArrayBuffer {
 
 function cloneView(view: ArrayBufferView, walk: Walk): object {
   const name = typedArrayName(view) ?? "DataView";
+  if (isOutOfBounds(view, name)) refuse(`A ${name} without its memory could not be cloned`);
   const length = name === "DataView" ? view.byteLength : (view as Uint8Array).length;
   const { buffer, byteOffset: offset } = view;
   if (!isArrayBuffer(buffer)) refuse("Shared memory could not be cloned");
@@ -267,6 +270,17 @@ function cloneView(view: ArrayBufferView, walk: Walk): object {
   const View = VIEWS[name] ?? (globalThis as unknown as Record<string, ViewConstructor>)[name];
   if (View === undefined) refuse(`A ${name} could not be cloned`);
   return remember(walk, view, new View(clone(buffer, walk) as ArrayBuffer, offset, length));
+}
+
+/** Its buffer was detached or has shrunk. */
+function isOutOfBounds(view: ArrayBufferView, name: string): boolean {
+  try {
+    if (name === "DataView") return view.byteLength < 0;
+    // The constructor refuses such a source; only an empty one can be one.
+    return (view as Uint8Array).length === 0 && new Uint8Array(view as Uint8Array).length > 0;
+  } catch {
+    return true;
+  }
 }
 
 function cloneMap(map: object, walk: Walk): object {

@@ -35,8 +35,12 @@ export function parseHost(text: string, special: boolean): string | null {
 function domainToAscii(domain: string): string | null {
   let ascii = true;
   for (let i = 0; i < domain.length && ascii; i++) ascii = domain.charCodeAt(i) < 0x80;
-  // For web compatibility the standard only lower-cases ASCII domains, faulty punycode included.
-  if (ascii) return domain.toLowerCase();
+  if (ascii) {
+    const lower = domain.toLowerCase();
+    // Without a punycode label the whole of UTS #46 comes down to lower case. With one it is checked; since 2026
+    // the standard lets faulty punycode pass, which its published tests, Workers and we do not.
+    if (!lower.startsWith("xn--") && !lower.includes(".xn--")) return lower;
+  }
   return tr46.toASCII(domain, { checkBidi: true, checkJoiners: true });
 }
 

@@ -341,9 +341,10 @@ export function parsePlain(text: string): UrlRecord | null {
     if (code === 0x2e) label = at;
   }
   const first = text.charCodeAt(label);
-  // An empty or numeric last label needs the IPv4 parser.
+  // An empty or numeric last label needs the IPv4 parser; "xn--" anywhere needs IDNA.
   if (label === at || (first >= 0x30 && first <= 0x39)) return null;
   const host = text.slice(hostStart, at);
+  if (host.includes("xn--")) return null;
   let port: number | null = null;
   if (text.charCodeAt(at) === 0x3a) {
     const portStart = ++at;

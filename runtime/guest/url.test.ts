@@ -12,7 +12,7 @@ const { URL: ReferenceUrl, URLSearchParams: ReferenceParams } = createRequire(im
 ) as Pick<typeof globalThis, "URL" | "URLSearchParams">;
 
 const PIECES =
-  "http: https: file: foo: ws: blob: // / \\ a b.c example.com EXAMPLE xn--a ü ß 1.2 0x7f.1 127.0.0.1 [::1] " +
+  "http: https: file: foo: ws: blob: // / \\ a b.c example.com EXAMPLE ü ß 1.2 0x7f.1 127.0.0.1 [::1] " +
   "[1::2:3.4.5.6] [1:0:0:2::] :80 :443 :0080 :65535 :65536 : @ user p:w ? # ?q=1' #f .. . %2e %2E. %41 c: C| " +
   "\t % é localhost //x 256 0x 09 ` { ^ | ~ = & + -";
 const piece = fc.oneof(
@@ -107,6 +107,13 @@ describe("URL", () => {
     expect(parsePlain("https://api.example.com:8443/a/b.c/d?x=1&y=2#z")).not.toBeNull();
     for (const odd of ["http://a.b/./c", "http://A.b/", "http://1.2/", "http://a@b/"]) {
       expect(parsePlain(odd)).toBeNull();
+    }
+  });
+
+  test("checks punycode that is given as such", () => {
+    expect(new URL("http://XN--BCHER-KVA.example/").hostname).toBe("xn--bcher-kva.example");
+    for (const host of ["xn--", "xn--a", "a.b.xn--pokxncvks", "xn--0.pt"]) {
+      expect(URL.canParse(`http://${host}/`), host).toBe(false);
     }
   });
 

@@ -5,12 +5,9 @@ import { bundleGuest, openFrom, snapshotOf } from "./isolate.ts";
 
 const ENTRY = `
 import { createPlatform, topLevelReads } from "./platform.ts";
-import { lockdown, thawLockdown } from "./lockdown.ts";
 const platform = createPlatform();
-lockdown();
 globalThis.__reads = topLevelReads;
 globalThis.__thaw = (fill) => {
-  thawLockdown();
   platform.thaw({ now: () => 1000, monotonic: () => 5, fetch: async () => 0, bytesCall: async () => 0,
     setTimer() {}, clearTimer() {}, log() {} }, new Uint8Array(32).fill(fill));
   return 0;
@@ -50,24 +47,24 @@ test("two isolates differ even when top-level code has drawn before", async () =
 });
 
 test.each([
-  ["0", { time: 0, random: 0 }],
-  ["class A { now = Date.now() }", { time: 0, random: 0 }],
-  ["new Date(5); Date.UTC(2020); Date.parse('2020-01-01')", { time: 0, random: 0 }],
-  ["new AbortController(); new Event('x'); new URL('http://a')", { time: 0, random: 0 }],
-  ["Date.now()", { time: 1, random: 0 }],
-  ["new Date()", { time: 1, random: 0 }],
-  ["Date()", { time: 1, random: 0 }],
-  ["performance.now()", { time: 1, random: 0 }],
-  ["performance.timeOrigin", { time: 1, random: 0 }],
-  ["new (new Date(0).constructor)()", { time: 1, random: 0 }],
-  ["Math.random()", { time: 0, random: 1 }],
-  ["crypto.randomUUID()", { time: 0, random: 1 }],
-  ["crypto.getRandomValues(new Uint8Array(1))", { time: 0, random: 1 }],
-])("what top-level code reads is counted: %s", async (script, counts) => {
+  ["0", []],
+  ["class A { now = Date.now() }", []],
+  ["new Date(5); Date.UTC(2020); Date.parse('2020-01-01')", []],
+  ["new AbortController(); new Event('x'); new URL('http://a')", []],
+  ["Date.now()", ["time"]],
+  ["new Date()", ["time"]],
+  ["Date()", ["time"]],
+  ["performance.now()", ["time"]],
+  ["performance.timeOrigin", ["time"]],
+  ["new (new Date(0).constructor)()", ["time"]],
+  ["Math.random()", ["randomness"]],
+  ["crypto.randomUUID()", ["randomness"]],
+  ["crypto.getRandomValues(new Uint8Array(1))", ["randomness"]],
+])("what top-level code reads is known: %s", async (script, reads) => {
   const isolate = openFrom(snapshotOf([code, script]), []);
   await isolate.evaluate("__thaw(1)");
   await isolate.evaluate("Date.now(); Math.random(); crypto.randomUUID(); 0");
-  expect(await isolate.evaluate("__reads()")).toMatchObject(counts);
+  expect(await isolate.evaluate("__reads().reads")).toEqual(reads);
   isolate.dispose();
 });
 

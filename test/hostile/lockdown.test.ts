@@ -5,12 +5,9 @@ import { bundleGuest, openIsolate, type TestIsolate } from "../guest/isolate.ts"
 
 const ENTRY = `
 import { createPlatform } from "./platform.ts";
-import { lockdown, thawLockdown } from "./lockdown.ts";
 const platform = createPlatform();
-lockdown();
 globalThis.__thaw = () => {
   delete globalThis.__thaw;
-  thawLockdown();
   platform.thaw({ now: () => 86_400_000, monotonic: () => 5, fetch: async () => 0, bytesCall: async () => 0,
     setTimer() {}, clearTimer() {}, log() {} }, new Uint8Array(32));
   return 0;

@@ -6,16 +6,13 @@ import { LIST_NATIVE, listLeaks } from "../guest/reachability.ts";
 
 const ENTRY = `
 import { createPlatform } from "./platform.ts";
-import { lockdown, thawLockdown } from "./lockdown.ts";
 const platform = createPlatform();
-lockdown();
 const port = {
   now: () => 1, monotonic: () => 1, fetch: async () => { throw { code: "X", message: "x" }; },
   bytesCall: async () => new ArrayBuffer(1), setTimer: () => {}, clearTimer: () => {}, log: () => {},
 };
 globalThis.__thaw = () => {
   delete globalThis.__thaw;
-  thawLockdown();
   platform.thaw(port, new Uint8Array(32));
   return 0;
 };
