@@ -36,7 +36,7 @@ export async function startDevNode(options: {
   const flags = ["--host", "127.0.0.1", "--port", options.port, "--admin-port", "0"];
   const paths = ["--data", join(folder, "data"), "--ready-file", readyFile];
   const script = fileURLToPath(new URL(import.meta.url)).replace(/dev-node\.(ts|js)$/, "edge.$1");
-  const args = [script, "serve", ...flags, ...paths, "--workers", "1", "--no-demo"];
+  const args = [script, "serve", ...flags, ...paths, "--workers", "1", "--no-demo", "--dev"];
   const child = spawn(process.execPath, [...process.execArgv, ...args], {
     env: { ...options.env, EDGE_ADMIN_TOKEN: token },
     // The node's own chatter would hide what dev has to say; its errors must be seen.

@@ -71,6 +71,7 @@ async function serveIn(
       logFormat: process.stderr.isTTY ? "pretty" : "json",
       drainTimeoutMs: options.drainTimeoutMs,
       limitMax: options.limitMax,
+      dev: options.dev,
     },
     onMessage: (worker, message) => fleet.message(worker, message),
     onGone: (worker) => fleet.gone(worker),

@@ -27,6 +27,8 @@ export interface ServeOptions {
   readonly user?: string;
   /** Whether a demo endpoint answers /hello on a node that has no endpoints. */
   readonly demo: boolean;
+  /** Failing handlers show their errors to browsers: for `edge dev`. */
+  readonly dev: boolean;
   /** Absolute path; written once when the node answers. */
   readonly readyFile?: string;
   /** Fixed by the operator; otherwise kept in the data folder. */

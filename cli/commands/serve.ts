@@ -9,9 +9,17 @@ import { longName } from "../values.ts";
 import type { Values } from "../values.ts";
 
 const FLAGS: readonly OptionSpec[] = [
-  { flags: "--port <number>", summary: "port of the gateway, 0 for a free one", fallback: "9080" },
+  {
+    flags: "--port <number>",
+    summary: "port to answer requests on, 0 for a free one",
+    fallback: "9080",
+  },
   { flags: "--host <address>", summary: "address to listen on", fallback: "0.0.0.0" },
-  { flags: "--admin-port <number>", summary: "port of admin API and UI", fallback: "9081" },
+  {
+    flags: "--admin-port <number>",
+    summary: "port of the admin API, 0 for a free one",
+    fallback: "9081",
+  },
   { flags: "--admin-host <address>", summary: "address of the admin API", fallback: "127.0.0.1" },
   { flags: "--data <folder>", summary: "where the node keeps everything", fallback: ".edge" },
   { flags: "--workers <number>", summary: "worker processes", fallback: "one per core" },
@@ -21,7 +29,7 @@ const FLAGS: readonly OptionSpec[] = [
     choices: ["uws", "node"],
     fallback: "uws",
   },
-  { flags: "--config <file>", summary: "gateway configuration (YAML)" },
+  { flags: "--config <file>", summary: "gateway configuration; has no effect yet" },
   {
     flags: "--drain-timeout <duration>",
     summary: "how long replaced code may finish its requests",
@@ -33,11 +41,22 @@ const FLAGS: readonly OptionSpec[] = [
     choices: ["own", "untrusted"],
     fallback: "own",
   },
-  { flags: "--limit-max <name=value>", summary: "ceiling of a limit", many: true },
+  {
+    flags: "--limit-max <name=value>",
+    summary: "ceiling that no endpoint's limit may exceed, as in memoryMb=256",
+    many: true,
+  },
   { flags: "--allow-private-egress", summary: "handlers may fetch private addresses" },
-  { flags: "--egress-may-be-private", summary: "endpoints may ask for private addresses by name" },
-  { flags: "--user <name>", summary: "system user to become once the ports are open" },
+  {
+    flags: "--egress-may-be-private",
+    summary: "endpoints may ask for private addresses by name; has no effect yet",
+  },
+  {
+    flags: "--user <name>",
+    summary: "system user to become once the ports are open; has no effect yet",
+  },
   { flags: "--no-demo", summary: "no demo endpoint at /hello" },
+  { flags: "--dev", summary: "show browsers why a handler failed; never on a public node" },
   { flags: "--ready-file <file>", summary: "JSON file to write once the node answers" },
 ];
 
@@ -96,6 +115,7 @@ export function readServeOptions(values: Values, cwd: string): ServeOptions {
     allowPrivateEgress: values.flag("allow-private-egress"),
     egressMayBePrivate: values.flag("egress-may-be-private"),
     demo: !values.flag("no-demo"),
+    dev: values.flag("dev"),
     ...(config === undefined ? {} : { config }),
     ...(user === undefined ? {} : { user }),
     ...(readyFile === undefined ? {} : { readyFile }),

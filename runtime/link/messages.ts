@@ -21,6 +21,8 @@ export interface WorkerConfig {
   readonly poolSlicesMax: number;
   readonly logFormat: "pretty" | "json";
   readonly drainTimeoutMs: number;
+  /** Show authors what broke, in the replies. */
+  readonly dev: boolean;
   /** The operator's ceilings. */
   readonly limitMax: LimitOverrides;
 }

@@ -45,6 +45,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     metrics: new RequestMetrics(),
     handlers: createLog({ format: config.logFormat, tag: "handler" }),
     mapStack: createStackMaps(loader.blobs),
+    dev: config.dev,
   };
   const endpoints = openEndpoints(options, loader, observers.metrics);
   endpoints.refresh();

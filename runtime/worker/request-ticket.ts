@@ -10,6 +10,7 @@ import type { AccessLog } from "../observe/access-log.ts";
 import type { Level, Log } from "../observe/log.ts";
 import type { RequestMetrics } from "../observe/metrics.ts";
 import type { Slot } from "./endpoints.ts";
+import { errorPage } from "./error-page.ts";
 import type { MapStack } from "./stacks.ts";
 
 export interface Observers {
@@ -17,6 +18,8 @@ export interface Observers {
   readonly metrics: RequestMetrics;
   readonly handlers: Log;
   readonly mapStack: MapStack;
+  /** Replies of handlers that fail tell why, to browsers. */
+  readonly dev: boolean;
 }
 
 const LEVELS: readonly string[] = ["debug", "info", "warn", "error"];
@@ -28,6 +31,8 @@ export class RequestTicket implements Ticket {
   readonly #observers: Observers;
   readonly #startedMs: number;
   #outcome: Outcome | null = null;
+  /** The last error that was logged; only kept for the error page. */
+  #lastError = "";
 
   constructor(exchange: Exchange, observers: Observers) {
     this.exchange = exchange;
@@ -56,6 +61,7 @@ export class RequestTicket implements Ticket {
     const known = LEVELS.includes(level) ? (level as Level) : "info";
     const version = this.slot?.version ?? null;
     const shown = version === null ? text : this.#observers.mapStack(version, text);
+    if (this.#observers.dev && known === "error") this.#lastError = shown;
     this.#observers.handlers.write(known, shown, {
       endpoint: this.slot?.name,
       request: this.exchange.requestId,
@@ -64,8 +70,15 @@ export class RequestTicket implements Ticket {
 
   #sendProblem(code: Code): void {
     const { exchange } = this;
-    const { status, headers, body } = problem(code, { requestId: exchange.requestId });
-    const more = infoOf(code).retry ? `${headers}retry-after\n1\n` : headers;
+    const { requestId } = exchange;
+    const { status, headers, body } = problem(code, { requestId });
+    const { title, fault, retry } = infoOf(code);
+    if (this.#observers.dev && fault === "handler" && acceptsHtml(exchange)) {
+      const page = errorPage({ title, code, stack: this.#lastError, requestId });
+      exchange.reply(status, page.headers, page.body);
+      return;
+    }
+    const more = retry ? `${headers}retry-after\n1\n` : headers;
     exchange.reply(status, more, body);
   }
 
@@ -89,4 +102,8 @@ export class RequestTicket implements Ticket {
       bytes: exchange.bytesOut,
     });
   }
+}
+
+function acceptsHtml(exchange: Exchange): boolean {
+  return exchange.header("accept")?.includes("text/html") === true;
 }
