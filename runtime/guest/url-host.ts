@@ -1,7 +1,6 @@
-/// <reference path="./tr46.d.ts" />
 // Hosts: domains, IPv4 in all its spellings, IPv6, opaque hosts. Functions return null for failure.
 
-import tr46 from "tr46";
+import { toAscii } from "./idna.cjs";
 import { CONTROL_SET, hexValue, percentDecodeText, percentEncode } from "./percent.ts";
 
 /** 1: forbidden in every host; 2: forbidden in domains as well. */
@@ -41,7 +40,7 @@ function domainToAscii(domain: string): string | null {
     // the standard lets faulty punycode pass, which its published tests, Workers and we do not.
     if (!lower.startsWith("xn--") && !lower.includes(".xn--")) return lower;
   }
-  return tr46.toASCII(domain, { checkBidi: true, checkJoiners: true });
+  return toAscii(domain);
 }
 
 function endsInNumber(domain: string): boolean {
