@@ -237,8 +237,8 @@ export function resultOf(ports: ControlPorts, input: ResultInput): PublishResult
     start: version.start.kind,
     timingsMs: {
       bundle: bundleMs,
-      check: check.checkMs,
-      snapshot: check.snapshotMs,
+      check: Math.round(check.checkMs),
+      snapshot: Math.round(check.snapshotMs),
       live: live.liveMs,
       total: bundleMs + ports.clock.now() - begun,
     },
