@@ -38,7 +38,6 @@ export class Keeper {
   readonly #deaths: number[] = [];
   #standby: WorkerProcess | null = null;
   #nextNumber = 1;
-  #backoffMs = BACKOFF_MS_FIRST;
   #stopping = false;
   #watch: NodeJS.Timeout | null = null;
   #lastCheckMs = Date.now();
@@ -131,7 +130,6 @@ export class Keeper {
 
   #listening(worker: WorkerProcess): void {
     worker.state = "serving";
-    this.#backoffMs = BACKOFF_MS_FIRST;
     if (this.serving.length < this.#options.workers) return;
     this.#starting?.resolve();
     this.#starting = null;
@@ -167,23 +165,23 @@ export class Keeper {
     this.#options.onGone(worker);
     if (this.#stopping || state === "draining") return;
     this.#options.log.write("warn", `Worker ${worker.number} (pid ${worker.pid}) ended: ${how}.`);
-    if (state === "standby") setTimeout(() => this.standBy(), this.#delay(Date.now()));
-    else this.#replaceAfterDeath();
+    const delayMs = this.#delay(Date.now());
+    if (state === "standby") this.#later(delayMs, () => this.standBy());
+    else if (delayMs === 0) this.#replace();
+    else this.#later(delayMs, () => this.#replace());
   }
 
-  #replaceAfterDeath(): void {
-    const delayMs = this.#delay(Date.now());
-    if (delayMs === 0) this.#replace();
-    else setTimeout(() => this.#replace(), delayMs);
+  /** Nothing of it may keep a stopped node waiting. */
+  #later(delayMs: number, start: () => void): void {
+    setTimeout(start, delayMs).unref();
   }
 
   #delay(now: number): number {
     this.#deaths.push(now);
     while ((this.#deaths[0] ?? now) < now - LOOP_WINDOW_MS) this.#deaths.shift();
-    if (this.#deaths.length <= LOOP_DEATHS * this.#options.workers) return 0;
-    const delayMs = this.#backoffMs;
-    this.#backoffMs = Math.min(this.#backoffMs * 2, BACKOFF_MS_MAX);
-    return delayMs;
+    // The window forgets: a worker that serves a moment before each death is in the loop all the same.
+    const beyond = this.#deaths.length - LOOP_DEATHS * this.#options.workers;
+    return beyond <= 0 ? 0 : Math.min(BACKOFF_MS_FIRST * 2 ** (beyond - 1), BACKOFF_MS_MAX);
   }
 
   #replace(): void {
