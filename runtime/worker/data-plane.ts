@@ -1,6 +1,7 @@
 // Joins the parts of a worker: registry reader, snapshots, isolates, routes, listener, log and counters.
 
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { buildGuest } from "../../compiler/guest.ts";
 import { openSnapshotStore } from "../../compiler/snapshot-store.ts";
 import { openBlobs } from "../../control/blobs.ts";
@@ -36,6 +37,9 @@ export interface DataPlaneOptions {
 
 /** How often time limits of requests are looked at. */
 const EXPIRE_MS = 100;
+/** When a drain's time is over, for telling so to those who still wait. */
+const REFUSAL_MS = 250;
+const IDLE_LOOK_MS = 20;
 
 export async function startDataPlane(options: DataPlaneOptions): Promise<DataPlane> {
   const { config, worker } = options;
@@ -110,8 +114,15 @@ export class DataPlane {
   }
 
   async drain(timeoutMs: number): Promise<void> {
+    const deadlineMs = performance.now() + timeoutMs;
+    const force = setTimeout(() => this.#endpoints.end(), timeoutMs);
+    await this.#listener.drain(timeoutMs + REFUSAL_MS);
+    // Replies are out; what handlers began with waitUntil may still run.
+    while (this.#endpoints.inFlight > 0 && performance.now() < deadlineMs) {
+      await delay(IDLE_LOOK_MS);
+    }
+    clearTimeout(force);
     clearInterval(this.#expiry);
-    await this.#listener.drain(timeoutMs);
     this.#observers.access.close();
     this.#observers.handlers.flush();
   }

@@ -97,11 +97,20 @@ export class Endpoints {
   }
 
   expire(now: number): void {
-    for (const { generation } of this.#slots.values()) generation?.expire(now);
-    for (const generation of this.#draining.keys()) generation.expire(now);
+    for (const generation of this.#generations()) generation.expire(now);
     for (const [endpoint, { loadedMs }] of this.#candidates) {
       if (now - loadedMs > CANDIDATE_MS_MAX) this.forget(endpoint);
     }
+  }
+
+  /** Requests that are open, and background work that outlived its reply. */
+  get inFlight(): number {
+    return this.#generations().reduce((sum, generation) => sum + generation.inFlight, 0);
+  }
+
+  /** Ends whatever is open: the worker has no more time. */
+  end(): void {
+    for (const generation of this.#generations()) generation.abandon();
   }
 
   stats(): IsolateStats[] {
@@ -118,6 +127,11 @@ export class Endpoints {
       state: "draining" as const,
     }));
     return [...live, ...draining];
+  }
+
+  #generations(): Generation[] {
+    const live = [...this.#slots.values()].flatMap(({ generation }) => generation ?? []);
+    return [...live, ...this.#draining.keys()];
   }
 
   #replaceAll(all: readonly Deployed[]): void {
