@@ -4,7 +4,15 @@
 
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, watch } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  watch,
+} from "node:fs";
 import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -151,6 +159,32 @@ export class TestNode implements AsyncDisposable {
     return (Array.isArray(workers) ? workers : []).map((worker: unknown) =>
       Number(Reflect.get(Object(worker), "pid")),
     );
+  }
+
+  /** Every worker process there is now, the one that stands by among them. */
+  workerProcesses(): number[] {
+    return descendants(this.pid).filter((pid) => /runtime\/worker\.\w+/.test(commandOf(pid)));
+  }
+
+  /** Resolves to the worker that stands by, once it has reached its supervisor. */
+  async standby(): Promise<number> {
+    const serving = await this.serving();
+    let found: number | undefined;
+    await until("a worker stands by", () => {
+      found = this.workerProcesses().find((pid) => !serving.includes(pid) && hasSocket(pid));
+      return found !== undefined;
+    });
+    return found ?? 0;
+  }
+
+  /** From now until a request to `path` is answered with 200, on a connection of its own. */
+  async answersAfterMs(path: string): Promise<number> {
+    const begun = performance.now();
+    await until(`${path} is answered`, async () => {
+      const answer = await this.get(path).catch(() => null);
+      return answer?.status === 200;
+    });
+    return performance.now() - begun;
   }
 
   /** SIGTERM; the node has to end with 0 and leave nothing behind. */
@@ -305,6 +339,16 @@ export function acceptedBy(pid: number, port: number): Set<number> {
     }
   }
   return accepted;
+}
+
+function hasSocket(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).some((fd) =>
+      readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith("socket:"),
+    );
+  } catch {
+    return false;
+  }
 }
 
 function statOf(pid: number): { state: string; parent: number } | null {

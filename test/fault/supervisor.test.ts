@@ -1,0 +1,157 @@
+// The supervisor dies or is told to end: workers finish what they have, nothing is orphaned, and a node on the same
+// folder goes on where the last one stopped.
+
+import { expect, test } from "vitest";
+import { gone, startNode, temporary, until, type TestNode } from "../node.ts";
+import { Load, echo } from "../e2e/load.ts";
+import { listener } from "./listener.ts";
+
+/** Workers drain for 10 s at most; without open requests they end at once. */
+const ORPHAN_MS_MAX = 5_000;
+const DRAIN_MS_MAX = 5_000;
+const ROUNDS = 5;
+const ROUNDS_MS_MAX = 60_000;
+
+/** Answers after `ms`, and says so only when the request was not cut short. */
+const SLOW = `export default {
+  async fetch(request) {
+    const ms = Number(new URL(request.url).searchParams.get("ms"));
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    return new Response("done");
+  },
+};`;
+
+async function inFlight(node: TestNode): Promise<number> {
+  const { data } = await node.api("GET", "/api/stats");
+  return Number(Reflect.get(Object(data), "active_requests"));
+}
+
+test("workers whose supervisor was killed finish their requests and end; a restart answers", async () => {
+  using folder = temporary();
+  const first = await startNode({ data: folder.path, workers: 2 });
+  await first.publish("slow", SLOW);
+  const running = first.get("/slow?ms=500");
+  await until("the request runs", async () => (await inFlight(first)) === 1);
+  const left = await first.kill();
+  expect(left.length).toBeGreaterThanOrEqual(2);
+  expect((await running).text).toBe("done");
+  await gone(left, ORPHAN_MS_MAX);
+  await using second = await startNode({ data: folder.path, workers: 2 });
+  expect((await second.get("/slow?ms=0")).text).toBe("done");
+  await first.stop();
+});
+
+test("SIGTERM under load: what runs is answered, what idles is closed, the node ends with 0", async () => {
+  await using node = await startNode({ workers: 2 });
+  await node.publish("busy", echo("v1"));
+  await node.publish("slow", SLOW);
+  await using load = new Load(node.port, "/busy", 8);
+  await load.round();
+  const slow = Array.from({ length: 4 }, () => node.get("/slow?ms=800"));
+  await until("four requests run", async () => (await inFlight(node)) >= 4);
+  const begun = performance.now();
+  const stopped = node.stop();
+  const answers = await Promise.all(slow);
+  expect(answers.map(({ text }) => text)).toEqual(["done", "done", "done", "done"]);
+  await stopped;
+  expect(performance.now() - begun).toBeLessThan(DRAIN_MS_MAX);
+  await load.stop();
+  // Whoever asks a node that ends is refused or reset, and never gets half an answer or somebody else's.
+  for (const { error } of load.failures) {
+    expect(error).toMatch(/ECONNREFUSED|ECONNRESET|EPIPE|socket hang up/);
+  }
+});
+
+test("a drain that takes too long is ended by force: SHUTTING_DOWN for those who wait", async () => {
+  await using node = await startNode({ args: ["--drain-timeout", "300ms"] });
+  await node.publish("slow", SLOW);
+  const slow = node.get("/slow?ms=20000");
+  await until("the request runs", async () => (await inFlight(node)) === 1);
+  const begun = performance.now();
+  const stopped = node.stop();
+  const answer = await slow;
+  expect(answer.status).toBe(503);
+  expect(JSON.parse(answer.text)).toMatchObject({ code: "SHUTTING_DOWN" });
+  await stopped;
+  expect(performance.now() - begun).toBeLessThan(DRAIN_MS_MAX);
+});
+
+test("work in waitUntil is finished before the node ends", async () => {
+  await using node = await startNode({ args: ["--allow-private-egress"] });
+  await using heard = await listener();
+  await node.publish(
+    "later",
+    `export default {
+      fetch(request, env, ctx) {
+        ctx.waitUntil((async () => {
+          await new Promise((resolve) => setTimeout(resolve, 400));
+          await fetch("http://127.0.0.1:${heard.port}/late");
+        })());
+        return new Response("first");
+      },
+    };`,
+  );
+  expect((await node.get("/later")).text).toBe("first");
+  expect(heard.paths).toEqual([]);
+  await node.stop();
+  expect(heard.paths).toEqual(["/late"]);
+});
+
+test("a second signal ends a draining node at once", async () => {
+  const node = await startNode();
+  await node.publish("slow", SLOW);
+  const slow = node.get("/slow?ms=20000").catch((error: unknown) => error);
+  await until("the request runs", async () => (await inFlight(node)) === 1);
+  const begun = performance.now();
+  const stopped = node.stop();
+  await until("it drains", () => node.output.includes("Draining"));
+  node.child.kill("SIGTERM");
+  await stopped;
+  expect(performance.now() - begun).toBeLessThan(DRAIN_MS_MAX);
+  expect(await slow).toBeInstanceOf(Error);
+});
+
+test(
+  `kill -9 of the supervisor while it publishes, ${ROUNDS} times: what was acknowledged is there`,
+  async () => {
+    using folder = temporary();
+    const acknowledged = new Map<string, string>();
+    for (let round = 0; round < ROUNDS; round++) {
+      const node = await startNode({ data: folder.path });
+      await expectAll(node, acknowledged);
+      const work = publishUntilKilled(node, round, acknowledged);
+      await until("two were acknowledged", () => acknowledged.size >= (round + 1) * 2);
+      const left = await node.kill();
+      await work;
+      await gone(left, ORPHAN_MS_MAX);
+    }
+    await using node = await startNode({ data: folder.path });
+    await expectAll(node, acknowledged);
+    // Nothing is compiled again: the snapshots that were made are used.
+    const { data } = await node.api("GET", "/api/endpoints");
+    expect(Array.isArray(data) && data.length >= acknowledged.size).toBe(true);
+  },
+  ROUNDS_MS_MAX,
+);
+
+async function publishUntilKilled(
+  node: TestNode,
+  round: number,
+  acknowledged: Map<string, string>,
+): Promise<void> {
+  for (let at = 0; ; at++) {
+    const name = `k${round}-${at}`;
+    try {
+      await node.publish(name, echo(name));
+    } catch {
+      return;
+    }
+    acknowledged.set(name, name);
+  }
+}
+
+async function expectAll(node: TestNode, acknowledged: Map<string, string>): Promise<void> {
+  for (const [name, version] of acknowledged) {
+    expect((await node.get(`/${name}?nonce=n`)).text).toBe(`${version}:n`);
+  }
+}
