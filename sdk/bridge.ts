@@ -58,7 +58,7 @@ export const LEAVE = {
   CALL: "f",
   /** The guest is no longer interested in call `id`. */
   CALL_CANCEL: "g",
-  /** Set timer `id`; payload: milliseconds. */
+  /** Set timer `id`; payload: milliseconds \n request id. */
   TIMER_SET: "t",
   TIMER_CLEAR: "u",
   /** A log line; payload: level \n text. */

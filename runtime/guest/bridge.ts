@@ -3,7 +3,7 @@
 // Author code is hostile and may have patched every prototype. So the order of promise jobs is kept by `await` on
 // no promise at all, which cannot be patched, and nothing here is trusted by the host, whose checks count.
 //
-// Records are started one after the other, and after each one promise jobs run until its request has answered
+// Records are started one after the other, and after each one promise jobs run until its request is done
 // or for a bounded number of turns (a handler that waits for I/O). So the code that runs is nearly always that of
 // the request named in the cells, and its calls are charged to it. A slice reports once, after the last record.
 
@@ -132,12 +132,12 @@ class Bridge implements Wire {
       if (record === undefined) break;
       this.#cells[CELL.STARTED] = i + 1;
       this.#start(record, buffers);
-      for (let turn = 0; turn < TURNS_MAX && requests.isWaiting(this.#current); turn++) {
+      for (let turn = 0; turn < TURNS_MAX && requests.isBusy(this.#current); turn++) {
         // oxlint-disable-next-line typescript/await-thenable -- one turn of the promise jobs.
         await undefined;
         if (this.#run !== mine) return;
       }
-      if (requests.isWaiting(this.#current)) settled = 0;
+      if (requests.isBusy(this.#current)) settled = 0;
     }
     this.#cells[CELL.RUNNING] = 0;
     this.#cells[CELL.PHASE] = PHASE.REPORTED;
@@ -187,7 +187,7 @@ class Bridge implements Wire {
       bytesCall: (name, args, bytes) => this.#calls.bytesCall(name, args, bytes),
       setTimer: (id, ms) => {
         this.#timerOwners.set(id, this.#current);
-        this.push(LEAVE.TIMER_SET, id, `${ms}`);
+        this.push(LEAVE.TIMER_SET, id, `${ms}\n${this.#current}`);
       },
       clearTimer: (id) => {
         this.#timerOwners.delete(id);

@@ -48,9 +48,12 @@ export class Requests {
     this.#env = env;
   }
 
-  /** Whether this request is open and has not answered. */
-  isWaiting(id: number): boolean {
-    return this.#open.get(id)?.answered === false;
+  /** Whether code of this request may run yet: it has not answered, streams its reply or works on behind it. */
+  isBusy(id: number): boolean {
+    const entry = this.#open.get(id);
+    return (
+      entry !== undefined && (!entry.answered || entry.streaming !== null || entry.background > 0)
+    );
   }
 
   start(id: number, payload: string): void {

@@ -64,7 +64,8 @@ export class Generation {
       this.#loaded.instance.accept(ticket);
       return;
     }
-    if (this.#options.now() < this.#pausedUntilMs) ticket.fail("ISOLATE_FAILED");
+    if (this.#gone) ticket.fail("SHUTTING_DOWN");
+    else if (this.#options.now() < this.#pausedUntilMs) ticket.fail("ISOLATE_FAILED");
     else if (this.#waiting.length >= WAITING_MAX) ticket.fail("OVERLOADED");
     else {
       this.#waiting.push(ticket);
@@ -94,6 +95,7 @@ export class Generation {
   /** At once, whatever is open. */
   abandon(): void {
     this.#draining = true;
+    this.#loaded?.instance.failAll("SHUTTING_DOWN");
     this.#dispose();
   }
 

@@ -17,8 +17,8 @@ import { isUtf8 } from "node:buffer";
 
 /** Requests open in one isolate; beyond it 503 OVERLOADED. Far more than a healthy handler ever holds. */
 export const OPEN_MAX = 1_024;
-/** Timers of one isolate; each costs the host a real one. */
-export const TIMERS_MAX = 1_000;
+/** Timers of one isolate: as many as the guest lets a handler have, which refuses the next one politely. */
+export const TIMERS_MAX = 10_000;
 /** Background work may run on this long after the reply. */
 export const BACKGROUND_MS = 30_000;
 /** A body of this size that came along with its head crosses with it, as text. */
@@ -100,7 +100,7 @@ export class Instance implements SliceEvents {
     const payload = exchange.hasBody
       ? () => this.#payloadWithBody(job, head, tail)
       : `${head}${BODY.NONE}\n${tail}`;
-    this.#runner?.push({ id, op: ENTER.REQUEST, payload, buffer: null });
+    this.#runner?.push({ id, owner: id, op: ENTER.REQUEST, payload, buffer: null });
   }
 
   /** Ends what has passed its time limit. Called every now and then. */
@@ -165,7 +165,17 @@ export class Instance implements SliceEvents {
   }
 
   #push(op: string, id: number, payload: string, buffer: ArrayBuffer | null = null): void {
-    this.#runner?.push({ id, op, payload, buffer });
+    this.#runner?.push({ id, owner: id, op, payload, buffer });
+  }
+
+  #pushFor(
+    owner: number,
+    op: string,
+    id: number,
+    payload: string,
+    buffer: ArrayBuffer | null = null,
+  ): void {
+    this.#runner?.push({ id, owner, op, payload, buffer });
   }
 
   #payloadWithBody(job: Job, head: string, tail: string): string {
@@ -192,6 +202,8 @@ export class Instance implements SliceEvents {
   }
 
   #take(op: string, id: number, payload: string, bytes: ArrayBuffer | null): void {
+    // Records behind the one that condemned it.
+    if (this.#dead) return;
     switch (op) {
       case LEAVE.RESPONSE:
         this.#respond(id, payload, bytes);
@@ -206,7 +218,7 @@ export class Instance implements SliceEvents {
         this.#log(id, payload);
         break;
       case LEAVE.TIMER_SET:
-        this.#setTimer(id, Number(payload));
+        this.#setTimer(id, payload);
         break;
       case LEAVE.TIMER_CLEAR:
         clearTimeout(this.#timers.get(id));
@@ -273,8 +285,19 @@ export class Instance implements SliceEvents {
     if (job === undefined || job.answered) return;
     const { ticket } = job;
     const { exchange } = ticket;
+    if (head === "large") {
+      ticket.log("error", "The handler's response has more than 64 KB of headers.");
+      this.#failJob(job, "HANDLER_BAD_RESPONSE");
+      return;
+    }
     job.answered = true;
     job.deadlineMs = this.#now() + BACKGROUND_MS;
+    if (exchange.state !== "open") {
+      // The client went away before: nobody reads, so nothing would ever give credit.
+      this.#push(ENTER.ABORT, id, "The client went away.");
+      if (!job.background) this.#close(job);
+      return;
+    }
     ticket.answered("ok");
     const headers = `${head.headers}x-request-id\n${exchange.requestId}\n`;
     if (head.kind === BODY.STREAM) {
@@ -314,15 +337,19 @@ export class Instance implements SliceEvents {
       done = true;
       send();
     };
+    const owner = Number(payload.slice(0, ownerEnd));
     const call: Call = {
       id,
-      owner: Number(payload.slice(0, ownerEnd)),
+      owner,
       args: payload.slice(nameEnd + 1),
       bytes,
-      ok: (text) => once(() => this.#push(ENTER.CALL_OK, id, text)),
+      ok: (text) => once(() => this.#pushFor(owner, ENTER.CALL_OK, id, text)),
       okBytes: (answer) =>
-        once(() => this.#push(ENTER.CALL_OK, id, "", exactBuffer(new Uint8Array(answer)))),
-      fail: (code, message) => once(() => this.#push(ENTER.CALL_FAIL, id, `${code}\n${message}`)),
+        once(() =>
+          this.#pushFor(owner, ENTER.CALL_OK, id, "", exactBuffer(new Uint8Array(answer))),
+        ),
+      fail: (code, message) =>
+        once(() => this.#pushFor(owner, ENTER.CALL_FAIL, id, `${code}\n${message}`)),
     };
     if (!this.#services.some((service) => service.call(name, call))) {
       call.fail("CALL_INVALID", `There is no call named ${name.slice(0, 64)}.`);
@@ -344,8 +371,11 @@ export class Instance implements SliceEvents {
     else job.ticket.log(level, text);
   }
 
-  #setTimer(id: number, ms: number): void {
+  #setTimer(id: number, payload: string): void {
     if (this.#dead) return;
+    const msEnd = payload.indexOf("\n");
+    const ms = Number(payload.slice(0, msEnd));
+    const owner = Number(payload.slice(msEnd + 1));
     if (!(ms >= 0) || this.#timers.size >= TIMERS_MAX) {
       this.#condemn();
       return;
@@ -354,7 +384,7 @@ export class Instance implements SliceEvents {
     const timer = setTimeout(
       () => {
         this.#timers.delete(id);
-        this.#push(ENTER.TIMER, id, "");
+        this.#pushFor(owner, ENTER.TIMER, id, "");
       },
       Math.min(ms, TIMER_MS_MAX),
     );
@@ -362,6 +392,10 @@ export class Instance implements SliceEvents {
   }
 
   #streamEnded(job: Job): void {
+    if (!job.answered) {
+      this.#condemn();
+      return;
+    }
     job.stream = null;
     job.deadlineMs = this.#now() + BACKGROUND_MS;
     if (!job.background) this.#close(job);

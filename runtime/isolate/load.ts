@@ -82,15 +82,21 @@ export async function loadInstance(options: LoadOptions): Promise<Loaded> {
     }
     instance.attach(runner);
     runner.attach(engine);
+    let heapBytes = 0;
     return {
       instance,
-      heapBytes: () => engine.heapBytes(),
+      heapBytes() {
+        // Asking waits for whatever runs in the isolate; what was last seen does as well.
+        if (runner.quiet) heapBytes = engine.heapBytes();
+        return heapBytes;
+      },
       dispose() {
         instance.dispose();
         engine.dispose();
       },
     };
   } catch (error) {
+    for (const service of options.services) service.close();
     engine.dispose();
     throw error;
   }

@@ -69,7 +69,11 @@ export class RequestBody implements BodySink {
 
   fail(message: string): void {
     this.#failure ??= message;
+    this.#queue = [];
+    this.#queued = 0;
     this.#serve();
+    // Whatever comes now is thrown away, so nothing must keep the client waiting.
+    this.#resume();
   }
 
   #ask(want: Want): void {

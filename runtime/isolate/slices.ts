@@ -20,10 +20,14 @@ import type { LaneJudge } from "./lane.ts";
 const CUT_GRACE_MS = 25;
 /** A probe that does not come back means a builtin that nothing stops: the thread is lost, and with it the worker. */
 const WEDGE_MS = 2_000;
+/** Time-out of a probe: on a busy machine a short one would condemn isolates for nothing. */
+const PROBE_MS = 1_000;
 
 export interface PendingRecord {
-  /** The exchange it concerns, 0 for none. */
+  /** The exchange's, except for calls and timers, which have numbers of their own. */
   readonly id: number;
+  /** The exchange whose code it starts, 0 for none. */
+  readonly owner: number;
   readonly op: string;
   /** Made when the batch leaves: what is known only then (a body that came in the same turn) is in it. */
   readonly payload: string | (() => string);
@@ -58,6 +62,12 @@ export interface SliceHost {
   unwatch(runner: SliceRunner): void;
 }
 
+interface Trailing {
+  /** Running time when the slice started. */
+  readonly sinceNs: bigint;
+  readonly batch: readonly PendingRecord[];
+}
+
 type State = "idle" | "waiting" | "running" | "recovering" | "dead";
 
 export class SliceRunner {
@@ -78,8 +88,10 @@ export class SliceRunner {
   #recoveringSinceMs = 0;
   /** Whether this runner has one of the host's places for pool slices. */
   #holding = false;
-  /** A pool slice that has reported but may still run promise jobs: running time at its report. */
-  #trailingNs: bigint | null = null;
+  /** A pool slice that has reported but may still run promise jobs. */
+  #trailing: Trailing | null = null;
+  /** Running time when it was last looked at: unchanged means that nothing runs. */
+  #seenNs = 0n;
 
   constructor(host: SliceHost, judge: LaneJudge, sliceMs: number, events: SliceEvents) {
     this.#host = host;
@@ -114,9 +126,9 @@ export class SliceRunner {
     if (this.#state === "idle") this.#schedule();
   }
 
-  /** True when no slice is under way and none is due: the isolate may be disposed of without cutting anything. */
+  /** No thread of the pool can be in the isolate: what waits for it there does not block this one. */
   get quiet(): boolean {
-    return this.#state === "idle" && this.#pending.length === 0;
+    return this.#state === "idle" && this.#trailing === null;
   }
 
   flush(): void {
@@ -124,7 +136,7 @@ export class SliceRunner {
     const engine = this.#engine;
     if (engine === null || this.#state !== "idle" || this.#pending.length === 0) return;
     const now = this.#host.now();
-    const lane = this.#trailingNs === null ? this.#judge.lane(now) : "pool";
+    const lane = this.#trailing === null ? this.#judge.lane(now) : "pool";
     if (lane === "inline") {
       this.#runInline(engine, now);
     } else {
@@ -136,17 +148,26 @@ export class SliceRunner {
   check(now: number): void {
     const engine = this.#engine;
     if (engine === null) return;
-    const overdue = now - this.#startedMs > this.#sliceMs + CUT_GRACE_MS;
     if (this.#state === "recovering") {
       if (now - this.#recoveringSinceMs > WEDGE_MS + this.#sliceMs) this.#die("wedged");
-    } else if (this.#state === "running") {
-      if (engine.disposed) this.#die("memory");
-      else if (overdue && this.#ranTooLong(engine, this.#startedNs))
-        void this.#recover(engine, now);
-    } else if (this.#trailingNs !== null) {
-      if (engine.disposed) this.#die("memory");
-      else if (this.#ranTooLong(engine, this.#trailingNs)) void this.#recover(engine, now);
-      else if (overdue) this.#endTrailing();
+      return;
+    }
+    if (this.#state !== "running" && this.#trailing === null) return;
+    if (engine.disposed) {
+      this.#die("memory");
+      return;
+    }
+    const ranNs = engine.runNs();
+    const still = ranNs !== this.#seenNs;
+    this.#seenNs = ranNs;
+    if (now - this.#startedMs <= this.#sliceMs + CUT_GRACE_MS) return;
+    if (this.#state === "running") {
+      // It was cut, or it ended without a report, as only a guest that was tampered with does.
+      const ended = !still && ranNs > this.#startedNs;
+      if (ended || this.#isTooLong(ranNs - this.#startedNs)) void this.#recover(engine, now);
+    } else if (this.#trailing !== null) {
+      if (this.#isTooLong(ranNs - this.#trailing.sinceNs)) void this.#recover(engine, now);
+      else if (!still) this.#endTrailing();
     }
   }
 
@@ -157,6 +178,10 @@ export class SliceRunner {
     this.#pending = [];
     this.#host.unwatch(this);
     this.#engine = null;
+  }
+
+  #stopped(): boolean {
+    return this.#engine === null;
   }
 
   #giveBack(): void {
@@ -171,8 +196,9 @@ export class SliceRunner {
     this.#host.schedule(this);
   }
 
-  #ranTooLong(engine: Engine, sinceNs: bigint): boolean {
-    return engine.runNs() - sinceNs >= BigInt(this.#sliceMs) * 950_000n;
+  /** The engine's time-out and its clock do not agree to the last microsecond. */
+  #isTooLong(ranNs: bigint): boolean {
+    return ranNs >= BigInt(this.#sliceMs) * 950_000n;
   }
 
   /** Takes the next batch out of what is pending and packs it. */
@@ -197,16 +223,23 @@ export class SliceRunner {
 
   #runInline(engine: Engine, now: number): void {
     const { packed, buffers } = this.#pack(this.#judge.batchMax("inline"));
+    const cpuBefore = this.#judge.wantsCpuTime() ? threadCpuUs() : null;
     const started = performance.now();
     this.#state = "running";
     try {
       engine.enterInline(this.#slice, now, packed, buffers, this.#sliceMs);
       this.#state = "idle";
-      this.#judge.ended(now, (performance.now() - started) * 1_000, this.#batch.length);
+      this.#judge.ended(now, {
+        lane: "inline",
+        wallUs: (performance.now() - started) * 1_000,
+        cpuUs: cpuBefore === null ? null : threadCpuUs() - cpuBefore,
+        records: this.#batch.length,
+      });
     } catch (error) {
       this.#deliverInline();
+      if (this.#stopped()) return;
       if (error instanceof SliceError && error.fault === "timeout") {
-        this.#blame(CELL.PHASE, CELL.RUNNING, CELL.STARTED);
+        this.#blame(CELL.PHASE, CELL.RUNNING, CELL.STARTED, this.#batch);
         void this.#recover(engine, now);
       } else {
         this.#die(error instanceof SliceError ? error.fault : "broken");
@@ -245,53 +278,84 @@ export class SliceRunner {
 
   #reported(settled: number): void {
     const engine = this.#engine;
-    const ranNs = engine === null ? 0n : engine.runNs() - this.#startedNs;
-    this.#judge.ended(this.#host.now(), Number(ranNs) / 1_000, this.#batch.length);
+    if (engine === null) return;
+    const ranNs = engine.runNs() - this.#startedNs;
+    const now = this.#host.now();
+    if (this.#trailing !== null && this.#isTooLong(ranNs)) {
+      // More than one slice may take: promise jobs of the one before were cut off, with this one behind them.
+      void this.#recover(engine, now);
+      return;
+    }
+    this.#judge.ended(now, {
+      lane: "pool",
+      wallUs: Number(ranNs) / 1_000,
+      cpuUs: null,
+      records: this.#batch.length,
+    });
     this.#state = "idle";
     this.#giveBack();
-    if (settled === 1 || engine === null) this.#endTrailing();
-    else this.#trailingNs = engine.runNs();
+    if (settled === 1) this.#endTrailing();
+    else this.#trailing = { sinceNs: this.#startedNs, batch: this.#batch };
     if (this.#pending.length > 0) this.#schedule();
   }
 
   #endTrailing(): void {
-    this.#trailingNs = null;
+    this.#trailing = null;
     this.#host.unwatch(this);
   }
 
   /** After a cut: is the isolate still of use, and who was it? */
   async #recover(engine: Engine, now: number): Promise<void> {
+    if (this.#engine === null) return;
     const blamed = this.#batch.length === 0;
+    const suspects = this.#trailing?.batch ?? this.#batch;
     this.#judge.cut(now);
     this.#giveBack();
     this.#state = "recovering";
     this.#recoveringSinceMs = now;
-    this.#trailingNs = null;
+    this.#trailing = null;
     this.#host.watch(this);
     try {
-      await engine.probe(++this.#slice, now, this.#sliceMs);
+      await engine.probe(++this.#slice, now, PROBE_MS);
     } catch (error) {
       if (this.#engine === null) return;
       this.#die(error instanceof SliceError ? error.fault : "broken");
       return;
     }
     if (this.#engine === null) return;
-    if (!blamed) this.#blame(CELL.PREVIOUS_PHASE, CELL.PREVIOUS_RUNNING, CELL.PREVIOUS_STARTED);
+    if (!blamed) {
+      const { PREVIOUS_PHASE, PREVIOUS_RUNNING, PREVIOUS_STARTED } = CELL;
+      this.#blame(PREVIOUS_PHASE, PREVIOUS_RUNNING, PREVIOUS_STARTED, suspects);
+    }
+    // The last request may have been the culprit, and the isolate disposed of with it.
+    if (this.#stopped()) return;
     this.#state = "idle";
     this.#host.unwatch(this);
     if (this.#pending.length > 0) this.#schedule();
   }
 
   /** Reads the cells of a slice that was cut, tells the events, and puts back what was not started. */
-  #blame(phaseCell: number, runningCell: number, startedCell: number): void {
+  #blame(
+    phaseCell: number,
+    runningCell: number,
+    startedCell: number,
+    suspects: readonly PendingRecord[],
+  ): void {
     const batch = this.#batch;
     this.#batch = [];
     if (this.#cell[phaseCell] !== PHASE.STARTING) {
-      this.#events.suspects(idsOf(batch));
+      this.#events.suspects(idsOf(suspects));
       return;
     }
-    const rest = batch.slice(this.#cell[startedCell] ?? batch.length);
-    for (const record of rest) if (record.buffer !== null) this.#events.lost(record.id);
+    const started = this.#cell[startedCell] ?? batch.length;
+    if (started === 0 && batch.length > 0) {
+      // Nothing of the author's runs before the first record unless it was put into the bridge's way.
+      this.#batch = batch;
+      this.#die("broken");
+      return;
+    }
+    const rest = batch.slice(started);
+    for (const record of rest) if (record.buffer !== null) this.#events.lost(record.owner);
     this.#pending = [...rest.filter((record) => record.buffer === null), ...this.#pending];
     this.#events.culprit(this.#cell[runningCell] ?? 0);
   }
@@ -304,6 +368,11 @@ export class SliceRunner {
   }
 }
 
+function threadCpuUs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return user + system;
+}
+
 function idsOf(batch: readonly PendingRecord[]): number[] {
-  return batch.map((record) => record.id).filter((id) => id !== 0);
+  return batch.map((record) => record.owner).filter((owner) => owner !== 0);
 }

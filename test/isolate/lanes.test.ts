@@ -8,6 +8,7 @@ import { EARN_SLICES } from "../../runtime/isolate/lane.ts";
 import { CALLS } from "../../sdk/bridge.ts";
 import {
   earnInline,
+  isInline,
   openWorkshop,
   type Opened,
   type StartKind,
@@ -214,22 +215,25 @@ const STARTS = ["full", "platform", "bare", "module"] as const satisfies StartKi
 const PLACES = STARTS.flatMap((start) => [`${start} own`, `${start} untrusted`]);
 
 describe.each(PLACES)("a %s instance", (place) => {
-  test.each(CASES)("answers %j", async (input, expected) => {
-    const opened = instances.get(place);
-    if (opened === undefined) throw new Error(place);
-    const sent = opened.send({ ...input, requestId: "same" });
-    const { outcome = "ok", status = 200, state = "done", logs = [], replied, text } = expected;
-    expect(await sent.ended()).toBe(outcome);
-    const { exchange } = sent;
-    expect(exchange).toMatchObject({ status, state });
-    // A stack follows the first line; what background work logs comes after the reply.
-    const first = sent.logs.filter((line) => !line.includes("waitUntil"));
-    expect(first.map((line) => line.split("\n")[0])).toEqual(logs);
-    if (replied !== undefined) expect(exchange.replied).toBe(replied);
-    if (text !== undefined) expect(exchange.text).toBe(text);
-    if (expected.bytes !== undefined) expect([...exchange.body]).toEqual([...expected.bytes]);
-    expect(sent.decisions).toBeLessThanOrEqual(state === "gone" ? 2 : 1);
-  });
+  test.each(CASES.map(([input, expected], n) => ({ n, input, expected, url: input.url })))(
+    "answers $url ($n)",
+    async ({ input, expected }) => {
+      const opened = instances.get(place);
+      if (opened === undefined) throw new Error(place);
+      const sent = opened.send({ ...input, requestId: "same" });
+      const { outcome = "ok", status = 200, state = "done", logs = [], replied, text } = expected;
+      expect(await sent.ended()).toBe(outcome);
+      const { exchange } = sent;
+      expect(exchange).toMatchObject({ status, state });
+      // A stack follows the first line; what background work logs comes after the reply.
+      const first = sent.logs.filter((line) => !line.includes("waitUntil"));
+      expect(first.map((line) => line.split("\n")[0])).toEqual(logs);
+      if (replied !== undefined) expect(exchange.replied).toBe(replied);
+      if (text !== undefined) expect(exchange.text).toBe(text);
+      if (expected.bytes !== undefined) expect([...exchange.body]).toEqual([...expected.bytes]);
+      expect(sent.decisions).toBeLessThanOrEqual(state === "gone" ? 2 : 1);
+    },
+  );
 
   test("runs where its trust allows", async () => {
     const opened = instances.get(place);

@@ -1,0 +1,140 @@
+import { describe, expect, test } from "vitest";
+import {
+  BATCH_MAX,
+  EARN_SLICES,
+  INLINE_RECORD_US_MAX,
+  INLINE_SLICE_US_MAX,
+  LONG_SLICE_COST,
+  PENALTY_MS_FIRST,
+  PENALTY_MS_MAX,
+  PROBATION_SLICES,
+  createLaneJudge,
+  type LaneJudge,
+} from "./lane.ts";
+
+const LONG_US: number = INLINE_RECORD_US_MAX + 1;
+
+function pool(judge: LaneJudge, now: number, wallUs: number, records = 1): void {
+  judge.ended(now, { lane: "pool", wallUs, cpuUs: null, records });
+}
+
+function inline(judge: LaneJudge, now: number, wallUs: number, cpuUs: number | null = null): void {
+  judge.ended(now, { lane: "inline", wallUs, cpuUs, records: 1 });
+}
+
+function earn(judge: LaneJudge, now: number, slices: number = EARN_SLICES): void {
+  for (let i = 0; i < slices; i++) pool(judge, now, 10);
+}
+
+function earned(now = 0): LaneJudge {
+  const judge = createLaneJudge("own");
+  earn(judge, now);
+  expect(judge.lane(now)).toBe("inline");
+  return judge;
+}
+
+describe("a lane judge", () => {
+  test("gives the inline lane to own code after exactly the run of short slices", () => {
+    const judge = createLaneJudge("own");
+    earn(judge, 0, EARN_SLICES - 1);
+    expect(judge.lane(0)).toBe("pool");
+    earn(judge, 0, 1);
+    expect(judge.lane(0)).toBe("inline");
+  });
+
+  test("never gives it to untrusted code", () => {
+    const judge = createLaneJudge("untrusted");
+    earn(judge, 0, 100 * EARN_SLICES);
+    expect(judge.lane(0)).toBe("pool");
+  });
+
+  test("counts a pool slice by what each of its records took, the limit included", () => {
+    const judge = createLaneJudge("own");
+    earn(judge, 0, EARN_SLICES - 1);
+    pool(judge, 0, 4 * INLINE_RECORD_US_MAX, 4);
+    expect(judge.lane(0)).toBe("inline");
+    pool(judge, 0, 4 * LONG_US, 4);
+    expect(judge.lane(0)).toBe("pool");
+  });
+
+  test("takes a part of what was earned for a long pool slice", () => {
+    const judge = createLaneJudge("own");
+    earn(judge, 0, EARN_SLICES - 1);
+    pool(judge, 0, LONG_US);
+    earn(judge, 0, LONG_SLICE_COST);
+    expect(judge.lane(0)).toBe("pool");
+    earn(judge, 0, 1);
+    expect(judge.lane(0)).toBe("inline");
+  });
+
+  test("wants CPU time after a long inline slice, for a while", () => {
+    const judge = earned();
+    inline(judge, 0, INLINE_RECORD_US_MAX);
+    expect(judge.wantsCpuTime()).toBe(false);
+    inline(judge, 0, LONG_US);
+    expect(judge.lane(0)).toBe("inline");
+    for (let i = 0; i < PROBATION_SLICES; i++) {
+      expect(judge.wantsCpuTime()).toBe(true);
+      inline(judge, 0, 1, 1);
+    }
+    expect(judge.wantsCpuTime()).toBe(false);
+  });
+
+  test("forgives a slice that was long by the wall clock alone, not one long by both", () => {
+    const judge = earned();
+    inline(judge, 0, LONG_US);
+    inline(judge, 0, INLINE_SLICE_US_MAX, INLINE_RECORD_US_MAX);
+    expect(judge.lane(0)).toBe("inline");
+    inline(judge, 0, LONG_US, LONG_US);
+    expect(judge.lane(0)).toBe("pool");
+  });
+
+  test("takes the lane away at once for a very long slice", () => {
+    const judge = earned();
+    inline(judge, 0, INLINE_SLICE_US_MAX);
+    expect(judge.lane(0)).toBe("inline");
+    inline(judge, 0, INLINE_SLICE_US_MAX + 1);
+    expect(judge.lane(0)).toBe("pool");
+  });
+
+  test("bars it after a loss, for twice as long each time up to the most", () => {
+    const judge = earned();
+    let now = 0;
+    const penalties: number[] = [];
+    for (let ms = PENALTY_MS_FIRST; ms < PENALTY_MS_MAX; ms *= 2) penalties.push(ms);
+    for (const penalty of [...penalties, PENALTY_MS_MAX, PENALTY_MS_MAX]) {
+      inline(judge, now, INLINE_SLICE_US_MAX + 1);
+      earn(judge, now + penalty - 1);
+      expect(judge.lane(now + penalty - 1)).toBe("pool");
+      now += penalty;
+      earn(judge, now);
+      expect(judge.lane(now)).toBe("inline");
+    }
+  });
+
+  test("takes it away for a cut, also where it was not earned yet", () => {
+    const judge = createLaneJudge("own");
+    judge.cut(0);
+    earn(judge, PENALTY_MS_FIRST - 1);
+    expect(judge.lane(PENALTY_MS_FIRST - 1)).toBe("pool");
+    earn(judge, PENALTY_MS_FIRST);
+    expect(judge.lane(PENALTY_MS_FIRST)).toBe("inline");
+  });
+
+  test("lets batches grow with short records and shrink to one with long ones", () => {
+    const judge = createLaneJudge("own");
+    for (let i = 0; i < 200; i++) pool(judge, 0, 1);
+    expect(judge.batchMax("inline")).toBe(BATCH_MAX);
+    expect(judge.batchMax("pool")).toBe(BATCH_MAX);
+    for (let i = 0; i < 200; i++) pool(judge, 0, 100_000);
+    expect(judge.batchMax("inline")).toBe(1);
+    expect(judge.batchMax("pool")).toBe(1);
+  });
+
+  test("counts a slice without records as one, and one that took no time at all", () => {
+    const judge = createLaneJudge("own");
+    for (let i = 0; i < 200; i++) pool(judge, 0, 0, 0);
+    expect(judge.lane(0)).toBe("inline");
+    expect(judge.batchMax("inline")).toBe(BATCH_MAX);
+  });
+});

@@ -1,0 +1,188 @@
+// What a generation and its isolate do around requests: heap figures, drains, lost clients, full queues.
+
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { OPEN_MAX } from "../../runtime/isolate/instance.ts";
+import { openWorkshop, type Workshop } from "./instances.ts";
+
+const SOURCE = `
+const handlers = {
+  ok: () => new Response("ok"),
+  spin: () => { for (;;); },
+  never: () => new Promise(() => {}),
+  waits: async (request) => { await request.text(); return new Response("waited"); },
+  endless: () => new Response(new ReadableStream({ pull(c) { c.enqueue(new Uint8Array(50_000)); } })),
+  lateStream: async (request) => {
+    await request.text();
+    return new Response(new ReadableStream({ pull(c) { c.enqueue(new Uint8Array(50_000)); } }));
+  },
+  timers: async (request) => {
+    const n = Number(new URL(request.url).searchParams.get("n"));
+    let fired = 0;
+    await new Promise((resolve) => { for (let i = 0; i < n; i++) setTimeout(() => { if (++fired === n) resolve(); }, 1); });
+    return new Response(String(fired));
+  },
+  logs: () => { for (let i = 0; i < 20_000; i++) console.log("x".repeat(100)); return new Response("logged"); },
+  headers: () => { return new Response("h", { headers: { "x-big": "v".repeat(20_000_000) } }); },
+  expose: () => new Response("e", { headers: { "access-control-expose-headers": "x-request-id", "x-z": "1" } }),
+};
+export default { fetch: (request) => handlers[new URL(request.url).pathname.slice(1)](request) };
+`;
+
+let workshop: Workshop;
+beforeAll(async () => {
+  workshop = await openWorkshop();
+});
+afterAll(() => workshop.close());
+
+describe("an instance", () => {
+  test("tells its heap without waiting for what runs in it", async () => {
+    const opened = workshop.open({ source: SOURCE, limits: { cpuMs: 1_000 } });
+    await opened.text("/ok");
+    const sent = opened.send("/spin");
+    await new Promise((resolve) => setImmediate(resolve));
+    const started = performance.now();
+    for (let i = 0; i < 10; i++) opened.generation.heapBytes();
+    expect(performance.now() - started).toBeLessThan(500);
+    expect(await sent.ended()).toBe("CPU_LIMIT");
+    await opened.text("/ok");
+    expect(opened.generation.heapBytes()).toBeGreaterThan(100_000);
+  });
+
+  test("takes so many requests at once and refuses the next", async () => {
+    const opened = workshop.open({ source: SOURCE });
+    await opened.text("/ok");
+    const sent = Array.from({ length: OPEN_MAX }, () =>
+      opened.send({ url: "/waits", streamed: true }),
+    );
+    expect(opened.generation.inFlight).toBe(OPEN_MAX);
+    expect(await opened.outcome("/ok")).toBe("OVERLOADED");
+    sent[0]?.exchange.upload(null);
+    await sent[0]?.text();
+    expect(await opened.outcome("/ok")).toBe("ok");
+    for (const one of sent) one.exchange.upload(null);
+    for (const one of sent) expect(await one.ended()).toBe("ok");
+    expect(opened.generation.inFlight).toBe(0);
+  });
+
+  test("ends a request that does not answer when its time is over, and no other", async () => {
+    const opened = workshop.open({ source: SOURCE, limits: { wallMs: 300 } });
+    const sent = opened.send("/never");
+    expect(await opened.outcome("/ok")).toBe("ok");
+    expect(await sent.ended()).toBe("HANDLER_TIMEOUT");
+    expect(opened.generation.inFlight).toBe(0);
+  });
+
+  test.each([999, 1_001, 10_000])("fires %i timers", async (n) => {
+    const opened = workshop.open({ source: SOURCE, limits: { cpuMs: 5_000 } });
+    expect(await opened.text(`/timers?n=${n}`)).toBe(String(n));
+    expect(opened.deaths).toEqual([]);
+  });
+
+  test("refuses one timer more than the most to the handler alone", async () => {
+    const opened = workshop.open({ source: SOURCE, limits: { cpuMs: 5_000 } });
+    expect(await opened.outcome("/timers?n=10001")).toBe("HANDLER_EXCEPTION");
+    expect(await opened.outcome("/ok")).toBe("ok");
+    expect(opened.deaths).toEqual([]);
+  });
+
+  test("drops log lines beyond what one request may write", async () => {
+    const opened = workshop.open({ source: SOURCE, limits: { cpuMs: 5_000 } });
+    const sent = opened.send("/logs");
+    expect(await sent.text()).toBe("logged");
+    expect(sent.logs.join("").length).toBeLessThan(160 * 1024);
+    expect(sent.logs.at(-1)).toBe("warn Further log lines of this request were dropped.");
+  });
+
+  test("answers or refuses a reply with enormous headers, and goes on", async () => {
+    const opened = workshop.open({ source: SOURCE, limits: { cpuMs: 5_000 } });
+    expect(await opened.outcome("/headers")).toBe("HANDLER_BAD_RESPONSE");
+    expect(await opened.outcome("/ok")).toBe("ok");
+    expect(opened.deaths).toEqual([]);
+  });
+
+  test("keeps a header whose value is the name of one that the host sets", async () => {
+    const opened = workshop.open({ source: SOURCE });
+    const sent = opened.send("/expose");
+    await sent.text();
+    expect(sent.exchange.replied).toContain(
+      "access-control-expose-headers\nx-request-id\nx-z\n1\n",
+    );
+  });
+
+  test("streams no further than the socket takes", async () => {
+    const opened = workshop.open({ source: SOURCE, trust: "own" });
+    const sent = opened.send("/endless");
+    sent.exchange.socketBytes = 100_000;
+    await opened.text("/ok");
+    for (let i = 0; i < 50; i++) await opened.text("/ok");
+    const bytes = sent.exchange.bytesOut;
+    expect(bytes).toBeLessThan(512 * 1024);
+    for (let i = 0; i < 50; i++) await opened.text("/ok");
+    expect(sent.exchange.bytesOut).toBe(bytes);
+    sent.exchange.drain(100_000);
+    for (let i = 0; i < 50; i++) await opened.text("/ok");
+    expect(sent.exchange.bytesOut).toBeGreaterThan(bytes);
+    sent.exchange.disconnect();
+    expect(opened.generation.inFlight).toBe(0);
+  });
+
+  test("lets go of a stream that a handler begins after its client went away", async () => {
+    const opened = workshop.open({ source: SOURCE });
+    await opened.text("/ok");
+    const sent = opened.send({ url: "/lateStream", streamed: true });
+    await opened.text("/ok");
+    sent.exchange.upload(null);
+    sent.exchange.disconnect();
+    for (let i = 0; i < 10; i++) await opened.text("/ok");
+    expect(opened.generation.inFlight).toBe(0);
+  });
+});
+
+describe("a generation", () => {
+  test("that drains finishes what is open, then lets go of its isolate", async () => {
+    const opened = workshop.open({ source: SOURCE });
+    const sent = opened.send({ url: "/waits", streamed: true });
+    await opened.text("/ok");
+    opened.generation.drain();
+    sent.exchange.upload(null);
+    expect(await sent.text()).toBe("waited");
+    await opened.gone;
+  });
+
+  test("whose last request is cut while it drains is gone, and another goes on", async () => {
+    for (const trust of ["own", "untrusted"] as const) {
+      const opened = workshop.open({ source: SOURCE, trust });
+      await opened.text("/ok");
+      const sent = opened.send("/spin");
+      opened.generation.drain();
+      expect(await sent.ended()).toBe("CPU_LIMIT");
+      await opened.gone;
+    }
+  });
+
+  test("whose drain takes too long ends what is open", async () => {
+    const opened = workshop.open({ source: SOURCE, drainTimeoutMs: 50 });
+    const sent = opened.send("/never");
+    await opened.text("/ok");
+    opened.generation.drain();
+    expect(await sent.ended()).toBe("SHUTTING_DOWN");
+    await opened.gone;
+  });
+
+  test("that is gone refuses requests instead of loading again", async () => {
+    const opened = workshop.open({ source: SOURCE });
+    await opened.text("/ok");
+    opened.generation.drain();
+    await opened.gone;
+    expect(await opened.outcome("/ok")).toBe("SHUTTING_DOWN");
+    expect(opened.loads()).toBe(1);
+  });
+
+  test("that is abandoned ends what is open", async () => {
+    const opened = workshop.open({ source: SOURCE });
+    const sent = opened.send("/never");
+    await opened.text("/ok");
+    opened.generation.abandon();
+    expect(await sent.ended()).toBe("SHUTTING_DOWN");
+  });
+});
