@@ -1,9 +1,11 @@
 // The route table with 200 endpoints, each at /NAME and /NAME/*, some with hosts, parameters and expressions.
 // The floor is one lookup in a Map by path, which is what a table without any features would cost.
 
-import { Bench } from "tinybench";
 import { compileRoutes } from "../../runtime/gateway/route/table.ts";
 import type { RouteInput } from "../../runtime/gateway/route/contract.ts";
+import { runTasks } from "./harness.ts";
+
+const ITEM = "/api/endpoint-77/123/items";
 
 function routesOf(count: number): readonly RouteInput[] {
   const routes: RouteInput[] = [];
@@ -22,18 +24,16 @@ function routesOf(count: number): readonly RouteInput[] {
 
 const table = compileRoutes(routesOf(200));
 const floor = new Map(routesOf(200).map((route) => [route.path, route]));
-const bench = new Bench({ time: 300, warmupTime: 100 });
-bench
-  .add("floor: Map.get", () => floor.get("/endpoint-77"))
-  .add("literal, any host", () => table.match("GET", "example.com", "/endpoint-77"))
-  .add("literal, exact host", () => table.match("GET", "h40.example.com", "/v1/things"))
-  .add("wildcard", () => table.match("GET", "example.com", "/endpoint-77/a/b"))
-  .add("regex and parameter", () => table.match("GET", "h", "/api/endpoint-77/123/items/x"))
-  .add("encoded parameter", () => table.match("GET", "h", "/api/endpoint-77/123/items/x%20y"))
-  .add("405", () => table.match("POST", "h", "/api/endpoint-77/123/items/x"))
-  .add("404", () => table.match("GET", "example.com", "/nothing/here"));
-await bench.run();
-console.table(bench.table());
+await runTasks("Route match, 200 endpoints", [
+  { name: "floor: Map.get", run: () => floor.get("/endpoint-77") },
+  { name: "literal, any host", run: () => table.match("GET", "example.com", "/endpoint-77") },
+  { name: "literal, exact host", run: () => table.match("GET", "h40.example.com", "/v1/things") },
+  { name: "wildcard", run: () => table.match("GET", "example.com", "/endpoint-77/a/b") },
+  { name: "regex and parameter", run: () => table.match("GET", "h", `${ITEM}/x`) },
+  { name: "encoded parameter", run: () => table.match("GET", "h", `${ITEM}/x%20y`) },
+  { name: "405", run: () => table.match("POST", "h", `${ITEM}/x`) },
+  { name: "404", run: () => table.match("GET", "example.com", "/nothing/here") },
+]);
 const compile = performance.now();
 compileRoutes(routesOf(200));
 console.log(`compile 200 endpoints: ${(performance.now() - compile).toFixed(2)} ms`);

@@ -1,0 +1,56 @@
+// What this project has promised to be, checked against the numbers of this run.
+
+import type { ColdResult } from "./load/cold.ts";
+import type { PublishResultRow } from "./load/publishes.ts";
+import type { Result, ScenarioResult } from "./load/rounds.ts";
+
+export interface Goal {
+  readonly goal: string;
+  readonly found: string;
+  /** null: not measured in this run. */
+  readonly met: boolean | null;
+}
+
+export interface Findings {
+  readonly load: readonly ScenarioResult[];
+  readonly cold: ColdResult | null;
+  readonly publish: readonly PublishResultRow[];
+}
+
+const INLINE = "islet inline";
+const POOL = "islet pool";
+const BARE = "bare uws";
+
+export function judge(findings: Findings): Goal[] {
+  const at = (connections: number, contender: string): Result | undefined =>
+    findings.load
+      .find((found) => found.scenario === "hello" && found.connections === connections)
+      ?.results.find((result) => result.contender === contender && result.error === undefined);
+  const ratio = (goal: string, [a, b]: readonly [string, string], least: number): Goal => {
+    const upper = at(32, a)?.perSecond.median;
+    const lower = at(32, b)?.perSecond.median;
+    const text = `hello, 32 connections: ${goal}`;
+    if (upper === undefined || lower === undefined) return { goal: text, found: "–", met: null };
+    return { goal: text, found: `${(upper / lower).toFixed(2)} ×`, met: upper / lower >= least };
+  };
+  const below = (goal: string, value: number | undefined, unit: string, most: number): Goal =>
+    value === undefined || !Number.isFinite(value)
+      ? { goal, found: "–", met: null }
+      : { goal, found: `${value.toFixed(unit === "ms" ? 1 : 0)} ${unit}`, met: value <= most };
+
+  const inline1 = at(1, INLINE)?.p50Us.median;
+  const bare1 = at(1, BARE)?.p50Us.median;
+  const over = inline1 === undefined || bare1 === undefined ? undefined : inline1 - bare1;
+  const hono = findings.cold?.answers.find(({ app }) => app === "hono");
+  const cli = findings.publish.find(({ by }) => by === "command line");
+  return [
+    ratio("inline ≥ 0.6 × bare uWS", [INLINE, BARE], 0.6),
+    ratio("inline ≥ 3.5 × workerd", [INLINE, "workerd"], 3.5),
+    ratio("inline > Node's http", [INLINE, "node http"], 1),
+    ratio("pool ≥ 0.5 × bare uWS", [POOL, BARE], 0.5),
+    below("hello, 1 connection: inline p50 ≤ 25 µs over bare uWS", over, "µs", 25),
+    below("Hono app: publish to live ≤ 400 ms", cli?.totalMs.median, "ms", 400),
+    below("Hono app: first answer of a fresh isolate ≤ 10 ms p50", hono?.firstMs.p50, "ms", 10),
+    below("restart with all endpoints: ready ≤ 1000 ms", findings.cold?.restartMs, "ms", 1_000),
+  ];
+}
