@@ -34,6 +34,13 @@ const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { flags: "--token <token>", summary: "admin token of the node", env: "EDGE_ADMIN_TOKEN" },
 ];
 
+const FIRST_STEPS = `
+First steps:
+  edge serve               in one terminal
+  edge publish hello.ts    in another
+  edge publish --help      every command has examples
+`;
+
 /** Runs one command line. Resolves to the exit code; never rejects. */
 export async function main(options: MainOptions): Promise<number> {
   const json = options.argv.includes("--json");
@@ -59,6 +66,7 @@ function createParser(options: MainOptions, output: Output): Parser {
     .description("Runs fetch handlers on your own machines.")
     .version(readVersion(), "-V, --version")
     .helpCommand("help [command]", "show the help of a command")
+    .addHelpText("after", FIRST_STEPS)
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       writeOut: (text) => options.stdout.write(text),
