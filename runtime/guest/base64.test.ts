@@ -11,7 +11,7 @@ function attempt(run: () => string): string {
 }
 
 test("btoa and atob agree with Node's on any text", () => {
-  const near = fc.string({ unit: fc.constantFrom(..."AZaz09+/=-_ \n\u00ff\u0100") });
+  const near = fc.string({ unit: fc.constantFrom(..."AZaz09+/=-_ \n\u00ff\u0100".split("")) });
   fc.assert(
     fc.property(fc.oneof(near, fc.string({ unit: "binary" })), (text) => {
       expect(attempt(() => btoa(text))).toBe(attempt(() => globalThis.btoa(text)));

@@ -5,7 +5,7 @@ import { EventTarget } from "./event-target.ts";
 import { exposeInterface } from "./interface.ts";
 import { readMonotonic, readNow, readOrigin } from "./time.ts";
 
-export { monotonicMs, nowMs, thawClock, topLevelTimeReads } from "./time.ts";
+export { thawClock, topLevelTimeReads } from "./time.ts";
 
 const NativeDate = Date;
 const apply = Reflect.apply;

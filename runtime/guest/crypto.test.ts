@@ -21,7 +21,8 @@ const port: Port = {
         args,
         bytes: bytes.buffer as ArrayBuffer,
         okBytes: resolve,
-        fail: (code: string, message: string) => reject({ code, message }),
+        fail: (code: string, message: string) =>
+          reject(Object.assign(new Error(message), { code })),
       };
       service.call(name, call as unknown as Call);
     }),

@@ -4,16 +4,9 @@
 
 import { bytesOf, bytesOfShared, typedArrayName } from "./buffer-source.ts";
 import { exposeInterface } from "./interface.ts";
-import {
-  decodeRun,
-  type DecodeOptions,
-  decodeUtf8,
-  encodeUtf8,
-  encodeUtf8Into,
-  incompleteTail,
-} from "./utf8.ts";
+import { decodeRun, decodeUtf8, encodeUtf8, encodeUtf8Into, incompleteTail } from "./utf8.ts";
 
-export { type DecodeOptions, decodeUtf8, encodeUtf8 };
+export { decodeUtf8, encodeUtf8 };
 
 const apply = Reflect.apply;
 const fromCharCode = String.fromCharCode;

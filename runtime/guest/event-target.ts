@@ -6,7 +6,7 @@ import {
   beginDispatch,
   endDispatch,
   ErrorEvent,
-  Event,
+  type Event,
   isDispatching,
   isEvent,
   isStopped,

@@ -8,18 +8,5 @@ export {
   isAbortSignal,
   onSignalAbort,
 } from "./abort.ts";
-export {
-  CustomEvent,
-  ErrorEvent,
-  type ErrorEventInit,
-  Event,
-  type EventInit,
-  PromiseRejectionEvent,
-} from "./event.ts";
-export {
-  defineHandlerAttribute,
-  dispatchTrusted,
-  EventTarget,
-  globalTarget,
-  hasListeners,
-} from "./event-target.ts";
+export { CustomEvent, ErrorEvent, Event, PromiseRejectionEvent } from "./event.ts";
+export { EventTarget, globalTarget } from "./event-target.ts";

@@ -163,7 +163,8 @@ function succeeds(each: Callable, value: object): boolean {
     return error === found;
   }
 }
-const found: unique symbol = Symbol("found");
+/** Ends a walk early. */
+const found: Error = new Error("found");
 
 function attempt(method: Callable, value: unknown): unknown {
   try {
@@ -202,7 +203,8 @@ function formatError(value: object, walk: Walk): string {
   else {
     const message = read(error, "message");
     const name = read(error, "name");
-    text = `${typeof name === "string" ? name : "Error"}${typeof message === "string" && message !== "" ? `: ${message}` : ""}`;
+    text = typeof name === "string" ? name : "Error";
+    if (typeof message === "string" && message !== "") text += `: ${message}`;
   }
   text = cut(text, STRING_CHARS_MAX);
   walk.room -= text.length;

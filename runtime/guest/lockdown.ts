@@ -1,8 +1,8 @@
-// Takes away what would let author code make code from strings, stop its thread, read the machine's clock, or run
-// outside a slice, where no limit applies. `lockdown` runs while the guest script is evaluated, before any author code; `thawLockdown`
-// repeats it in each isolate for what V8 adds to a context only after a snapshot was loaded (WebAssembly,
-// SharedArrayBuffer, Float16Array and others: a context from a snapshot ends up with exactly what a fresh one
-// has, so nothing needs to be restored).
+// Takes away what would let author code make code from strings, stop its thread, read the machine's clock, or
+// run outside a slice, where no limit applies. `lockdown` runs while the guest script is evaluated, before any
+// author code; `thawLockdown` does the rest in each isolate, for what V8 adds to a context only after a snapshot
+// was loaded (WebAssembly, SharedArrayBuffer, Float16Array and others: a context from a snapshot ends up with
+// exactly what a fresh one has, so nothing needs to be restored).
 //
 // What runs outside slices, found by experiment: V8 finishes WebAssembly.compile and instantiate, and resolves
 // Atomics.waitAsync, in tasks of its own; promise jobs of the author then run with no time-out, and a loop there

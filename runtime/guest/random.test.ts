@@ -55,7 +55,7 @@ test("bytes do not repeat across refills", () => {
 
 test("Math.random is spread evenly over [0, 1)", () => {
   seedRandom(new Uint8Array(32).fill(4));
-  const buckets = new Array<number>(100).fill(0);
+  const buckets = Array.from({ length: 100 }, () => 0);
   for (let i = 0; i < 100_000; i++) {
     const value = random();
     expect(value >= 0 && value < 1).toBe(true);

@@ -119,7 +119,7 @@ interface Walk {
 }
 
 function createWalk(moving: readonly ArrayBuffer[]): Walk {
-  return { seen: new NativeMap(), moving, views: [] };
+  return { seen: new NativeMap<object, object>(), moving, views: [] };
 }
 
 function seenCopy(walk: Walk, value: object): object | undefined {

@@ -22,11 +22,6 @@ export function monotonicMs(): number {
   return port === null ? 0 : port.monotonic();
 }
 
-/** Whole milliseconds since the epoch, for the platform itself: 0 before thaw, never counted. */
-export function nowMs(): number {
-  return port === null ? 0 : Math.floor(port.now());
-}
-
 /** For authors: counted before thaw. */
 export function readNow(): number {
   if (port !== null) return port.now();

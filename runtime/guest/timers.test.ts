@@ -53,7 +53,12 @@ test("a timeout runs once with its arguments, an interval until it is cleared", 
   expect(asked).toEqual([
     `set ${once} 5`,
     "1,2",
-    ...[`set ${often} 10`, "tick", `set ${often} 10`, "tick", `set ${often} 10`, `clear ${often}`],
+    `set ${often} 10`,
+    "tick",
+    `set ${often} 10`,
+    "tick",
+    `set ${often} 10`,
+    `clear ${often}`,
   ]);
 });
 

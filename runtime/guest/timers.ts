@@ -135,7 +135,8 @@ export function stopTimer(id: number): void {
 
 // `await` is the one way to the microtask queue that no patched Promise can observe.
 async function runLater(callback: () => unknown): Promise<void> {
-  await undefined;
+  const nothing: unknown = undefined;
+  await nothing;
   try {
     callback();
   } catch (error) {

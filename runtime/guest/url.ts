@@ -46,19 +46,11 @@ function resolve(url: unknown, base: unknown): UrlRecord | null {
   return baseRecord === null ? null : parseUrl(text, baseRecord);
 }
 
-/** The record behind a URL object, for the platform; null for anything else. */
-export let recordOf: (value: unknown) => Readonly<UrlRecord> | null;
-
 export class URL {
   #record: UrlRecord;
   /** The serialised record; null after a change. */
   #href: string | null = null;
   #params: URLSearchParams | null = null;
-
-  static {
-    recordOf = (value) =>
-      typeof value === "object" && value !== null && #record in value ? value.#record : null;
-  }
 
   constructor(url: unknown, base?: unknown) {
     if (arguments.length === 0) throw new TypeError("URL requires an address");

@@ -40,9 +40,10 @@ const PROBES = `
   // Also what promises settle to; a rejection nobody handles would end the script.
   const settled = (value) => {
     collect(value);
-    if (value instanceof Promise) reflectApply(then, value, [collect, (error) => { collect(error); collect(error?.stack); }]);
+    if (value instanceof Promise) reflectApply(then, value, [collect, failed]);
   };
-  const attempt = (run) => { try { settled(run()); } catch (error) { collect(error); collect(error?.stack); } };
+  const failed = (error) => { collect(error); collect(error?.stack); };
+  const attempt = (run) => { try { settled(run()); } catch (error) { failed(error); } };
   const api = () => {
     for (const name of Object.getOwnPropertyNames(globalThis)) {
       if (name === "__leaks" || name === "eval") continue;
@@ -53,7 +54,8 @@ const PROBES = `
       attempt(() => new value()); attempt(() => new value("http://a.test/")); attempt(() => new value(1));
       for (const key of Reflect.ownKeys(value.prototype)) {
         attempt(() => value.prototype[key]);
-        const instance = (() => { try { const made = new value("x:y"); settled(made); return made; } catch { return undefined; } })();
+        let instance;
+        try { instance = new value("x:y"); settled(instance); } catch { continue; }
         if (instance === undefined || typeof instance !== "object") continue;
         attempt(() => instance[key]);
         if (typeof instance[key] === "function" && !/wait/.test(String(key))) attempt(() => instance[key]("x", "y"));
@@ -62,10 +64,15 @@ const PROBES = `
     attempt(() => structuredClone({ a: [new Map([[1, new Date(0)]])] }));
     attempt(() => setTimeout(() => {}, 1)); attempt(() => setInterval(() => {}, 1));
     attempt(() => console.log({ a: 1 }, "%s", 1)); attempt(() => console.table([{ a: 1 }]));
-    attempt(() => crypto.getRandomValues(new Uint8Array(8))); attempt(() => crypto.subtle.digest("SHA-1", new Uint8Array(1)));
+    attempt(() => crypto.getRandomValues(new Uint8Array(8)));
+    attempt(() => crypto.subtle.digest("SHA-1", new Uint8Array(1)));
     attempt(() => new URL("http://ä.test/?a=b").searchParams.append("c", "d"));
     attempt(() => Date()); attempt(() => new Date()); attempt(() => performance.now()); attempt(() => Math.random());
-    attempt(() => { const c = new AbortController(); AbortSignal.any([c.signal]).addEventListener("abort", () => {}); c.abort(); });
+    attempt(() => {
+      const c = new AbortController();
+      AbortSignal.any([c.signal]).addEventListener("abort", () => {});
+      c.abort();
+    });
     attempt(() => new EventTarget().addEventListener("x", () => {}));
     attempt(() => queueMicrotask(() => {})); attempt(() => atob("YQ==")); attempt(() => btoa("a"));
   };
@@ -105,8 +112,14 @@ const WALK = `
   const { apply: reflectApply, ownKeys, getOwnPropertyDescriptor: describe, getPrototypeOf } = Reflect;
   const seen = new Set(), has = seen.has.bind(seen), add = seen.add.bind(seen);
   const functionText = getPrototypeOf(() => {}).toString, includes = String.prototype.includes;
-  const isNative = (fn) => { try { return reflectApply(includes, reflectApply(functionText, fn, []), ["[native code]"]); } catch { return false; } };
-  const label = (fn, key) => { try { const d = describe(fn, key); return d !== undefined && "value" in d ? String(d.value) : ""; } catch { return ""; } };
+  const isNative = (fn) => {
+    try {
+      return reflectApply(includes, reflectApply(functionText, fn, []), ["[native code]"]);
+    } catch { return false; }
+  };
+  const label = (fn, key) => {
+    try { return String(describe(fn, key)?.value ?? ""); } catch { return ""; }
+  };
   const walk = (root, path, visit) => {
     const queue = [[root, path]];
     for (let i = 0; i < queue.length; i++) {
@@ -167,7 +180,10 @@ export function listLeaks(options: ReachOptions): string {
     let value = steps[0] === "globalThis" ? globalThis : extra[Number(steps[0].slice(9))];
     for (let i = 1; i < steps.length && value !== null && value !== undefined; i++) {
       const step = steps[i];
-      if (step === "__proto__" && !Object.hasOwn(value, "__proto__")) { value = getPrototypeOf(Object(value)); continue; }
+      if (step === "__proto__" && !Object.hasOwn(value, "__proto__")) {
+        value = getPrototypeOf(Object(value));
+        continue;
+      }
       const wanted = step.startsWith("Symbol(") ? ownKeys(value).find((key) => String(key) === step) : step;
       const d = wanted === undefined ? undefined : describe(Object(value), wanted);
       if (d === undefined) { value = undefined; break; }
@@ -175,13 +191,16 @@ export function listLeaks(options: ReachOptions): string {
       else if (steps[i + 1] === "<set>") { value = d.set; i++; }
       else value = d.value;
     }
-    if (typeof value === "function" && isNative(value) && label(value, "name") === name && label(value, "length") === length) accept(value);
+    const same = typeof value === "function" && label(value, "name") === name && label(value, "length") === length;
+    if (same && isNative(value)) accept(value);
   }
   const leaks = [];
   const visit = (fn, path) => {
     const name = label(fn, "name");
+    const key = path.slice(path.lastIndexOf(".") + 1);
     if (internal.indexOf(name) >= 0) leaks.push(path + " (internal " + name + ")");
-    else if (isNative(fn) && !isAccepted(fn) && bound.indexOf(name) < 0 && keysAllowed.indexOf(path.slice(path.lastIndexOf(".") + 1)) < 0) leaks.push(path + " (native " + name + ")");
+    else if (bound.indexOf(name) >= 0 || keysAllowed.indexOf(key) >= 0) return;
+    else if (isNative(fn) && !isAccepted(fn)) leaks.push(path + " (native " + name + ")");
   };
   walk(globalThis, "globalThis", visit);
   for (let i = 0; i < extra.length; i++) walk(extra[i], "intrinsic" + i, visit);

@@ -76,7 +76,8 @@ describe.each([
   test("functions stay instances of Function", async () => {
     const isolate = await openThawed(snapshot);
     const script = `[() => {}, async () => {}, function* () {}, URL, fetch]
-      .every((fn) => fn instanceof Function && Object.getPrototypeOf(Object.getPrototypeOf(async () => {})) === Function.prototype)`;
+      .every((fn) => fn instanceof Function) &&
+      Object.getPrototypeOf(Object.getPrototypeOf(async () => {})) === Function.prototype`;
     expect(await isolate.evaluate(script)).toBe(true);
     expect(
       await isolate.evaluate("Function.name + Function.length + typeof Function.prototype"),
@@ -107,7 +108,8 @@ describe.each([
       await isolate.evaluate(`globalThis.log = [];
       WebAssembly.compile(${bytes}).then((module) => log.push(module instanceof WebAssembly.Module));
       WebAssembly.instantiate(${bytes}).then((both) => log.push(Object.keys(both).join()));
-      WebAssembly.instantiate(new WebAssembly.Module(${bytes})).then((one) => log.push(one instanceof WebAssembly.Instance));
+      WebAssembly.instantiate(new WebAssembly.Module(${bytes}))
+        .then((one) => log.push(one instanceof WebAssembly.Instance));
       WebAssembly.compile(new Uint8Array(1)).catch((error) => log.push(error.name)); 0`),
     ).toBe(0);
     // Read by a later script: all promise jobs ran with the first.
