@@ -10,8 +10,8 @@ import type { Trust } from "../../sdk/records.ts";
 
 /** A record (one request, one reply to a call …) may cost this much inline: well under a millisecond. */
 export const INLINE_RECORD_US_MAX = 500;
-/** A slice this long loses the lane at once: the scheduler alone rarely takes a thread away for so long. */
-export const INLINE_SLICE_US_MAX = 20_000;
+/** A slice this long loses the lane at once: the scheduler alone does not take a thread away for so long. */
+export const INLINE_SLICE_US_MAX = 100_000;
 /** Short slices in a row that earn the inline lane: enough to have seen the compiled code, not only start-up. */
 export const EARN_SLICES = 20;
 /** What a long pool slice costs of what was earned: a handler that is slow every tenth time never gets there. */
