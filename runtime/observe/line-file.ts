@@ -22,10 +22,7 @@ const FLUSH_MS = 250;
 const FILE_MODE = 0o600;
 
 /** `encoding`: latin1 is quicker, for lines known to be ASCII. `target`: a path, or the number of a file that is open (standard error) and stays so. */
-export function openLineFile(
-  target: string | number,
-  encoding: "latin1" | "utf8",
-): LineFile {
+export function openLineFile(target: string | number, encoding: "latin1" | "utf8"): LineFile {
   let file = typeof target === "number" ? target : openSync(target, "a", FILE_MODE);
   let pending = "";
   let dropped = 0;

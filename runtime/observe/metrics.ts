@@ -61,7 +61,8 @@ export class RequestMetrics {
 
   #classes(endpoint: string, outcome: string): Classes {
     let outcomes = this.#requests.get(endpoint);
-    if (outcomes === undefined) this.#requests.set(endpoint, (outcomes = new Map()));
+    if (outcomes === undefined)
+      this.#requests.set(endpoint, (outcomes = new Map<string, Classes>()));
     let classes = outcomes.get(outcome);
     if (classes === undefined) outcomes.set(outcome, (classes = [0, 0, 0, 0, 0, 0]));
     return classes;

@@ -59,7 +59,7 @@ const TESTS = ["test/", "bench/"];
 export const BANS: readonly Ban[] = [
   {
     name: "console",
-    pattern: /(?<![\w."'`])console\./,
+    pattern: /(?<![\w."'`])console\.(?!ts")/,
     instead: "the log port",
     allowed: ["cli/", "runtime/guest/console.ts", ...TESTS],
   },
