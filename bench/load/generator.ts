@@ -7,6 +7,8 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
+/** Not of this package: whatever the system has. */
+const WRK = "wrk";
 const SCRIPT = join(import.meta.dirname, "wrk.lua");
 const SPREAD_SCRIPT = join(import.meta.dirname, "wrk-spread.lua");
 const AUTOCANNON = join(import.meta.dirname, "../peers/node_modules/autocannon/autocannon.js");
@@ -44,7 +46,7 @@ export function findGenerator(folder: string): Generator {
 
 function hasWrk(): boolean {
   try {
-    execFileSync("wrk", ["--version"], { stdio: "ignore" });
+    execFileSync(WRK, ["--version"], { stdio: "ignore" });
     return true;
   } catch (error) {
     // It prints its version and exits 1.
@@ -62,7 +64,7 @@ async function wrk(load: Load, folder: string): Promise<Measured> {
   }
   const script = load.endpoints === undefined ? SCRIPT : SPREAD_SCRIPT;
   const { stdout } = await run(
-    "wrk",
+    WRK,
     [
       "-t1",
       `-c${connections}`,

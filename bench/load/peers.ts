@@ -15,6 +15,7 @@ const MODULES = join(FOLDER, "node_modules");
 const SERVERS = join(FOLDER, "servers");
 const FLOOR = join(import.meta.dirname, "..", "floor", "bare-uws.ts");
 const INSTALL_MS_MAX = 300_000;
+const ERROR_LINES_SHOWN = 4;
 
 /** Installs what the lockfile of bench/peers names. Returns why not, "" when all is there. */
 export function installPeers(): string {
@@ -32,7 +33,9 @@ export function installPeers(): string {
     return "";
   } catch (error) {
     const { stderr } = error as { stderr?: Buffer };
-    return `npm ci failed in bench/peers: ${(stderr?.toString() ?? String(error)).trim().slice(-300)}`;
+    const lines = (stderr?.toString() ?? String(error)).split("\n").filter((line) => line !== "");
+    const errors = lines.filter((line) => /^npm error ./.test(line)).slice(0, ERROR_LINES_SHOWN);
+    return ["npm ci failed in bench/peers", ...(errors.length > 0 ? errors : lines)].join("\n  ");
   }
 }
 
