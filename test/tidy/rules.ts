@@ -119,18 +119,7 @@ export const WIDTH_EXCEPTIONS: Readonly<Record<string, string>> = {
 
 /** Codes that no test refers to yet, and why. */
 export const UNTESTED_CODES: Readonly<Record<string, string>> = {
-  NO_ROUTE: "Met only in a running node.",
-  METHOD_NOT_ALLOWED: "Met only in a running node.",
   REQUEST_TIMEOUT: "Met only in a running node.",
-  NOT_DEPLOYED: "Met only in a running node.",
-  STOPPED: "Met only in a running node.",
-  SHUTTING_DOWN: "Met only in a running node.",
-  HANDLER_EXCEPTION: "Met only in a running node.",
-  HANDLER_BAD_RESPONSE: "Met only in a running node.",
-  HANDLER_TIMEOUT: "Met only in a running node.",
   NO_RESPONSE: "Met only in a running node.",
-  CPU_LIMIT: "Met only in a running node.",
-  MEMORY_LIMIT: "Met only in a running node.",
-  ISOLATE_FAILED: "Met only in a running node.",
   STARTUP_CRASH: "Met only in a running node.",
 };
