@@ -185,15 +185,21 @@ function inspect(engine: Engine): Inspection {
   }
   return {
     handler: String(found.handler),
-    io: [
-      ...("fetch" in found && found.fetch ? ["fetch()"] : []),
-      ...("crypto" in found && found.crypto ? ["crypto.subtle"] : []),
-    ],
-    reads: [
-      ...("time" in found && found.time ? ["the time"] : []),
-      ...("random" in found && found.random ? ["random values"] : []),
-    ],
+    io: namesIn("io" in found ? found.io : [], IO_NAMES),
+    reads: namesIn("reads" in found ? found.reads : [], READ_NAMES),
   };
+}
+
+/** What the guest counts, for people. */
+const IO_NAMES: Readonly<Record<string, string>> = { fetch: "fetch()", crypto: "crypto.subtle" };
+const READ_NAMES: Readonly<Record<string, string>> = {
+  time: "the time",
+  randomness: "random values",
+};
+
+function namesIn(list: unknown, names: Readonly<Record<string, string>>): string[] {
+  if (!Array.isArray(list)) throw new EdgeError("INTERNAL", "The guest's list is not a list.");
+  return list.map((name) => names[String(name)] ?? String(name));
 }
 
 function verdictOf(error: unknown): JailVerdict {

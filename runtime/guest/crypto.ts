@@ -35,11 +35,19 @@ const INTEGER_ARRAYS: readonly string[] = [
 
 let port: Port | null = null;
 
+let earlyCalls = 0;
+
 export function thawCrypto(thawed: Port): void {
   port = thawed;
 }
 
+/** Calls before the isolate was booted, which a module may not make. */
+export function topLevelCryptoCount(): number {
+  return earlyCalls;
+}
+
 async function hostCall(name: string, args: string, bytes: Uint8Array): Promise<ArrayBuffer> {
+  if (port === null) earlyCalls++;
   if (port === null) fail("InvalidStateError", "Cryptography works in handlers, not at top level");
   try {
     return await port.bytesCall(name, args, bytes);

@@ -8,7 +8,7 @@ import { atob, btoa } from "./base64.ts";
 import { Blob, copyBlob, File } from "./blob.ts";
 import { GuestDate, Performance, performance, thawClock, topLevelTimeReads } from "./clock.ts";
 import { console, thawConsole } from "./console.ts";
-import { Crypto, crypto, SubtleCrypto, thawCrypto } from "./crypto.ts";
+import { Crypto, crypto, SubtleCrypto, thawCrypto, topLevelCryptoCount } from "./crypto.ts";
 import { CryptoKey } from "./crypto-key.ts";
 import { describeError } from "./describe-error.ts";
 import { DOMException } from "./dom-exception.ts";
@@ -123,7 +123,9 @@ export function topLevelReads(): { io: string[]; reads: string[] } {
   const reads: string[] = [];
   if (topLevelTimeReads() > 0) reads[0] = "time";
   if (topLevelRandomReads() > 0) reads[reads.length] = "randomness";
-  return { io: topLevelFetchCount() > 0 ? ["fetch"] : [], reads };
+  const io: string[] = topLevelFetchCount() > 0 ? ["fetch"] : [];
+  if (topLevelCryptoCount() > 0) io[io.length] = "crypto";
+  return { io, reads };
 }
 
 export function createPlatform(): Platform {

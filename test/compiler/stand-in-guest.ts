@@ -29,8 +29,9 @@ export function register(factory: () => unknown): void {
 export function inspect(): string {
   const handler: unknown =
     typeof result === "object" && result !== null ? Reflect.get(result, "default") : undefined;
-  const reads = { time: timeReads, random: randomReads, fetch: fetches };
-  return JSON.stringify({ handler: kindOf(handler), ...reads });
+  const reads = [...(timeReads > 0 ? ["time"] : []), ...(randomReads > 0 ? ["randomness"] : [])];
+  const io = fetches > 0 ? ["fetch"] : [];
+  return JSON.stringify({ handler: kindOf(handler), io, reads });
 }
 
 export function boot(): () => void {
