@@ -73,7 +73,8 @@ export function newCells(): SharedArrayBuffer {
 /** Detaches what the guest sent along; at most once per value. null when it is not what the bridge sends. */
 export function takeBytes(value: unknown): ArrayBuffer | null {
   if (!(value instanceof ivm.ExternalCopy)) return null;
-  const bytes: unknown = value.copy({ transferIn: true, release: true });
+  // Copied and released on the spot: memory of the guest's allocator must not outlive its isolate (heap corruption).
+  const bytes: unknown = value.copy({ release: true });
   return bytes instanceof ArrayBuffer ? bytes : null;
 }
 

@@ -1,0 +1,49 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { accessLine } from "./access-log.ts";
+
+const RECORD = {
+  requestId: "0123abc",
+  method: "GET",
+  host: "a.test",
+  path: "/",
+  status: 200,
+  outcome: "ok",
+  endpoint: "hello",
+  us: 1234,
+  bytes: 5,
+};
+
+describe("an access line", () => {
+  test("is what JSON.stringify would say, whatever host and path contain", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), fc.string({ unit: "binary" }), (host, path) => {
+        const line = accessLine({ ...RECORD, host, path }, "2026-01-02T03:04:05.678Z");
+        const { requestId, method, status, outcome, endpoint, us, bytes } = RECORD;
+        const time = "2026-01-02T03:04:05.678Z";
+        const twin = {
+          time,
+          id: requestId,
+          method,
+          host,
+          path,
+          status,
+          outcome,
+          endpoint,
+          us,
+          bytes,
+        };
+        expect(JSON.parse(line)).toEqual(twin);
+        expect(Object.keys(JSON.parse(line) as object)).toEqual(Object.keys(twin));
+      }),
+    );
+  });
+
+  test("is one line of printable ASCII", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (path) => {
+        expect(accessLine({ ...RECORD, path }, "t")).toMatch(/^[\x20-\x7e]+\n$/);
+      }),
+    );
+  });
+});
