@@ -53,7 +53,7 @@ const FLAGS: readonly OptionSpec[] = [
   },
   {
     flags: "--user <name>",
-    summary: "system user to become once the ports are open; has no effect yet",
+    summary: "system user to become once the ports are open; not in this release yet",
   },
   { flags: "--no-demo", summary: "no demo endpoint at /hello" },
   { flags: "--dev", summary: "show browsers why a handler failed; never on a public node" },
@@ -97,6 +97,7 @@ export function readServeOptions(values: Values, cwd: string): ServeOptions {
     const text = values.text(name);
     return text === undefined ? undefined : resolve(cwd, text);
   };
+  refuseWhatIsMissing(values);
   const config = path("config");
   const user = values.text("user");
   const readyFile = path("ready-file");
@@ -138,4 +139,12 @@ function readDrainTimeout(text: string | undefined): number {
   const timeoutMs = parseDuration(text);
   if (timeoutMs !== null) return timeoutMs;
   throw new EdgeError("USAGE", `--drain-timeout is a duration such as 30s, not "${text}"`);
+}
+
+/** Taking these and doing nothing would leave a node less safe than its operator believes. */
+function refuseWhatIsMissing(values: Values): void {
+  for (const name of ["config", "user"]) {
+    if (values.text(name) === undefined) continue;
+    throw new EdgeError("USAGE", `--${name} is not in this release yet; start the node without it`);
+  }
 }

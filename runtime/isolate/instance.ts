@@ -9,7 +9,9 @@ import { BODY, ENTER, LEAVE, unpack } from "../../sdk/bridge.ts";
 import { LOG_BYTES_PER_REQUEST_MAX, LOG_LINE_BYTES_MAX, type Limits } from "../../sdk/limits.ts";
 import type { Code } from "../../sdk/errors.ts";
 import type { Call, CallService } from "./call.ts";
-import { ReplyStream, createHeadParser } from "./reply.ts";
+import { GuestTimers } from "./guest-timers.ts";
+import type { Job } from "./job.ts";
+import { createHeadParser, thrownText, ReplyStream } from "./reply.ts";
 import { RequestBody, decodeUtf8, exactBuffer } from "./request-body.ts";
 import type { Death, SliceEvents, SliceRunner } from "./slices.ts";
 import type { Ticket } from "./ticket.ts";
@@ -17,30 +19,15 @@ import { isUtf8 } from "node:buffer";
 
 /** Requests open in one isolate; beyond it 503 OVERLOADED. Far more than a healthy handler ever holds. */
 export const OPEN_MAX = 1_024;
-/** Timers of one isolate: as many as the guest lets a handler have, which refuses the next one politely. */
-export const TIMERS_MAX = 10_000;
 /** Background work may run on this long after the reply. */
 export const BACKGROUND_MS = 30_000;
 /** A body of this size that came along with its head crosses with it, as text. */
 const WHOLE_BODY_BYTES_MAX = 256 * 1024;
-/** Longest delay the platform's timers take; longer would fire at once. */
-const TIMER_MS_MAX = 2_147_483_647;
 
 export interface InstanceEvents {
   /** No request is open any more. */
   idle(): void;
   died(death: Death): void;
-}
-
-interface Job {
-  readonly id: number;
-  readonly ticket: Ticket;
-  deadlineMs: number;
-  answered: boolean;
-  stream: ReplyStream | null;
-  background: boolean;
-  body: RequestBody | null;
-  logBytes: number;
 }
 
 export class Instance implements SliceEvents {
@@ -49,7 +36,7 @@ export class Instance implements SliceEvents {
   readonly #events: InstanceEvents;
   readonly #parseHead = createHeadParser();
   readonly #open = new Map<number, Job>();
-  readonly #timers = new Map<number, NodeJS.Timeout>();
+  readonly #timers = new GuestTimers((id, owner) => this.#pushFor(owner, ENTER.TIMER, id, ""));
   readonly #now: () => number;
   #runner: SliceRunner | null = null;
   #lastId = 0;
@@ -81,6 +68,8 @@ export class Instance implements SliceEvents {
       return;
     }
     const { exchange } = ticket;
+    // It may have waited for this isolate to load: whoever left meanwhile is told of no more.
+    if (exchange.state !== "open") return;
     const id = ++this.#lastId;
     const job: Job = {
       id,
@@ -120,8 +109,7 @@ export class Instance implements SliceEvents {
   dispose(): void {
     this.#dead = true;
     this.#runner?.stop();
-    for (const timer of this.#timers.values()) clearTimeout(timer);
-    this.#timers.clear();
+    this.#timers.close();
     for (const service of this.#services) service.close();
   }
 
@@ -221,8 +209,7 @@ export class Instance implements SliceEvents {
         this.#setTimer(id, payload);
         break;
       case LEAVE.TIMER_CLEAR:
-        clearTimeout(this.#timers.get(id));
-        this.#timers.delete(id);
+        this.#timers.clear(id);
         break;
       case LEAVE.CALL_CANCEL:
         for (const service of this.#services) service.cancel(id);
@@ -313,17 +300,7 @@ export class Instance implements SliceEvents {
   }
 
   #thrown(job: Job, payload: string): void {
-    const nameEnd = payload.indexOf("\n");
-    const messageEnd = payload.indexOf("\n", nameEnd + 1);
-    const nameLength = Number(payload.slice(0, nameEnd));
-    const messageLength = Number(payload.slice(nameEnd + 1, messageEnd));
-    const name = payload.slice(messageEnd + 1, messageEnd + 1 + nameLength);
-    const message = payload.slice(
-      messageEnd + 1 + nameLength,
-      messageEnd + 1 + nameLength + messageLength,
-    );
-    const stack = payload.slice(messageEnd + 1 + nameLength + messageLength);
-    job.ticket.log("error", stack === "" ? `${name}: ${message}` : stack);
+    job.ticket.log("error", thrownText(payload));
     this.#failJob(job, "HANDLER_EXCEPTION");
   }
 
@@ -375,20 +352,7 @@ export class Instance implements SliceEvents {
     if (this.#dead) return;
     const msEnd = payload.indexOf("\n");
     const ms = Number(payload.slice(0, msEnd));
-    const owner = Number(payload.slice(msEnd + 1));
-    if (!(ms >= 0) || this.#timers.size >= TIMERS_MAX) {
-      this.#condemn();
-      return;
-    }
-    clearTimeout(this.#timers.get(id));
-    const timer = setTimeout(
-      () => {
-        this.#timers.delete(id);
-        this.#pushFor(owner, ENTER.TIMER, id, "");
-      },
-      Math.min(ms, TIMER_MS_MAX),
-    );
-    this.#timers.set(id, timer);
+    if (!this.#timers.set(id, ms, Number(payload.slice(msEnd + 1)))) this.#condemn();
   }
 
   #streamEnded(job: Job): void {

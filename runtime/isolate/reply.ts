@@ -87,3 +87,15 @@ export class ReplyStream {
     this.#grant(bytes);
   }
 }
+
+/** A THROWN record as people read it: the stack, which begins with name and message, or those two. */
+export function thrownText(payload: string): string {
+  const nameEnd = payload.indexOf("\n");
+  const messageEnd = payload.indexOf("\n", nameEnd + 1);
+  const nameAt = messageEnd + 1;
+  const messageAt = nameAt + Number(payload.slice(0, nameEnd));
+  const stackAt = messageAt + Number(payload.slice(nameEnd + 1, messageEnd));
+  const stack = payload.slice(stackAt);
+  if (stack !== "") return stack;
+  return `${payload.slice(nameAt, messageAt)}: ${payload.slice(messageAt, stackAt)}`;
+}

@@ -1,0 +1,16 @@
+// A request that is open in an isolate: what the instance keeps of it between two records.
+
+import type { ReplyStream } from "./reply.ts";
+import type { RequestBody } from "./request-body.ts";
+import type { Ticket } from "./ticket.ts";
+
+export interface Job {
+  readonly id: number;
+  readonly ticket: Ticket;
+  deadlineMs: number;
+  answered: boolean;
+  stream: ReplyStream | null;
+  background: boolean;
+  body: RequestBody | null;
+  logBytes: number;
+}
