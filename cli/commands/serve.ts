@@ -29,7 +29,7 @@ const FLAGS: readonly OptionSpec[] = [
     choices: ["uws", "node"],
     fallback: "uws",
   },
-  { flags: "--config <file>", summary: "gateway configuration; has no effect yet" },
+  { flags: "--config <file>", summary: "gateway configuration; not in this release yet" },
   {
     flags: "--drain-timeout <duration>",
     summary: "how long replaced code may finish its requests",
