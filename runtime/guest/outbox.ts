@@ -50,7 +50,10 @@ export function createOutbox(args: EngineArguments): Outbox {
     },
     pushBytes(op, id, payload, bytes) {
       out += pack(op, id, payload);
-      leave(0, 0, new ExternalCopy(exactBuffer(bytes), transferOut));
+      const copy = new ExternalCopy(exactBuffer(bytes), transferOut) as { release(): void };
+      leave(0, 0, copy);
+      // The host has its share. What this end kept would be freed with the isolate, too late (heap corruption).
+      copy.release();
     },
     report: (slice, settled) => leave(slice, settled),
   };
