@@ -12,7 +12,10 @@ export function quantile(values: readonly number[], share: number): number {
 }
 
 export function spread(values: readonly number[]): Spread {
-  return { median: quantile(values, 0.5), min: Math.min(...values), max: Math.max(...values) };
+  const sorted = values.toSorted((a, b) => a - b);
+  const lower = sorted[Math.floor((sorted.length - 1) / 2)] ?? Number.NaN;
+  const upper = sorted[Math.ceil((sorted.length - 1) / 2)] ?? Number.NaN;
+  return { median: (lower + upper) / 2, min: Math.min(...values), max: Math.max(...values) };
 }
 
 export function shuffled<T>(items: readonly T[]): T[] {
