@@ -1,0 +1,87 @@
+// `npm run soak [publishes] [kills]`: what takes too long for every test run. 220 publishes under 32 connections,
+// then 50 times kill -9 of the supervisor while it publishes. Prints what it measured and fails when a bound is broken.
+
+import assert from "node:assert/strict";
+import { gone, pssBytes, startNode, temporary, until, type TestNode } from "../node.ts";
+import { Load, echo } from "../e2e/load.ts";
+
+const PUBLISHES = Number(process.argv[2] ?? 220);
+const KILLS = Number(process.argv[3] ?? 50);
+const CONNECTIONS = 32;
+/** Over the last so many publishes the workers' memory must not grow by more than this each. */
+const MEASURED = Math.min(100, Math.floor(PUBLISHES / 2));
+const GROWTH_BYTES_MAX = 50 * 1024;
+const ORPHAN_MS_MAX = 10_000;
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+async function publishes(): Promise<void> {
+  await using node = await startNode({ workers: 2 });
+  await node.publish("busy", echo("v0"));
+  await using load = new Load(node.port, "/busy", CONNECTIONS);
+  await load.round();
+  const sizeNow = (): number => node.workers.reduce((sum, pid) => sum + pssBytes(pid), 0);
+  const begun = performance.now();
+  let before = 0;
+  for (let at = 1; at <= PUBLISHES; at++) {
+    if (at === PUBLISHES - MEASURED + 1) before = sizeNow();
+    await node.publish("busy", echo(`v${at}`));
+    assert.equal((await node.get("/busy?nonce=n")).text, `v${at}:n`);
+    if (at % 20 === 0) print(`${at} publishes, workers ${Math.round(sizeNow() / 1e6)} MB`);
+  }
+  const each = (performance.now() - begun) / PUBLISHES;
+  await load.round();
+  const growth = (sizeNow() - before) / MEASURED;
+  await load.stopClean();
+  print(
+    `${PUBLISHES} publishes, ${load.answered} answers, none failed; ${Math.round(each)} ms each; ` +
+      `${Math.round(growth / 1024)} KiB of all workers per publish over the last ${MEASURED}`,
+  );
+  assert.ok(growth <= GROWTH_BYTES_MAX, `at most ${GROWTH_BYTES_MAX / 1024} KiB are allowed`);
+}
+
+async function kills(): Promise<void> {
+  using folder = temporary();
+  const acknowledged: string[] = [];
+  for (let round = 0; round < KILLS; round++) {
+    const node = await startNode({ data: folder.path });
+    await expectAll(node, acknowledged);
+    const goal = acknowledged.length + 1 + (round % 3);
+    const work = publishUntilKilled(node, round, acknowledged);
+    await until("some were acknowledged", () => acknowledged.length >= goal);
+    const left = await node.kill();
+    await work;
+    await gone(left, ORPHAN_MS_MAX);
+  }
+  await using node = await startNode({ data: folder.path });
+  await expectAll(node, acknowledged);
+  print(`${KILLS} kills of the supervisor; all ${acknowledged.length} acknowledged answer`);
+}
+
+async function publishUntilKilled(
+  node: TestNode,
+  round: number,
+  acknowledged: string[],
+): Promise<void> {
+  for (let at = 0; ; at++) {
+    const name = `k${round}-${at}`;
+    try {
+      await node.publish(name, echo(name));
+    } catch {
+      return;
+    }
+    acknowledged.push(name);
+  }
+}
+
+async function expectAll(node: TestNode, acknowledged: readonly string[]): Promise<void> {
+  for (const name of acknowledged) {
+    assert.equal((await node.get(`/${name}?nonce=n`)).text, `${name}:n`);
+  }
+}
+
+await publishes();
+await kills();
+process.exit(0);
