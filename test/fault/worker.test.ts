@@ -12,7 +12,7 @@ const LOOP_MS = 2_000;
 /** Five deaths are replaced at once; then the pauses double from 100 ms, for workers and standbys in turn. */
 const LOOP_SPAWNS_MAX = 14;
 /** The pause that is due when the loop ends, and a start. */
-const RECOVER_MS_MAX = 6_000;
+const RECOVER_MS_MAX = 9_000;
 /** A drain of nothing. */
 const STOP_MS_MAX = 1_500;
 
