@@ -12,6 +12,8 @@ import type { Ticket } from "./ticket.ts";
 export const WAITING_MAX = 1_024;
 /** After this many deaths in a row an isolate is not loaded again at once … */
 const DEATHS_MAX = 3;
+/** Deaths further apart than this are not in a row. */
+const DEATH_WINDOW_MS = 10_000;
 /** … but only after this pause: a version that kills its isolate with every request must not only load. */
 const DEATH_PAUSE_MS = 1_000;
 
@@ -33,6 +35,7 @@ export class Generation {
   #loading: Promise<Loaded> | null = null;
   #waiting: Ticket[] = [];
   #deaths = 0;
+  #lastDeathMs = 0;
   #pausedUntilMs = 0;
   #draining = false;
   #gone = false;
@@ -144,7 +147,9 @@ export class Generation {
     this.#loaded = null;
     // A wedged thread still runs in there; touching the isolate could block this one.
     if (death !== "wedged") dead?.dispose();
-    this.#deaths++;
+    const now = this.#options.now();
+    this.#deaths = now - this.#lastDeathMs > DEATH_WINDOW_MS ? 1 : this.#deaths + 1;
+    this.#lastDeathMs = now;
     if (this.#deaths >= DEATHS_MAX) {
       this.#deaths = 0;
       this.#pausedUntilMs = this.#options.now() + DEATH_PAUSE_MS;

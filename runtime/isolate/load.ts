@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import type { BundleFormat, Trust } from "../../sdk/records.ts";
 import { STARTUP_CPU_MS_MAX, type Limits } from "../../sdk/limits.ts";
 import type { CallService } from "./call.ts";
-import { createEngine, type Script } from "./engine.ts";
+import { createEngine, type Engine, type Script } from "./engine.ts";
 import { Instance, type InstanceEvents } from "./instance.ts";
 import { createLaneJudge } from "./lane.ts";
 import { SliceRunner, type SliceHost } from "./slices.ts";
@@ -92,7 +92,7 @@ export async function loadInstance(options: LoadOptions): Promise<Loaded> {
       },
       dispose() {
         instance.dispose();
-        engine.dispose();
+        void disposeWhenQuiet(engine, host.now());
       },
     };
   } catch (error) {
@@ -100,4 +100,20 @@ export async function loadInstance(options: LoadOptions): Promise<Loaded> {
     engine.dispose();
     throw error;
   }
+}
+
+/** What may still run in an isolate nobody waits for: a slice to its end, and its promise jobs. */
+const LAST_SLICE_MS = 1_000;
+
+/**
+ * An isolate that is disposed of while a thread of the pool is inside corrupts the heap of the process. So an
+ * empty slice goes first: when it has ended, so has everything before it, and what left has arrived here.
+ */
+async function disposeWhenQuiet(engine: Engine, now: number): Promise<void> {
+  try {
+    await engine.probe(0, now, LAST_SLICE_MS);
+  } catch {
+    // Cut off, or gone already: in both cases nothing runs in there any more.
+  }
+  engine.dispose();
 }

@@ -106,9 +106,11 @@ export class SliceRunner {
   };
 
   readonly leavePool: Leave = (slice, settled, packed, bytes) => {
+    // Also for a runner that was stopped: what is not taken would keep memory of an isolate that is disposed of.
+    const taken = bytes === undefined ? null : takeBytes(bytes);
     if (this.#state === "dead") return;
     if (slice !== 0 && slice === this.#slice && this.#state === "running") this.#reported(settled);
-    this.#events.deliver(packed, bytes === undefined ? null : takeBytes(bytes));
+    this.#events.deliver(packed, taken);
   };
 
   /** What an inline slice sent: handled only after it, since host code in a slice would count as the guest's. */
