@@ -232,6 +232,10 @@ export async function startNode(options: NodeOptions = {}): Promise<TestNode> {
     stream.setEncoding("utf8").on("data", (text: string) => (output += text));
   }
   const exited = once(child, "exit");
+  // A test that ran out of time never comes to its `stop`; workers end by themselves after their supervisor.
+  const end = (): void => void child.kill("SIGKILL");
+  process.once("exit", end);
+  child.once("exit", () => process.off("exit", end));
   try {
     await fileOf(readyFile, exited);
   } catch (error) {
