@@ -42,9 +42,12 @@ const PROBE_TIMEOUT_MS = 4_000;
 const CHECKS_AT_ONCE_MAX = 2;
 /** At about 150 ms a check, what a person would still wait for. */
 const CHECKS_WAITING_MAX = 64;
+/** 64 bytes each. */
+const PASSED_MAX = 10_000;
 
 export function createChecker(options: CheckerOptions): PlatformChecker {
   const turns = createTurns(CHECKS_AT_ONCE_MAX, CHECKS_WAITING_MAX);
+  const passed = rememberPassed(options);
   let platform: Promise<string | null> | null = null;
   const preparePlatform = (): Promise<string | null> => (platform ??= makePlatform(options));
   return {
@@ -55,7 +58,37 @@ export function createChecker(options: CheckerOptions): PlatformChecker {
         const message = `The bundle has ${bytes} bytes, the limit is ${BUNDLE_BYTES_MAX}`;
         throw new EdgeError("BUNDLE_TOO_LARGE", message);
       }
-      return await turns.take(async () => checkNow(options, await preparePlatform(), input));
+      const known = passed.get(input);
+      if (known !== null) return { start: known, checkMs: 0, snapshotMs: 0 };
+      const result = await turns.take(async () =>
+        checkNow(options, await preparePlatform(), input),
+      );
+      passed.add(input, result.start);
+      return result;
+    },
+  };
+}
+
+interface PassedBundles {
+  get(input: CheckInput): CheckResult["start"] | null;
+  add(input: CheckInput, start: CheckResult["start"]): void;
+}
+
+/**
+ * Bundles that this process has checked and whose snapshot is still whole: publishing the same code with other
+ * vars or routes needs no second dry run. Versions without a full snapshot are checked each time.
+ */
+function rememberPassed({ basis, store }: CheckerOptions): PassedBundles {
+  const hashes = new Set<string>();
+  return {
+    get({ bundleHash, format }) {
+      if (format !== "script" || !hashes.has(bundleHash)) return null;
+      return store.read(snapshotKey(basis, bundleHash)) === null ? null : { kind: "full" };
+    },
+    add({ bundleHash }, start) {
+      if (start.kind !== "full") return;
+      if (hashes.size >= PASSED_MAX) hashes.clear();
+      hashes.add(bundleHash);
     },
   };
 }

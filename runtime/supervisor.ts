@@ -91,7 +91,7 @@ async function serveIn(
     await keeper.start();
     admin = await plane.listen(adminToken(folder.path, options.adminToken));
     if (options.demo && plane.registry.revision() === 0) {
-      await publishDemo(plane.control, plane.bundleSource);
+      await tryDemo(plane, log);
     }
     announceReady(options, { folder, port, admin, keeper, gatewayUrl, environment });
     keeper.standBy();
@@ -105,6 +105,15 @@ async function serveIn(
     await admin?.close();
     await plane.close();
     log.flush();
+  }
+}
+
+/** A node that cannot show its demo is a node all the same. */
+async function tryDemo(plane: ControlPlane, log: Log): Promise<void> {
+  try {
+    await publishDemo(plane.control, plane.bundleSource);
+  } catch (error) {
+    log.write("warn", `The demo could not be published: ${String(error)}`);
   }
 }
 

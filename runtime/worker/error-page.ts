@@ -19,7 +19,8 @@ export interface Failure {
 const STYLE =
   "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:3rem auto;padding:0 1rem;color:#222}" +
   "h1{font-size:1.3rem;color:#a11}pre{background:#f6f6f6;padding:1rem;overflow:auto;border-radius:6px}" +
-  "small{color:#777}@media(prefers-color-scheme:dark){body{background:#1b1b1b;color:#ddd}pre{background:#262626}h1{color:#f77}}";
+  "small{color:#777}@media(prefers-color-scheme:dark){body{background:#1b1b1b;color:#ddd}" +
+  "pre{background:#262626}h1{color:#f77}}";
 
 export function errorPage({ title, code, stack, requestId }: Failure): ErrorPage {
   const [message = "", ...frames] = stack.split("\n");

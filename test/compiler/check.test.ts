@@ -60,6 +60,22 @@ describe("check", () => {
     );
   });
 
+  test("runs a bundle that it has checked only once, as long as its snapshot is whole", async () => {
+    const code = "var __exports = (() => ({ default: { fetch() { return 2; } } }))();";
+    const bundleHash = hashBundle(code);
+    const stages: PublishStage[] = [];
+    const onStage = (stage: PublishStage): void => void stages.push(stage);
+    const input = { format: "script", code, bundleHash, onStage } as const;
+    await checking.checker.check(input);
+    stages.length = 0;
+    expect(await checking.checker.check(input)).toMatchObject({ start: { kind: "full" } });
+    expect(stages).toEqual([]);
+    const key = snapshotKey(checking.basis, bundleHash);
+    truncateSync(checking.store.path(key), 100);
+    expect(await checking.checker.check(input)).toMatchObject({ start: { kind: "full" } });
+    expect(stages).toEqual(["check", "snapshot"]);
+  });
+
   test.each([
     ["reads the time", "globalThis.at = Date.now();", "reads the time"],
     ["reads random values", "globalThis.r = Math.random();", "reads random values"],
