@@ -33,7 +33,6 @@ const NativePromise = Promise;
 const hasOwn = Object.hasOwn;
 const getReader = ReadableStream.prototype.getReader;
 const teeMethod = ReadableStream.prototype.tee;
-const cancelMethod = ReadableStream.prototype.cancel;
 const pipeThrough = ReadableStream.prototype.pipeThrough;
 const enqueueDefault = ReadableStreamDefaultController.prototype.enqueue;
 const closeDefault = ReadableStreamDefaultController.prototype.close;
@@ -93,17 +92,6 @@ export async function cancelRead(reader: Reader, reason: unknown): Promise<void>
     await (apply(cancelReader, reader, [reason]) as Promise<void>);
   } catch {
     // The source's own cancel failed; nobody is left who could be told.
-  }
-}
-
-export async function cancelStream(
-  stream: ReadableStream<unknown>,
-  reason: unknown,
-): Promise<void> {
-  try {
-    await (apply(cancelMethod, stream, [reason]) as Promise<void>);
-  } catch {
-    // As above.
   }
 }
 
