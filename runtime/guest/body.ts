@@ -72,6 +72,7 @@ export const TEXT_TYPE = "text/plain;charset=UTF-8";
 /** Which body feeds a stream made here, so that a stream passed on untouched is read at its source. */
 const origins = new WeakMap<ReadableStream<unknown>, Body>();
 const originOf = origins.get.bind(origins);
+const keepOrigin = origins.set.bind(origins);
 
 export function textBody(text: string, type: string | null): Body {
   return new Body(text, null, null, type);
@@ -150,7 +151,7 @@ export function streamOf(body: Body): ReadableStream<unknown> {
   if (body.used) retire(made.stream);
   else {
     body.fail = made.fail;
-    origins.set(made.stream, body);
+    keepOrigin(made.stream, body);
     if (body.failure !== null) made.fail(body.failure.reason);
   }
   return made.stream;

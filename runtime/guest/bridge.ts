@@ -13,6 +13,10 @@ import { createOutbox, type EngineArguments, type Outbox } from "./outbox.ts";
 import { Requests } from "./requests.ts";
 import type { Wire } from "./payload.ts";
 import type { Platform, Port } from "./port.ts";
+import { Table } from "./table.ts";
+
+/** Captured: boot follows the author's top level where a snapshot holds it, and the cells are not for authors. */
+const NativeInt32Array = Int32Array;
 
 export interface BootArguments extends EngineArguments {
   readonly cells: SharedArrayBuffer;
@@ -56,7 +60,7 @@ class Bridge implements Wire {
   readonly #outbox: Outbox;
   readonly #requests: Requests;
   readonly #calls: Calls;
-  readonly #timerOwners = new Map<number, number>();
+  readonly #timerOwners = new Table<number>();
   readonly #bootedAt: number;
   #now: number;
   #current = 0;
@@ -67,7 +71,7 @@ class Bridge implements Wire {
 
   constructor(platform: Platform, args: BootArguments, handler: () => unknown) {
     this.#platform = platform;
-    this.#cells = new Int32Array(args.cells);
+    this.#cells = new NativeInt32Array(args.cells);
     this.#outbox = createOutbox(args);
     this.#bootedAt = args.now;
     this.#now = args.now;

@@ -1,8 +1,10 @@
 // Calls: numbered requests from the guest to the host, each answered once by CALL_OK or CALL_FAIL.
 
 import { BODY, CALLS, LEAVE } from "../../sdk/bridge.ts";
+import { createAwaitable } from "./job.ts";
 import { fields, type Wire } from "./payload.ts";
 import type { IncomingBody, IncomingResponse, OutgoingFetch } from "./port.ts";
+import { Table } from "./table.ts";
 
 interface Answer {
   readonly payload: string;
@@ -23,7 +25,7 @@ interface Started {
 
 export class Calls {
   readonly #wire: Wire;
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending = new Table<Pending>();
   #lastId = 0;
 
   constructor(wire: Wire) {
@@ -70,7 +72,7 @@ export class Calls {
   #call(name: string, args: string, bytes?: Uint8Array): Started {
     const wire = this.#wire;
     const id = ++this.#lastId;
-    const answer = new Promise<Answer>((resolve, reject) => {
+    const answer = createAwaitable<Answer>((resolve, reject) => {
       this.#pending.set(id, { owner: wire.current(), resolve, reject });
     });
     const payload = `${wire.current()}\n${name}\n${args}`;

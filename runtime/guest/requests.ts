@@ -5,6 +5,7 @@ import { BODY, ENTER, LEAVE } from "../../sdk/bridge.ts";
 import { ExecutionContext } from "./execution-context.ts";
 import { fields, splitText, type Wire } from "./payload.ts";
 import type { IncomingBody, OutgoingResponse, Platform, ResponseSource } from "./port.ts";
+import { Table } from "./table.ts";
 
 export interface RequestsOptions {
   readonly platform: Platform;
@@ -39,7 +40,7 @@ export class Requests {
   readonly #wire: Wire;
   readonly #handler: () => unknown;
   readonly #env: unknown;
-  readonly #open = new Map<number, Entry>();
+  readonly #open = new Table<Entry>();
 
   constructor({ platform, wire, handler, env }: RequestsOptions) {
     this.#platform = platform;
