@@ -114,9 +114,15 @@ export function scriptOf(source: string): Script {
   return { code: wrapScript(code), filename: BUNDLE_FILE };
 }
 
-export async function openWorkshop(options: { cap?: number } = {}): Promise<Workshop> {
+export interface WorkshopOptions {
+  readonly cap?: number;
+  /** Another guest than the one that ships, for tests that must see a planted fault. */
+  readonly guestEntry?: string;
+}
+
+export async function openWorkshop(options: WorkshopOptions = {}): Promise<Workshop> {
   const cacheDir = mkdtempSync(join(tmpdir(), "islet-guest-"));
-  const { code } = await buildGuest({ entry: ENTRY, cacheDir });
+  const { code } = await buildGuest({ entry: options.guestEntry ?? ENTRY, cacheDir });
   rmSync(cacheDir, { recursive: true, force: true });
   const guest = { code, filename: GUEST_FILE };
   const platform = makeSnapshot([guest]);
