@@ -11,8 +11,8 @@ const WEDGED_MS_MAX = 8_000;
 const LOOP_MS = 2_000;
 /** Five deaths are replaced at once; then the pauses double from 100 ms, for workers and standbys in turn. */
 const LOOP_SPAWNS_MAX = 14;
-/** The pause that is due when the loop ends, and a start. */
-const RECOVER_MS_MAX = 9_000;
+/** The longest pause there is, and a start on a busy machine. */
+const RECOVER_MS_MAX = 15_000;
 /** A drain of nothing. */
 const STOP_MS_MAX = 1_500;
 
@@ -75,7 +75,7 @@ test("workers that die in a loop are started more and more slowly, and serve aga
   });
   expect(killed.size).toBeLessThanOrEqual(LOOP_SPAWNS_MAX);
   expect(await node.answersAfterMs("/busy")).toBeLessThan(RECOVER_MS_MAX);
-});
+}, 40_000);
 
 test("a node whose workers die in a loop ends at once when it is told to", async () => {
   await using node = await startNode({ workers: 1 });
