@@ -6,6 +6,7 @@
 
 import { createConnection } from "node:net";
 import { inspect } from "node:util";
+import { loadUws } from "./http/uws.ts";
 import { engineVersion } from "./isolate/engine.ts";
 import { EdgeError, errorData } from "../sdk/errors.ts";
 import { openChannel, type Channel } from "./link/channel.ts";
@@ -33,7 +34,17 @@ const channel: Channel<ToSupervisor> = openChannel<ToWorker, ToSupervisor>(
   },
 );
 channel.send({ type: "hello", worker: Number(number), pid: process.pid });
+preload();
 setInterval(() => channel.send({ type: "beat" }), BEAT_MS).unref();
+
+/** While this worker stands by: what costs time when it has to take another's place at once. */
+function preload(): void {
+  try {
+    loadUws();
+  } catch {
+    // Told when it is asked to listen with it; the other listener does without.
+  }
+}
 
 async function handle(message: ToWorker): Promise<void> {
   switch (message.type) {
