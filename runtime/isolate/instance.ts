@@ -11,14 +11,13 @@ import type { Code } from "../../sdk/errors.ts";
 import type { Call, CallService } from "./call.ts";
 import { GuestTimers } from "./guest-timers.ts";
 import type { Job } from "./job.ts";
+import { OpenJobs, OPEN_MAX } from "./open-jobs.ts";
 import { createHeadParser, thrownText, ReplyStream } from "./reply.ts";
 import { RequestBody, decodeUtf8, exactBuffer } from "./request-body.ts";
 import type { Death, SliceEvents, SliceRunner } from "./slices.ts";
 import type { Ticket } from "./ticket.ts";
 import { isUtf8 } from "node:buffer";
 
-/** Requests open in one isolate; beyond it 503 OVERLOADED. Far more than a healthy handler ever holds. */
-export const OPEN_MAX = 1_024;
 /** Background work may run on this long after the reply. */
 export const BACKGROUND_MS = 30_000;
 /** A body of this size that came along with its head crosses with it, as text. */
@@ -35,11 +34,10 @@ export class Instance implements SliceEvents {
   readonly #services: readonly CallService[];
   readonly #events: InstanceEvents;
   readonly #parseHead = createHeadParser();
-  readonly #open = new Map<number, Job>();
+  readonly #open = new OpenJobs();
   readonly #timers = new GuestTimers((id, owner) => this.#pushFor(owner, ENTER.TIMER, id, ""));
   readonly #now: () => number;
   #runner: SliceRunner | null = null;
-  #lastId = 0;
   #dead = false;
 
   constructor(options: {
@@ -70,7 +68,7 @@ export class Instance implements SliceEvents {
     const { exchange } = ticket;
     // It may have waited for this isolate to load: whoever left meanwhile is told of no more.
     if (exchange.state !== "open") return;
-    const id = ++this.#lastId;
+    const id = this.#open.nextId();
     const job: Job = {
       id,
       ticket,
@@ -81,7 +79,7 @@ export class Instance implements SliceEvents {
       body: null,
       logBytes: 0,
     };
-    this.#open.set(id, job);
+    this.#open.add(job);
     exchange.onGone(() => this.#gone(job));
     if (exchange.hasBody) exchange.limitBody(this.#limits.bodyBytes);
     const head = `${exchange.method}\n${exchange.scheme}://${exchange.authority}${exchange.url}\n`;
@@ -391,6 +389,6 @@ export class Instance implements SliceEvents {
 
   /** The guest broke the rules of the bridge: only code that tampered with it can do that. */
   #condemn(): void {
-    if (!this.#dead) this.died("broken", 0, [...this.#open.keys()]);
+    if (!this.#dead) this.died("broken", 0, this.#open.keys());
   }
 }
