@@ -129,6 +129,22 @@ export function pack(op: string, id: number, payload: string): string {
   return `${op}${id}\n${payload.length}\n${payload}`;
 }
 
+/** More digits than any id or length has; ten stay exact in a double. */
+const DIGITS_MAX = 10;
+
+/** The decimal number between two places, -1 when it is none. Far quicker than Number() of a slice. */
+export function readNumber(text: string, from: number, to: number): number {
+  if (to <= from || to - from > DIGITS_MAX) return -1;
+  let number = 0;
+  for (let at = from; at < to; at++) {
+    const digit = text.charCodeAt(at) - 48;
+    // Beyond the end it is NaN.
+    if (!(digit >= 0 && digit <= 9)) return -1;
+    number = number * 10 + digit;
+  }
+  return number;
+}
+
 /** Walks a packed string. Returns false when it is malformed; what came before was delivered. */
 export function unpack(
   packed: string,
@@ -139,11 +155,10 @@ export function unpack(
     const idEnd = packed.indexOf("\n", at);
     const lengthEnd = idEnd < 0 ? -1 : packed.indexOf("\n", idEnd + 1);
     if (lengthEnd < 0) return false;
-    const id = Number(packed.slice(at + 1, idEnd));
-    const length = Number(packed.slice(idEnd + 1, lengthEnd));
+    const id = readNumber(packed, at + 1, idEnd);
+    const length = readNumber(packed, idEnd + 1, lengthEnd);
     const end = lengthEnd + 1 + length;
-    if (!Number.isSafeInteger(id) || !Number.isSafeInteger(length) || length < 0) return false;
-    if (end > packed.length) return false;
+    if (id < 0 || length < 0 || end > packed.length) return false;
     take(packed.charAt(at), id, packed.slice(lengthEnd + 1, end));
     at = end;
   }

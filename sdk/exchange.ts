@@ -29,6 +29,7 @@ export interface Exchange {
   readonly scheme: "http" | "https";
   /** Names in lower case, order kept. */
   readonly headers: HeaderList;
+  /** Sent with every reply as x-request-id; one that a header list holds is left out. */
   readonly requestId: string;
   /** Peer's address as text. */
   remoteAddress(): string;

@@ -204,6 +204,7 @@ export class NodeExchange implements Exchange, BodySource {
     this.#state = "streaming";
     this.#status = status;
     const { length, fields } = replyFields(headers);
+    fields.push("x-request-id", this.requestId);
     const bytes = known ?? length;
     if (bytes >= 0 && !hasNoBody(status)) fields.push("content-length", String(bytes));
     if (this.#closesAfter()) fields.push("connection", "close");

@@ -165,10 +165,11 @@ function refuseUnparsed(error: NodeJS.ErrnoException, socket: Duplex): void {
 }
 
 function refuseSocket(socket: Duplex, code: Code, detail: string): void {
-  const answer = problem(code, { requestId: nextRequestId(), detail });
+  const requestId = nextRequestId();
+  const answer = problem(code, { requestId, detail });
   const fields = answer.headers.replace(/^(.*)\n(.*)\n/gm, "$1: $2\r\n");
   socket.end(
-    `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status]}\r\n${fields}` +
+    `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status]}\r\n${fields}x-request-id: ${requestId}\r\n` +
       `Content-Length: ${Buffer.byteLength(answer.body)}\r\nConnection: close\r\n\r\n${answer.body}`,
   );
 }

@@ -31,7 +31,7 @@ export function problem(code: Code, options: ProblemOptions): Problem {
   };
   return {
     status: info.status,
-    headers: `content-type\napplication/problem+json\nx-request-id\n${options.requestId}\n`,
+    headers: "content-type\napplication/problem+json\n",
     body: JSON.stringify(fields),
   };
 }

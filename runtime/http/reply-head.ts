@@ -4,8 +4,9 @@ import { STATUS_CODES } from "node:http";
 import type { HeaderList } from "../../sdk/exchange.ts";
 
 /**
- * Framing and the connection belong to the listener, and both listeners write Date themselves. Content-Length
- * is read (it frames a streamed reply and is what HEAD reports) and then written by the listener, once.
+ * Framing, the connection and the request's id belong to the listener, and both listeners write Date themselves.
+ * Content-Length is read (it frames a streamed reply and is what HEAD reports) and then written by the listener,
+ * once.
  */
 function isOwn(name: string): boolean {
   // By length first: handlers' usual names never get as far as a comparison.
@@ -16,6 +17,8 @@ function isOwn(name: string): boolean {
       return name === "trailer" || name === "upgrade";
     case 10:
       return name === "connection" || name === "keep-alive";
+    case 12:
+      return name === "x-request-id";
     case 14:
       return name === "content-length";
     case 16:
@@ -37,9 +40,8 @@ const VALUE = /^[\t -~\x80-\xff]*$/;
 export interface ReplyHead {
   /** Handler's Content-Length, or -1. */
   length: number;
-  /** All plain headers in one piece: first name, then its value and the further fields, as on the wire. */
-  firstName: string;
-  rest: string;
+  /** All plain fields in one piece, as on the wire: each begins with a line break. */
+  lines: string;
   /** Fields with bytes beyond ASCII, name and value in turns. */
   odd: string[] | null;
 }
@@ -50,8 +52,7 @@ export interface ReplyHead {
  */
 export function readReplyHead(list: HeaderList, head: ReplyHead): void {
   head.length = -1;
-  head.firstName = "";
-  head.rest = "";
+  head.lines = "";
   head.odd = null;
   const plain = PLAIN_LIST.test(list);
   for (let at = 0; at < list.length;) {
@@ -67,10 +68,7 @@ export function readReplyHead(list: HeaderList, head: ReplyHead): void {
     }
     if (!plain && !(NAME.test(name) && VALUE.test(value))) continue;
     if (!plain && !PLAIN_VALUE.test(value)) (head.odd ??= []).push(name, value);
-    else if (head.firstName === "") {
-      head.firstName = name;
-      head.rest = value;
-    } else head.rest += `\r\n${name}: ${value}`;
+    else head.lines += `\r\n${name}: ${value}`;
   }
 }
 
@@ -79,12 +77,10 @@ export function replyFields(list: HeaderList): {
   readonly length: number;
   readonly fields: string[];
 } {
-  const head: ReplyHead = { length: -1, firstName: "", rest: "", odd: null };
+  const head: ReplyHead = { length: -1, lines: "", odd: null };
   readReplyHead(list, head);
   const fields: string[] = head.odd ?? [];
-  if (head.firstName === "") return { length: head.length, fields };
-  const lines = `${head.firstName}: ${head.rest}`.split("\r\n");
-  for (const line of lines) {
+  for (const line of head.lines.split("\r\n").slice(1)) {
     const colon = line.indexOf(": ");
     fields.push(line.slice(0, colon), line.slice(colon + 2));
   }

@@ -21,8 +21,9 @@ import type { UwsResponse } from "./uws.ts";
 /** Larger bodies are handed to the socket as it takes them, instead of being copied into its queue. */
 const WHOLE_BYTES_MAX: number = 64 * 1024;
 const EMPTY = new Uint8Array(0);
-/** Filled and read within one synchronous run. */
-const head: ReplyHead = { length: -1, firstName: "", rest: "", odd: null };
+/** Of the list that was read last: most replies have the list of the one before. */
+const head: ReplyHead = { length: -1, lines: "", odd: null };
+let headOf: HeaderList = "";
 /** The exchange that uWS has corked already, because its request callback is running. */
 let corked: UwsExchange | null = null;
 /** What to run in the cork. One function for all, so that a reply allocates no closure. */
@@ -351,12 +352,16 @@ export class UwsExchange implements Exchange, BodySource {
   /** Status line and headers; answers with the handler's Content-Length or -1. */
   #writeHead(): number {
     const res = this.#res;
-    readReplyHead(this.#replyHeaders, head);
+    if (this.#replyHeaders !== headOf) {
+      headOf = this.#replyHeaders;
+      readReplyHead(headOf, head);
+    }
     this.#replyHeaders = "";
     if (this.#status !== 200) {
       res.writeStatus(STATUS_LINES[this.#status] ?? `${this.#status} Unknown`);
     }
-    if (head.firstName !== "") res.writeHeader(head.firstName, head.rest);
+    // One call for all fields: each crosses into the addon.
+    res.writeHeader("x-request-id", this.requestId + head.lines);
     const odd = head.odd;
     if (odd !== null) {
       for (let i = 0; i + 1 < odd.length; i += 2) {

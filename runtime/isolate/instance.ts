@@ -284,16 +284,15 @@ export class Instance implements SliceEvents {
       return;
     }
     ticket.answered("ok");
-    const headers = `${head.headers}x-request-id\n${exchange.requestId}\n`;
     if (head.kind === BODY.STREAM) {
       job.stream = new ReplyStream(exchange, (granted) =>
         this.#push(ENTER.CREDIT, id, `${granted}`),
       );
-      exchange.begin(head.status, headers);
+      exchange.begin(head.status, head.headers);
       return;
     }
     const binary = bytes === null ? null : new Uint8Array(bytes);
-    exchange.reply(head.status, headers, head.kind === BODY.TEXT ? head.text : binary);
+    exchange.reply(head.status, head.headers, head.kind === BODY.TEXT ? head.text : binary);
     if (!job.background) this.#close(job);
   }
 

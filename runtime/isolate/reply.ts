@@ -1,7 +1,7 @@
 // From the guest's RESPONSE record to the exchange: checks every value that crosses, and lets reply streams
 // flow only as fast as the socket takes them.
 
-import { BODY } from "../../sdk/bridge.ts";
+import { BODY, readNumber } from "../../sdk/bridge.ts";
 import { HEADER_BYTES_MAX } from "../../sdk/limits.ts";
 import type { Exchange, HeaderList } from "../../sdk/exchange.ts";
 
@@ -15,45 +15,34 @@ export interface ReplyHead {
 /** Pairs of lines; names are tokens in lower case, values have no control characters but tab. */
 const HEADERS = /^(?:[!#$%&'*+\-.^_`|~0-9a-z]+\n[\t\x20-\x7e\x80-\xff]*\n)*$/;
 
+const LINE_FEED = 10;
+/** Behind the status, the kind and a line feed after each. */
+const HEADERS_AT = 6;
+
 /** null when the record is not what an honest guest sends; "large" when it has more headers than a reply may. */
 export type ParseHead = (payload: string) => ReplyHead | "large" | null;
 
-/** The host sets it on every reply; a handler cannot speak for it. */
-const REQUEST_ID = "x-request-id";
-
 /** Remembers the last header list it found good: most handlers send the same one each time. */
 export function createHeadParser(): ParseHead {
-  let lastRaw = "";
-  let lastGood = "";
+  let last = "";
   return (payload) => {
-    const statusEnd = payload.indexOf("\n");
-    const status = Number(payload.slice(0, statusEnd));
-    if (!Number.isInteger(status) || status < 200 || status > 599) return null;
-    const kind = payload.charAt(statusEnd + 1);
-    const headersAt = statusEnd + 3;
-    const headersEnd = kind === BODY.TEXT ? payload.indexOf("\0", headersAt) : payload.length;
+    const status = readNumber(payload, 0, 3);
+    if (status < 200 || status > 599) return null;
+    if (payload.charCodeAt(3) !== LINE_FEED || payload.charCodeAt(5) !== LINE_FEED) return null;
+    const kind = payload.charAt(4);
+    const isText = kind === BODY.TEXT;
+    const headersEnd = isText ? payload.indexOf("\0", HEADERS_AT) : payload.length;
     if (headersEnd < 0) return null;
-    const raw = payload.slice(headersAt, headersEnd);
-    // Before the pattern, which could run out of stack.
-    if (raw.length > HEADER_BYTES_MAX) return "large";
-    if (raw !== lastRaw) {
-      if (!HEADERS.test(raw)) return null;
-      lastGood = raw.includes(REQUEST_ID) ? withoutRequestId(raw) : raw;
-      lastRaw = raw;
+    if (headersEnd - HEADERS_AT !== last.length || !payload.startsWith(last, HEADERS_AT)) {
+      const headers = payload.slice(HEADERS_AT, headersEnd);
+      // Before the pattern, which could run out of stack.
+      if (headers.length > HEADER_BYTES_MAX) return "large";
+      if (!HEADERS.test(headers)) return null;
+      last = headers;
     }
-    const text = kind === BODY.TEXT ? payload.slice(headersEnd + 1) : "";
-    return { status, kind, headers: lastGood, text };
+    const text = isText ? payload.slice(headersEnd + 1) : "";
+    return { status, kind, headers: last, text };
   };
-}
-
-function withoutRequestId(headers: HeaderList): HeaderList {
-  const lines = headers.split("\n");
-  let kept = "";
-  // By pairs: a value may be that name as well, as in access-control-expose-headers.
-  for (let i = 0; i + 1 < lines.length; i += 2) {
-    if (lines[i] !== REQUEST_ID) kept += `${lines[i] ?? ""}\n${lines[i + 1] ?? ""}\n`;
-  }
-  return kept;
 }
 
 /** Bytes after which credit is given back: fewer crossings than one per chunk, well below the guest's window. */

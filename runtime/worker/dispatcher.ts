@@ -1,19 +1,20 @@
 // From an exchange to whoever answers it: finds the route, checks that the endpoint can answer, and hands the
 // request to its generation.
 
-import type { ExchangeHandler } from "../../sdk/exchange.ts";
+import type { ExchangeHandler, HeaderList } from "../../sdk/exchange.ts";
 import { problem } from "../http/problem.ts";
 import type { Endpoints } from "./endpoints.ts";
 import { RequestTicket, type Observers } from "./request-ticket.ts";
 
 const HEALTH_PATH = "/health";
+const TEXT: HeaderList = "content-type\ntext/plain;charset=UTF-8\n";
 
 export function createDispatcher(endpoints: Endpoints, observers: Observers): ExchangeHandler {
   return (exchange) => {
     const ticket = new RequestTicket(exchange, observers);
     const result = endpoints.table.match(exchange.method, exchange.host, exchange.path);
     if (result.kind === "none") {
-      if (exchange.path === HEALTH_PATH) exchange.reply(200, health(exchange.requestId), "OK");
+      if (exchange.path === HEALTH_PATH) exchange.reply(200, TEXT, "OK");
       else ticket.fail("NO_ROUTE");
       return;
     }
@@ -31,8 +32,4 @@ export function createDispatcher(endpoints: Endpoints, observers: Observers): Ex
     else if (slot.generation === null) ticket.fail("NOT_DEPLOYED");
     else slot.generation.accept(ticket);
   };
-}
-
-function health(requestId: string): string {
-  return `content-type\ntext/plain;charset=UTF-8\nx-request-id\n${requestId}\n`;
 }

@@ -31,7 +31,7 @@ export function errorPage({ title, code, stack, requestId }: Failure): ErrorPage
     `<p>${html(title)}. <small>${code} · request ${html(requestId)}</small></p></html>`;
   return {
     headers:
-      `content-type\ntext/html;charset=UTF-8\ncache-control\nno-store\nx-request-id\n${requestId}\n` +
+      "content-type\ntext/html;charset=UTF-8\ncache-control\nno-store\n" +
       "content-security-policy\ndefault-src 'none'; style-src 'unsafe-inline'\n",
     body,
   };

@@ -247,6 +247,25 @@ function replies({ test, serve, client }: Tools): void {
     }
   });
 
+  test("the request's id goes with every reply, and a handler cannot speak for it", async () => {
+    const ids: string[] = [];
+    const list = "x-request-id\nforged\nx-a\nx-request-id\nx-request-idx\n1\n";
+    const raw = client(
+      await serve((x) => {
+        ids.push(x.requestId);
+        x.reply(200, list, null);
+      }),
+    );
+    for (let i = 0; i < 2; i++) {
+      raw.send(`GET / HTTP/1.1\r\n${HEAD}\r\n`);
+      const reply = await raw.reply();
+      expect(valuesOf(reply, "x-request-id")).toEqual([ids[i]]);
+      expect(valuesOf(reply, "x-a")).toEqual(["x-request-id"]);
+      expect(valuesOf(reply, "x-request-idx")).toEqual(["1"]);
+    }
+    expect(new Set(ids).size).toBe(2);
+  });
+
   test("a header that would break the reply apart is left out", async () => {
     const list = "x-a\na\rSet-Cookie: c\nx b\n1\nx-c\n\0\nx-d\nfine\n";
     const raw = client(await serve((x) => x.reply(200, list, null)));
