@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { accessLine } from "./access-log.ts";
+import { createAccessLine, type AccessRecord } from "./access-log.ts";
 
-const RECORD = {
+const RECORD: AccessRecord = {
   requestId: "0123abc",
   method: "GET",
   host: "a.test",
@@ -15,6 +15,24 @@ const RECORD = {
 };
 
 describe("an access line", () => {
+  const accessLine = createAccessLine();
+
+  test("holds nothing of the line before it", () => {
+    const field = fc.constantFrom("a", "b");
+    const record = fc
+      .record({ method: field, host: field, path: field, outcome: field, endpoint: field })
+      .map((some) => ({ ...RECORD, ...some }));
+    const number = fc.nat({ max: 2 });
+    fc.assert(
+      fc.property(record, number, number, number, (some, status, us, bytes) => {
+        const all = { ...some, requestId: `${us}`, status, us, bytes };
+        const { requestId: id, ...rest } = all;
+        expect(JSON.parse(accessLine(all, "t"))).toEqual({ time: "t", id, ...rest });
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
   test("is what JSON.stringify would say, whatever host and path contain", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), fc.string({ unit: "binary" }), (host, path) => {

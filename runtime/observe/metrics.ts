@@ -37,6 +37,9 @@ type Classes = number[];
 export class RequestMetrics {
   /** Endpoint, then outcome: both are strings that live long, so that no key is put together per request. */
   readonly #requests = new Map<string, Map<string, Classes>>();
+  #lastEndpoint = "";
+  #lastOutcome = "";
+  #lastClasses: Classes = [];
   readonly #terminations = new Map<string, number>();
   readonly #buckets: number[] = DURATION_BUCKETS_US.map(() => 0);
   #count = 0;
@@ -60,6 +63,14 @@ export class RequestMetrics {
   }
 
   #classes(endpoint: string, outcome: string): Classes {
+    if (endpoint === this.#lastEndpoint && outcome === this.#lastOutcome) return this.#lastClasses;
+    this.#lastEndpoint = endpoint;
+    this.#lastOutcome = outcome;
+    this.#lastClasses = this.#find(endpoint, outcome);
+    return this.#lastClasses;
+  }
+
+  #find(endpoint: string, outcome: string): Classes {
     let outcomes = this.#requests.get(endpoint);
     if (outcomes === undefined)
       this.#requests.set(endpoint, (outcomes = new Map<string, Classes>()));

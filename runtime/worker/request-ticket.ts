@@ -85,22 +85,17 @@ export class RequestTicket implements Ticket {
   #done(): void {
     const { exchange } = this;
     const endpoint = this.slot?.name ?? "";
-    const us = Math.round((performance.now() - this.#startedMs) * 1_000);
+    const nowMs = performance.now();
+    const us = Math.round((nowMs - this.#startedMs) * 1_000);
     const gone = exchange.state === "gone";
     const status = gone && exchange.status === 0 ? 499 : exchange.status;
     const outcome = gone ? "client_abort" : (this.#outcome ?? "ok");
     this.#observers.metrics.ended(endpoint, outcome, status, us, exchange.bytesOut);
-    this.#observers.access.write({
-      requestId: exchange.requestId,
-      method: exchange.method,
-      host: exchange.host,
-      path: exchange.path,
-      status,
-      outcome,
-      endpoint,
-      us,
-      bytes: exchange.bytesOut,
-    });
+    const { requestId, method, host, path, bytesOut: bytes } = exchange;
+    this.#observers.access.write(
+      { requestId, method, host, path, status, outcome, endpoint, us, bytes },
+      nowMs,
+    );
   }
 }
 

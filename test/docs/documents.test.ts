@@ -7,7 +7,7 @@ import { describe, expect, test } from "vitest";
 import { createAdminApi } from "../../admin-api/app.ts";
 import type { AdminDeps } from "../../admin-api/deps.ts";
 import { DATA_FOLDERS } from "../../control/data-folder.ts";
-import { accessLine } from "../../runtime/observe/access-log.ts";
+import { createAccessLine } from "../../runtime/observe/access-log.ts";
 import { makeFolder, runEdge } from "../cli/harness.ts";
 import { GENERATED, regenerate } from "./generated.ts";
 
@@ -106,7 +106,7 @@ describe("documents", () => {
       us: 1,
       bytes: 1,
     };
-    const written = accessLine(record, "");
+    const written = createAccessLine()(record, "");
     expect(fieldsOf(shown)).toEqual(fieldsOf(written));
   });
 
