@@ -287,6 +287,8 @@ function refusalOf(verdict: JailVerdict, input: CheckInput): EdgeError {
     case "threw":
       return thrown(verdict, input);
     case "failed":
+      if (verdict.code !== undefined) return new EdgeError(verdict.code, verdict.message);
+      return new EdgeError("INTERNAL", "The check did not come to an end", { cause: verdict });
     case "checked":
     case "done":
       return new EdgeError("INTERNAL", "The check did not come to an end", { cause: verdict });

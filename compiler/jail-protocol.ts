@@ -1,6 +1,7 @@
 // What the checker and its children say to each other over Node's message channel: one job in, stages and one
 // verdict out. The code of authors runs in the child; the child may die at any point instead of answering.
 
+import type { Code } from "../sdk/errors.ts";
 import type { BundleFormat } from "../sdk/records.ts";
 
 export interface CheckJob {
@@ -69,7 +70,7 @@ export type JailVerdict =
   | { readonly kind: "memory" }
   | { readonly kind: "catastrophic"; readonly message: string }
   /** The job could not be done for a reason that is not the author's. */
-  | { readonly kind: "failed"; readonly message: string };
+  | { readonly kind: "failed"; readonly message: string; readonly code?: Code };
 
 export type SnapshotVerdict =
   | { readonly made: true }

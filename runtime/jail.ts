@@ -17,7 +17,13 @@ import type {
   JailVerdict,
   SnapshotVerdict,
 } from "../compiler/jail-protocol.ts";
-import { createEngine, makeSnapshot, newCells, SliceError } from "./isolate/engine.ts";
+import {
+  createEngine,
+  makeSnapshot,
+  newCells,
+  safeEngineVersion,
+  SliceError,
+} from "./isolate/engine.ts";
 import type { Engine } from "./isolate/engine.ts";
 
 /** The platform's own code is trusted to end; this only bounds a bug in it. */
@@ -39,6 +45,7 @@ report({ type: "ready" });
 
 async function perform(job: JailJob): Promise<JailVerdict> {
   try {
+    safeEngineVersion();
     switch (job.kind) {
       case "check":
         return await check(job);
@@ -207,7 +214,9 @@ function verdictOf(error: unknown): JailVerdict {
     if (error.fault === "timeout") return { kind: "timeout" };
     return { kind: "memory" };
   }
-  if (error instanceof EdgeError) return { kind: "failed", message: error.message };
+  if (error instanceof EdgeError) {
+    return { kind: "failed", message: error.message, code: error.code };
+  }
   if (!(error instanceof Error)) {
     const message = `a value that is not an Error: ${String(error)}`;
     return { kind: "threw", syntax: false, name: "", message, stack: "", io: [] };

@@ -86,6 +86,7 @@ export const CODES = {
   BLOB_CORRUPT: { fault: "operator", status: 500, retry: false, title: "A stored file does not have the content its name promises", fix: "Publish the endpoint again." },
   ENGINE_MISSING: { fault: "operator", status: 500, retry: false, title: "Node 24 was not found", fix: "Run npm ci; where optional dependencies were left out, install Node 24." },
   SETUP_FAILED: { fault: "operator", status: 500, retry: true, title: "The dependencies could not be installed", fix: "See npm's output above; then run npm ci in the clone." },
+  ENGINE_UNSAFE: { fault: "operator", status: 500, retry: false, title: "The engine has a known way out of the isolate", fix: "Install the version of the lockfile, or a newer one: npm ci in a clone, npm install in a project." },
   INSTALL_BROKEN: { fault: "operator", status: 500, retry: false, title: "A part of the installation is missing or does not work", fix: "Install again: npm ci in a clone, npm install in a project." },
   ADDON_UNLOADABLE: { fault: "operator", status: 500, retry: false, title: "The HTTP addon does not load on this system", fix: "See edge doctor; meanwhile: edge serve --listener node." },
   USAGE: { fault: "client", status: 400, retry: false, title: "The command was not understood", fix: "See edge --help." },

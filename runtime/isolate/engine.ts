@@ -16,8 +16,26 @@ import { EdgeError } from "../../sdk/errors.ts";
 const require = createRequire(import.meta.url);
 const ivm = require("isolated-vm") as typeof ivmTypes;
 
-/** Releases below this one have a published sandbox escape. */
+/** Releases below this one have a published way out of the isolate (GHSA-864f-rcv7-6rh4). */
 export const ENGINE_VERSION_MIN = "7.0.1";
+
+/** What every process asks before it runs or loads code of authors. Throws ENGINE_UNSAFE. */
+export function safeEngineVersion(version: string = engineVersion()): string {
+  if (!isBelow(version, ENGINE_VERSION_MIN)) return version;
+  const message = `isolated-vm ${version} has a known way out of the isolate; ${ENGINE_VERSION_MIN} is the least`;
+  throw new EdgeError("ENGINE_UNSAFE", message, { detail: { version, least: ENGINE_VERSION_MIN } });
+}
+
+/** What cannot be read counts as below. */
+function isBelow(version: string, least: string): boolean {
+  const numbers = (text: string): number[] => (text.split("-")[0] ?? "").split(".").map(Number);
+  const [have, need] = [numbers(version), numbers(least)];
+  for (const [at, wanted] of need.entries()) {
+    const got = have[at] ?? Number.NaN;
+    if (got !== wanted) return !(got > wanted);
+  }
+  return version.includes("-");
+}
 
 export function engineVersion(): string {
   const manifest: unknown = require("isolated-vm/package.json");

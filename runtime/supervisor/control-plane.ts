@@ -15,7 +15,7 @@ import { openRegistry } from "../../control/registry/registry.ts";
 import type { Fleet, RegistryWriter } from "../../sdk/node.ts";
 import type { ServeOptions } from "../../sdk/serve.ts";
 import { compileRoutes } from "../gateway/route/table.ts";
-import { engineVersion } from "../isolate/engine.ts";
+import { safeEngineVersion } from "../isolate/engine.ts";
 import { GUEST_ENTRY, JAIL_MAIN, V8_FLAGS } from "../link/places.ts";
 import type { Log } from "../observe/log.ts";
 import { compileCacheDir } from "./environment.ts";
@@ -47,11 +47,12 @@ export interface ControlPlane {
 
 export async function openControlPlane(parts: ControlPlaneOptions): Promise<ControlPlane> {
   const { data } = parts.options;
+  const engine = safeEngineVersion();
   const registry = await openRegistry({ dir: join(data, "registry"), clock: systemClock });
   const guest = await buildGuest({ entry: GUEST_ENTRY, cacheDir: parts.cache });
   const store = openSnapshotStore(join(data, "snapshots"));
   const basis: SnapshotBasis = {
-    engine: engineVersion(),
+    engine,
     v8Flags: V8_FLAGS,
     guestHash: guest.hash,
   };

@@ -91,12 +91,8 @@ function findNode(): Finding {
 }
 
 async function findEngine(): Promise<Finding> {
-  const { createEngine, engineVersion, ENGINE_VERSION_MIN } = await import("../isolate/engine.ts");
-  const version = engineVersion();
-  if (isBelow(version, ENGINE_VERSION_MIN)) {
-    const found = `${version} has a known way out of the isolate; ${ENGINE_VERSION_MIN} is the least`;
-    return { status: "error", found, code: "INSTALL_BROKEN" };
-  }
+  const { createEngine, safeEngineVersion } = await import("../isolate/engine.ts");
+  const version = safeEngineVersion();
   const started = performance.now();
   const engine = createEngine({
     memoryMb: PROBE_MEMORY_MB,
@@ -174,15 +170,4 @@ async function findPort(host: string, port: number): Promise<Finding> {
     // Perhaps by the node that is being examined.
     return { status: "warning", found: reason(error), code: "PORT_IN_USE" };
   }
-}
-
-/** Whether `version` comes before `least`; what cannot be read does. */
-export function isBelow(version: string, least: string): boolean {
-  const numbers = (text: string): number[] => (text.split("-")[0] ?? "").split(".").map(Number);
-  const [have, need] = [numbers(version), numbers(least)];
-  for (const [at, wanted] of need.entries()) {
-    const got = have[at] ?? Number.NaN;
-    if (got !== wanted) return !(got > wanted);
-  }
-  return version.includes("-");
 }

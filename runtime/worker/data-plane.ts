@@ -14,6 +14,7 @@ import { listenNode } from "../http/node-listener.ts";
 import { listenUws } from "../http/uws-listener.ts";
 import { createCryptoCalls } from "../isolate/crypto-calls.ts";
 import { createEgress } from "../isolate/egress/egress.ts";
+import { safeEngineVersion } from "../isolate/engine.ts";
 import { createSliceHost } from "../isolate/slice-host.ts";
 import type { MetricSamples, WorkerConfig } from "../link/messages.ts";
 import { GUEST_ENTRY, V8_FLAGS } from "../link/places.ts";
@@ -43,6 +44,7 @@ const IDLE_LOOK_MS = 20;
 
 export async function startDataPlane(options: DataPlaneOptions): Promise<DataPlane> {
   const { config, worker } = options;
+  safeEngineVersion(options.engine);
   const loader = await openLoader(options);
   const observers: Observers = {
     access: openAccessLog(join(config.data, "logs", `access-${worker}.log`)),
