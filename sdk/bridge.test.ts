@@ -1,13 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { pack, unpack } from "./bridge.ts";
+import { Records, pack } from "./bridge.ts";
 
 type Row = readonly [op: string, id: number, payload: string];
 
 function rows(packed: string): { whole: boolean; rows: Row[] } {
   const taken: Row[] = [];
-  const whole = unpack(packed, (op, id, payload) => taken.push([op, id, payload]));
-  return { whole, rows: taken };
+  const records = new Records(packed);
+  while (records.next()) taken.push([records.op, records.id, records.payload]);
+  expect(records.next()).toBe(false);
+  return { whole: !records.malformed, rows: taken };
 }
 
 const payload = fc.oneof(

@@ -32,6 +32,13 @@ export const ENTER = {
   TIMER: "T",
 } as const;
 
+/**
+ * Requests open in one isolate; beyond it 503 OVERLOADED. Far more than a healthy handler ever holds. An
+ * exchange's number modulo this is its place at both ends, so that neither needs a Map (which, added to and
+ * deleted from all the time, keeps the garbage collector busy).
+ */
+export const OPEN_MAX = 1_024;
+
 /** Guest to host. */
 export const LEAVE = {
   /** Status and headers, and the body if it is short. Payload: status \n bodyKind \n headers [\0 text]. */
@@ -145,22 +152,39 @@ export function readNumber(text: string, from: number, to: number): number {
   return number;
 }
 
-/** Walks a packed string. Returns false when it is malformed; what came before was delivered. */
-export function unpack(
-  packed: string,
-  take: (op: string, id: number, payload: string) => void,
-): boolean {
-  let at = 0;
-  while (at < packed.length) {
+/** Walks a packed string. An object that is moved on, not one per record: both ends of the bridge are hot. */
+export class Records {
+  op = "";
+  id = 0;
+  payload = "";
+  /** It ended early, because what follows is no record. What came before was whole. */
+  malformed = false;
+  readonly #packed: string;
+  #at = 0;
+
+  constructor(packed: string) {
+    this.#packed = packed;
+  }
+
+  /** Moves on to the next record; false at the end. */
+  next(): boolean {
+    const packed = this.#packed;
+    const at = this.#at;
+    if (at >= packed.length) return false;
     const idEnd = packed.indexOf("\n", at);
     const lengthEnd = idEnd < 0 ? -1 : packed.indexOf("\n", idEnd + 1);
-    if (lengthEnd < 0) return false;
-    const id = readNumber(packed, at + 1, idEnd);
-    const length = readNumber(packed, idEnd + 1, lengthEnd);
+    const id = lengthEnd < 0 ? -1 : readNumber(packed, at + 1, idEnd);
+    const length = lengthEnd < 0 ? -1 : readNumber(packed, idEnd + 1, lengthEnd);
     const end = lengthEnd + 1 + length;
-    if (id < 0 || length < 0 || end > packed.length) return false;
-    take(packed.charAt(at), id, packed.slice(lengthEnd + 1, end));
-    at = end;
+    if (id < 0 || length < 0 || end > packed.length) {
+      this.malformed = true;
+      this.#at = packed.length;
+      return false;
+    }
+    this.op = packed.charAt(at);
+    this.id = id;
+    this.payload = packed.slice(lengthEnd + 1, end);
+    this.#at = end;
+    return true;
   }
-  return true;
 }

@@ -1,6 +1,6 @@
 // Packing and unpacking of what crosses, per record, and the check of a reply's head.
 
-import { BODY, ENTER, LEAVE, pack, unpack } from "../../sdk/bridge.ts";
+import { BODY, ENTER, LEAVE, Records, pack } from "../../sdk/bridge.ts";
 import { createHeadParser } from "../../runtime/isolate/reply.ts";
 import { runTasks } from "./harness.ts";
 
@@ -24,9 +24,8 @@ function packBatch(): void {
   sum += text.charCodeAt(0);
 }
 function unpackText(text: string): void {
-  unpack(text, (_op, id, payload) => {
-    sum += id + payload.length;
-  });
+  const records = new Records(text);
+  while (records.next()) sum += records.id + records.payload.length;
 }
 
 await runTasks("Bridge, per record", [

@@ -7,7 +7,7 @@
 // or for a bounded number of turns (a handler that waits for I/O). So the code that runs is nearly always that of
 // the request named in the cells, and its calls are charged to it. A slice reports once, after the last record.
 
-import { CELL, ENTER, LEAVE, PHASE, unpack } from "../../sdk/bridge.ts";
+import { CELL, ENTER, LEAVE, PHASE, Records } from "../../sdk/bridge.ts";
 import { Calls } from "./calls.ts";
 import { createOutbox, type EngineArguments, type Outbox } from "./outbox.ts";
 import { Requests } from "./requests.ts";
@@ -38,12 +38,6 @@ export type Enter = (
  * (a router with middleware) answers well within; more only delays those behind a handler that waits for I/O.
  */
 const TURNS_MAX = 24;
-
-interface EnteredRecord {
-  readonly op: string;
-  readonly id: number;
-  readonly payload: string;
-}
 
 export function createBridge(
   platform: Platform,
@@ -97,11 +91,7 @@ class Bridge implements Wire {
     cells[CELL.RUNNING] = 0;
     this.#outbox.setLane(lane);
     this.#now = now;
-    const records: EnteredRecord[] = [];
-    unpack(packed, (op, id, payload) => {
-      records[records.length] = { op, id, payload };
-    });
-    void this.#runRecords(slice, records, buffers);
+    void this.#runRecords(slice, new Records(packed), buffers);
   }
 
   push(op: string, id: number, payload: string): void {
@@ -124,18 +114,16 @@ class Bridge implements Wire {
 
   async #runRecords(
     slice: number,
-    records: readonly EnteredRecord[],
+    records: Records,
     buffers: readonly ArrayBuffer[],
   ): Promise<void> {
     const mine = ++this.#run;
     const requests = this.#requests;
     let settled = 1;
     this.#reporting = true;
-    for (let i = 0; i < records.length; i++) {
-      const record = records[i];
-      if (record === undefined) break;
-      this.#cells[CELL.STARTED] = i + 1;
-      this.#start(record, buffers);
+    for (let started = 1; records.next(); started++) {
+      this.#cells[CELL.STARTED] = started;
+      this.#start(records.op, records.id, records.payload, buffers);
       for (let turn = 0; turn < TURNS_MAX && requests.isBusy(this.#current); turn++) {
         // oxlint-disable-next-line typescript/await-thenable -- one turn of the promise jobs.
         await undefined;
@@ -160,7 +148,7 @@ class Bridge implements Wire {
     if (!this.#outbox.isEmpty()) this.#outbox.report(0, 0);
   }
 
-  #start({ op, id, payload }: EnteredRecord, buffers: readonly ArrayBuffer[]): void {
+  #start(op: string, id: number, payload: string, buffers: readonly ArrayBuffer[]): void {
     switch (op) {
       case ENTER.REQUEST:
         this.setCurrent(id);

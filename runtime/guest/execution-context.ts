@@ -1,18 +1,21 @@
 // The `ctx` of a handler.
 
-export class ExecutionContext {
+export class ExecutionContext<Entry> {
   readonly requestId: string;
   readonly props: Record<string, never> = {};
-  readonly #track: (work: unknown) => void;
+  readonly #entry: Entry;
+  readonly #track: (entry: Entry, work: unknown) => void;
 
-  constructor(requestId: string, track: (work: unknown) => void) {
+  constructor(requestId: string, entry: Entry, track: (entry: Entry, work: unknown) => void) {
     this.requestId = requestId;
+    this.#entry = entry;
     this.#track = track;
   }
 
   /** Work that goes on after the reply; counted when the version is drained. */
   waitUntil(work: unknown): void {
-    this.#track(work);
+    const track = this.#track;
+    track(this.#entry, work);
   }
 
   /** Accepted for compatibility: there is no origin behind the handler to fall through to. */

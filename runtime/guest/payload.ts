@@ -1,7 +1,5 @@
 // Reading and writing record payloads (formats: sdk/bridge.ts).
 
-import { BODY } from "../../sdk/bridge.ts";
-
 /** What requests.ts and calls.ts need of the bridge. */
 export interface Wire {
   /** Queues a record for the next report. */
@@ -25,11 +23,4 @@ export function fields(payload: string, count: number): string[] {
   }
   parts[count] = payload.slice(at);
   return parts;
-}
-
-/** "headers \0 text" when a body follows as text, else "headers". */
-export function splitText(rest: string, kind: string): { headers: string; text: string | null } {
-  if (kind !== BODY.TEXT) return { headers: rest, text: null };
-  const end = rest.indexOf("\0");
-  return { headers: rest.slice(0, end), text: rest.slice(end + 1) };
 }

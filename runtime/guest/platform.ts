@@ -21,7 +21,7 @@ import { lockdown, thawLockdown } from "./lockdown.ts";
 import type { Platform } from "./port.ts";
 import { random, seedRandom, topLevelRandomReads } from "./random.ts";
 import { reportError, thawReport } from "./report.ts";
-import { isRequest, Request, requestFromHost } from "./request.ts";
+import { abortRequest, isRequest, Request, requestFromHost } from "./request.ts";
 import { isResponse, Response, takeResponse } from "./response.ts";
 import * as streams from "./streams.ts";
 import { refuseToClone, registerCloner, structuredClone } from "./structured-clone.ts";
@@ -142,6 +142,7 @@ export function createPlatform(): Platform {
       thawTimers(port);
     },
     createRequest: requestFromHost,
+    abortRequest,
     takeResponse,
     fireTimer,
     describeError,

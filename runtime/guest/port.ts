@@ -76,11 +76,10 @@ export interface ResponseSource {
 export interface Platform {
   /** In each new isolate, once, before the first request: restores what a snapshot cannot hold, seeds randomness. */
   thaw(port: Port, seed: Uint8Array): void;
-  /** Builds the author's Request. `abort` receives a function that aborts its signal. */
-  createRequest(
-    incoming: IncomingRequest,
-    abort: (fire: (reason: string) => void) => void,
-  ): unknown;
+  /** Builds the author's Request. */
+  createRequest(incoming: IncomingRequest): object;
+  /** Aborts the signal of a request that createRequest made. */
+  abortRequest(request: object, reason: string): void;
   /** null when `value` is no Response of this platform. Throws TypeError when its body was used already. */
   takeResponse(value: unknown): OutgoingResponse | null;
   /** A timer that the host reports as due. */

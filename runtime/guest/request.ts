@@ -37,10 +37,9 @@ import { normalUrl } from "./url-wire.ts";
 const parseJson = JSON.parse;
 const INTERNAL = {};
 
-export let requestFromHost: (
-  incoming: IncomingRequest,
-  abort: (fire: (reason: string) => void) => void,
-) => Request;
+export let requestFromHost: (incoming: IncomingRequest) => Request;
+/** Aborts the signal of a request that requestFromHost made. */
+export let abortRequest: (request: object, reason: string) => void;
 /** What fetch needs of a request; takes its body. */
 export let takeRequest: (request: Request) => OutgoingFetch & { signal: AbortSignal | null };
 export let isRequest: (value: unknown) => value is Request;
@@ -80,7 +79,7 @@ export class Request {
     newRequest = () => new Request(INTERNAL);
     isRequest = (value): value is Request =>
       typeof value === "object" && value !== null && #raw in value;
-    requestFromHost = (incoming, abort) => {
+    requestFromHost = (incoming) => {
       const request = newRequest();
       request.#method = incoming.method;
       request.#url = incoming.url;
@@ -88,8 +87,10 @@ export class Request {
       request.#packed = incoming.headers;
       request.#immutable = true;
       if (incoming.body !== null) request.#body = incomingBody(incoming.body);
-      abort((reason) => request.#abort(reason));
       return request;
+    };
+    abortRequest = (request, reason) => {
+      if (isRequest(request)) request.#abort(reason);
     };
     takeRequest = (request) => {
       const body = request.#body === null ? null : takeForHost(request.#body);

@@ -3,9 +3,9 @@
 
 import { BODY, ENTER, LEAVE } from "../../sdk/bridge.ts";
 import { ExecutionContext } from "./execution-context.ts";
-import { fields, splitText, type Wire } from "./payload.ts";
+import type { Wire } from "./payload.ts";
+import { Places } from "./places.ts";
 import type { IncomingBody, OutgoingResponse, Platform, ResponseSource } from "./port.ts";
-import { Table } from "./table.ts";
 
 export interface RequestsOptions {
   readonly platform: Platform;
@@ -29,7 +29,8 @@ interface Entry {
   creditWaiter: (() => void) | null;
   pull: Waiter<Uint8Array | null> | null;
   text: Waiter<string> | null;
-  abort: ((reason: string) => void) | null;
+  /** The author's. */
+  request: object | null;
 }
 
 /** Bytes of a reply stream that may be under way before the host grants more. */
@@ -40,7 +41,8 @@ export class Requests {
   readonly #wire: Wire;
   readonly #handler: () => unknown;
   readonly #env: unknown;
-  readonly #open = new Table<Entry>();
+  readonly #open = new Places<Entry>();
+  readonly #waitUntil = (entry: Entry, work: unknown): void => void this.#track(entry, work);
 
   constructor({ platform, wire, handler, env }: RequestsOptions) {
     this.#platform = platform;
@@ -58,8 +60,13 @@ export class Requests {
   }
 
   start(id: number, payload: string): void {
-    const [method = "", url = "", kind = "", requestId = "", rest = ""] = fields(payload, 4);
-    const { headers, text } = splitText(rest, kind);
+    const methodEnd = payload.indexOf("\n");
+    const urlEnd = payload.indexOf("\n", methodEnd + 1);
+    const kind = payload.charAt(urlEnd + 1);
+    const requestIdAt = urlEnd + 3;
+    const requestIdEnd = payload.indexOf("\n", requestIdAt);
+    const isText = kind === BODY.TEXT;
+    const headersEnd = isText ? payload.indexOf("\0", requestIdEnd) : payload.length;
     const entry: Entry = {
       id,
       answered: false,
@@ -69,17 +76,20 @@ export class Requests {
       creditWaiter: null,
       pull: null,
       text: null,
-      abort: null,
+      request: null,
     };
-    this.#open.set(id, entry);
+    this.#open.open(entry);
     try {
-      const request = this.#platform.createRequest(
-        { method, url, headers, body: this.#incomingBody(entry, kind, text) },
-        (fire) => {
-          entry.abort = fire;
-        },
-      );
-      const context = new ExecutionContext(requestId, (work) => void this.#track(entry, work));
+      const text = isText ? payload.slice(headersEnd + 1) : null;
+      const request = this.#platform.createRequest({
+        method: payload.slice(0, methodEnd),
+        url: payload.slice(methodEnd + 1, urlEnd),
+        headers: payload.slice(requestIdEnd + 1, headersEnd),
+        body: kind === BODY.NONE ? null : this.#incomingBody(entry, text),
+      });
+      entry.request = request;
+      const requestId = payload.slice(requestIdAt, requestIdEnd);
+      const context = new ExecutionContext(requestId, entry, this.#waitUntil);
       const result = invoke(this.#handler(), request, this.#env, context);
       if (isThenable(result)) void this.#settle(entry, result);
       else this.#respond(entry, result);
@@ -116,6 +126,7 @@ export class Requests {
         if (entry.credit > 0) entry.creditWaiter?.();
         break;
       case ENTER.ABORT:
+        if (entry.request !== null) this.#platform.abortRequest(entry.request, payload);
         abort(entry, payload);
         break;
     }
@@ -124,7 +135,7 @@ export class Requests {
 
   #release(entry: Entry): void {
     if (!entry.answered || entry.streaming !== null || entry.background > 0) return;
-    if (entry.pull === null && entry.text === null) this.#open.delete(entry.id);
+    if (entry.pull === null && entry.text === null) this.#open.delete(entry);
   }
 
   #answered(entry: Entry): void {
@@ -205,10 +216,9 @@ export class Requests {
     this.#release(entry);
   }
 
-  #incomingBody(entry: Entry, kind: string, text: string | null): IncomingBody | null {
-    if (kind === BODY.NONE) return null;
+  #incomingBody(entry: Entry, text: string | null): IncomingBody {
     const ask = (op: string): void => {
-      this.#open.set(entry.id, entry);
+      this.#open.reopen(entry);
       this.#wire.push(op, entry.id, "");
     };
     return {
@@ -243,7 +253,6 @@ function failBody(entry: Entry, message: string): void {
 }
 
 function abort(entry: Entry, reason: string): void {
-  entry.abort?.(reason);
   failBody(entry, reason);
   const source = entry.streaming;
   entry.streaming = null;

@@ -22,6 +22,7 @@ export type Load = (events: InstanceEvents) => Promise<Loaded>;
 export interface GenerationOptions {
   readonly load: Load;
   readonly drainTimeoutMs: number;
+  /** Monotonic. */
   readonly now: () => number;
   /** Drained and disposed of. */
   readonly onGone: () => void;
@@ -35,7 +36,7 @@ export class Generation {
   #loading: Promise<Loaded> | null = null;
   #waiting: Ticket[] = [];
   #deaths = 0;
-  #lastDeathMs = 0;
+  #lastDeathMs = Number.NEGATIVE_INFINITY;
   #pausedUntilMs = 0;
   #draining = false;
   #gone = false;

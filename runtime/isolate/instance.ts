@@ -5,13 +5,13 @@
 // A request stays open until the guest has answered it, its reply stream has ended and its background work is
 // done; the generation it belongs to drains on exactly that count.
 
-import { BODY, ENTER, LEAVE, unpack } from "../../sdk/bridge.ts";
+import { BODY, ENTER, LEAVE, OPEN_MAX, Records } from "../../sdk/bridge.ts";
 import { LOG_BYTES_PER_REQUEST_MAX, LOG_LINE_BYTES_MAX, type Limits } from "../../sdk/limits.ts";
 import type { Code } from "../../sdk/errors.ts";
 import type { Call, CallService } from "./call.ts";
 import { GuestTimers } from "./guest-timers.ts";
 import type { Job } from "./job.ts";
-import { OpenJobs, OPEN_MAX } from "./open-jobs.ts";
+import { OpenJobs } from "./open-jobs.ts";
 import { createHeadParser, thrownText, ReplyStream } from "./reply.ts";
 import { RequestBody, decodeUtf8, exactBuffer } from "./request-body.ts";
 import type { Death, SliceEvents, SliceRunner } from "./slices.ts";
@@ -36,6 +36,7 @@ export class Instance implements SliceEvents {
   readonly #parseHead = createHeadParser();
   readonly #open = new OpenJobs();
   readonly #timers = new GuestTimers((id, owner) => this.#pushFor(owner, ENTER.TIMER, id, ""));
+  /** Monotonic. */
   readonly #now: () => number;
   #runner: SliceRunner | null = null;
   #dead = false;
@@ -72,11 +73,12 @@ export class Instance implements SliceEvents {
     const job: Job = {
       id,
       ticket,
-      deadlineMs: this.#now() + this.#limits.wallMs,
+      deadlineMs: ticket.startedMs + this.#limits.wallMs,
       answered: false,
       stream: null,
       background: false,
       body: null,
+      called: false,
       logBytes: 0,
     };
     this.#open.add(job);
@@ -112,14 +114,15 @@ export class Instance implements SliceEvents {
   }
 
   deliver(packed: string, bytes: ArrayBuffer | null): void {
-    // Bytes belong to the last record of their report, so each record waits for the one after it.
-    let last: { op: string; id: number; payload: string } | null = null;
-    const whole = unpack(packed, (op, id, payload) => {
-      if (last !== null) this.#take(last.op, last.id, last.payload, null);
-      last = { op, id, payload };
-    });
-    if (!whole) this.#condemn();
-    else this.#takeLast(last, bytes);
+    const records = new Records(packed);
+    let more = records.next();
+    while (more) {
+      const { op, id, payload } = records;
+      more = records.next();
+      // Bytes belong to the last record of their report.
+      this.#take(op, id, payload, more || records.malformed ? null : bytes);
+    }
+    if (records.malformed) this.#condemn();
   }
 
   culprit(id: number): void {
@@ -178,13 +181,6 @@ export class Instance implements SliceEvents {
       fail: (message) => this.#push(ENTER.BODY_FAIL, id, message),
     });
     return `${head}${BODY.STREAM}\n${tail}`;
-  }
-
-  #takeLast(
-    last: { op: string; id: number; payload: string } | null,
-    bytes: ArrayBuffer | null,
-  ): void {
-    if (last !== null) this.#take(last.op, last.id, last.payload, bytes);
   }
 
   #take(op: string, id: number, payload: string, bytes: ArrayBuffer | null): void {
@@ -276,11 +272,10 @@ export class Instance implements SliceEvents {
       return;
     }
     job.answered = true;
-    job.deadlineMs = this.#now() + BACKGROUND_MS;
     if (exchange.state !== "open") {
       // The client went away before: nobody reads, so nothing would ever give credit.
       this.#push(ENTER.ABORT, id, "The client went away.");
-      if (!job.background) this.#close(job);
+      this.#closeUnlessBusy(job);
       return;
     }
     ticket.answered("ok");
@@ -293,7 +288,7 @@ export class Instance implements SliceEvents {
     }
     const binary = bytes === null ? null : new Uint8Array(bytes);
     exchange.reply(head.status, head.headers, head.kind === BODY.TEXT ? head.text : binary);
-    if (!job.background) this.#close(job);
+    this.#closeUnlessBusy(job);
   }
 
   #thrown(job: Job, payload: string): void {
@@ -312,6 +307,8 @@ export class Instance implements SliceEvents {
       send();
     };
     const owner = Number(payload.slice(0, ownerEnd));
+    const job = this.#open.get(owner);
+    if (job !== undefined) job.called = true;
     const call: Call = {
       id,
       owner,
@@ -358,8 +355,7 @@ export class Instance implements SliceEvents {
       return;
     }
     job.stream = null;
-    job.deadlineMs = this.#now() + BACKGROUND_MS;
-    if (!job.background) this.#close(job);
+    this.#closeUnlessBusy(job);
   }
 
   #gone(job: Job): void {
@@ -379,10 +375,16 @@ export class Instance implements SliceEvents {
     this.#close(job);
   }
 
+  /** Its reply is out. */
+  #closeUnlessBusy(job: Job): void {
+    if (job.background) job.deadlineMs = this.#now() + BACKGROUND_MS;
+    else this.#close(job);
+  }
+
   #close(job: Job): void {
     if (!this.#open.delete(job.id)) return;
     job.body?.fail("The request is over.");
-    for (const service of this.#services) service.ownerDone(job.id);
+    if (job.called) for (const service of this.#services) service.ownerDone(job.id);
     if (this.#open.size === 0) this.#events.idle();
   }
 

@@ -7,10 +7,13 @@ import type { Ticket } from "./ticket.ts";
 export interface Job {
   readonly id: number;
   readonly ticket: Ticket;
+  /** On the monotonic clock. */
   deadlineMs: number;
   answered: boolean;
   stream: ReplyStream | null;
   background: boolean;
   body: RequestBody | null;
+  /** Whether it made calls, so that services know of it. */
+  called: boolean;
   logBytes: number;
 }

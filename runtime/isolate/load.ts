@@ -60,7 +60,7 @@ export async function loadInstance(options: LoadOptions): Promise<Loaded> {
     const instance = new Instance({
       limits,
       services: options.services,
-      now: () => host.now(),
+      now: () => performance.now(),
       events: options.events,
     });
     const runner = new SliceRunner(host, createLaneJudge(options.trust), limits.cpuMs, instance);

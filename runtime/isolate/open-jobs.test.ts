@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
+import { OPEN_MAX } from "../../sdk/bridge.ts";
 import type { Job } from "./job.ts";
-import { OPEN_MAX, OpenJobs } from "./open-jobs.ts";
+import { OpenJobs } from "./open-jobs.ts";
 
 function open(jobs: OpenJobs): number {
   const id = jobs.nextId();

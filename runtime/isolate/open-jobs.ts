@@ -4,10 +4,9 @@
 //
 // A number is a place in an array and a count, so that one that was used before is not mistaken for the new one.
 
+import { OPEN_MAX } from "../../sdk/bridge.ts";
 import type { Job } from "./job.ts";
 
-/** Requests open in one isolate; beyond it 503 OVERLOADED. Far more than a healthy handler ever holds. */
-export const OPEN_MAX = 1_024;
 /** Numbers stay below 2^30: they also cross in cells of 32 bits. */
 const COUNT_MAX: number = 2 ** 20;
 

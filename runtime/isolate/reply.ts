@@ -33,8 +33,8 @@ export function createHeadParser(): ParseHead {
     const isText = kind === BODY.TEXT;
     const headersEnd = isText ? payload.indexOf("\0", HEADERS_AT) : payload.length;
     if (headersEnd < 0) return null;
-    if (headersEnd - HEADERS_AT !== last.length || !payload.startsWith(last, HEADERS_AT)) {
-      const headers = payload.slice(HEADERS_AT, headersEnd);
+    const headers = payload.slice(HEADERS_AT, headersEnd);
+    if (headers !== last) {
       // Before the pattern, which could run out of stack.
       if (headers.length > HEADER_BYTES_MAX) return "large";
       if (!HEADERS.test(headers)) return null;

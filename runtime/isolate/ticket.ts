@@ -7,6 +7,8 @@ import type { Outcome } from "../../sdk/outcome.ts";
 
 export interface Ticket {
   readonly exchange: Exchange;
+  /** On the monotonic clock (performance.now); its time limit counts from here. */
+  readonly startedMs: number;
   /** Sends the problem reply if nothing was sent yet, else breaks the reply off; fixes the outcome. */
   fail(code: Code, logged?: string): void;
   answered(outcome: Outcome): void;

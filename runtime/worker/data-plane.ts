@@ -80,7 +80,7 @@ export class DataPlane {
     this.#endpoints = endpoints;
     this.#listener = listener;
     this.#observers = observers;
-    this.#expiry = setInterval(() => endpoints.expire(Date.now()), EXPIRE_MS);
+    this.#expiry = setInterval(() => endpoints.expire(performance.now()), EXPIRE_MS);
   }
 
   refresh(): number {
@@ -156,7 +156,7 @@ function openEndpoints(
       createEgress({ allowPrivate: config.allowPrivateEgress, subrequestsMax: subrequests }),
       createCryptoCalls(),
     ],
-    now: Date.now,
+    now: () => performance.now(),
     onDeath(endpoint, death) {
       metrics.terminated(endpoint, death);
       log.write("error", `An isolate died: ${death}.`, { endpoint });

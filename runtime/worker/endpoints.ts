@@ -35,6 +35,7 @@ export interface EndpointsOptions {
   readonly isolate: Pick<LoadOptions, "host" | "onCatastrophic">;
   readonly limits: (version: VersionRecord) => Limits;
   readonly services: (limits: Limits) => LoadOptions["services"];
+  /** Monotonic. */
   readonly now: () => number;
   readonly onDeath: (endpoint: string, death: Death) => void;
   readonly onLoadError: (endpoint: string, error: unknown) => void;

@@ -29,7 +29,7 @@ export class RequestTicket implements Ticket {
   /** Set when the route is found. */
   slot: Slot | null = null;
   readonly #observers: Observers;
-  readonly #startedMs: number;
+  readonly startedMs: number;
   #outcome: Outcome | null = null;
   /** The last error that was logged; only kept for the error page. */
   #lastError = "";
@@ -37,7 +37,7 @@ export class RequestTicket implements Ticket {
   constructor(exchange: Exchange, observers: Observers) {
     this.exchange = exchange;
     this.#observers = observers;
-    this.#startedMs = performance.now();
+    this.startedMs = performance.now();
     exchange.onDone(() => this.#done());
   }
 
@@ -86,7 +86,7 @@ export class RequestTicket implements Ticket {
     const { exchange } = this;
     const endpoint = this.slot?.name ?? "";
     const nowMs = performance.now();
-    const us = Math.round((nowMs - this.#startedMs) * 1_000);
+    const us = Math.round((nowMs - this.startedMs) * 1_000);
     const gone = exchange.state === "gone";
     const status = gone && exchange.status === 0 ? 499 : exchange.status;
     const outcome = gone ? "client_abort" : (this.#outcome ?? "ok");

@@ -42,6 +42,7 @@ export interface InstanceInput {
 /** One request, from the client's and from the worker's side. */
 export class Sent implements Ticket {
   readonly exchange: MemoryExchange;
+  readonly startedMs: number = performance.now();
   outcome: Outcome | null = null;
   /** Decisions about the outcome; more than one is a bug. */
   decisions = 0;
@@ -130,7 +131,7 @@ export async function openWorkshop(options: WorkshopOptions = {}): Promise<Works
   const catastrophes: string[] = [];
   const opened: Generation[] = [];
   const expiry = setInterval(() => {
-    for (const generation of opened) generation.expire(Date.now());
+    for (const generation of opened) generation.expire(performance.now());
   }, 50);
 
   function snapshot(source: string): ArrayBuffer {
@@ -170,7 +171,7 @@ export async function openWorkshop(options: WorkshopOptions = {}): Promise<Works
         return loaded;
       },
       drainTimeoutMs: input.drainTimeoutMs ?? 5_000,
-      now: Date.now,
+      now: () => performance.now(),
       onGone,
       onDeath(death) {
         deaths.push(death);

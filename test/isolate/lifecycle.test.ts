@@ -1,7 +1,7 @@
 // What a generation and its isolate do around requests: heap figures, drains, lost clients, full queues.
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { OPEN_MAX } from "../../runtime/isolate/open-jobs.ts";
+import { OPEN_MAX } from "../../sdk/bridge.ts";
 import { openWorkshop, type Workshop } from "./instances.ts";
 
 const SOURCE = `
