@@ -107,7 +107,11 @@ export async function buildGuest(input: GuestInput): Promise<Guest> {
   const code = wrapGuest(outcome.built.outputFiles[0]?.text ?? "");
   const guest = { code, hash: sha256(code) };
   const inputs = hashInputs(root, outcome.built);
-  writeCached(file, { recipe, inputs, ...guest });
+  try {
+    writeCached(file, { recipe, inputs, ...guest });
+  } catch {
+    // A folder that this process may only read: building took longer, nothing else.
+  }
   return guest;
 }
 
@@ -166,9 +170,9 @@ function isCached(value: unknown): value is CachedGuest {
 }
 
 function writeCached(file: string, cached: CachedGuest): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  mkdirSync(dirname(file), { recursive: true, mode: 0o750 });
   const temporary = `${file}.${randomUUID()}`;
-  writeFileSync(temporary, JSON.stringify(cached), { mode: 0o600 });
+  writeFileSync(temporary, JSON.stringify(cached), { mode: 0o640 });
   renameSync(temporary, file);
 }
 

@@ -1,7 +1,14 @@
 import {
+  chownSync,
+  existsSync,
+  lchownSync,
+  linkSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
+  statSync,
+  symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync,
@@ -77,6 +84,45 @@ describe("snapshot store", () => {
     expect(store.prune({ ...options, countMax: 1 })).toBe(1);
     expect([read(second), read(third), read(youngest)]).toEqual([null, null, "payload"]);
     expect(read(oldest)).toBe("payload");
+  });
+
+  test("forgets candidates of children that are long gone", () => {
+    const [young, old] = [store.candidatePath(), store.candidatePath()];
+    for (const path of [young, old]) writeFileSync(path, "half");
+    utimesSync(old, 1_000, 1_000);
+    utimesSync(young, 1_600, 1_600);
+    const options = { keep: new Set<string>(), countMax: 10, ageMsMax: 1, nowMs: 1_600_001 };
+    expect(store.prune(options)).toBe(1);
+    expect([existsSync(young), existsSync(old)]).toEqual([true, false]);
+  });
+
+  const asRoot = test.skipIf(process.getuid?.() !== 0);
+  const SOMEBODY = 65_534;
+
+  asRoot("writes anew what a child of another user made", () => {
+    const candidate = store.candidatePath();
+    writeChecked(candidate, new TextEncoder().encode("payload").buffer);
+    chownSync(candidate, SOMEBODY, SOMEBODY);
+    store.promote(candidate, KEY);
+    expect(read(KEY)).toBe("payload");
+    expect(statSync(store.path(KEY))).toMatchObject({ uid: 0, nlink: 1 });
+    expect(existsSync(candidate)).toBe(false);
+  });
+
+  asRoot.each([
+    ["a link to another file", (path: string, secret: string) => symlinkSync(secret, path)],
+    ["another name of a file", (path: string, secret: string) => linkSync(secret, path)],
+    ["damaged", (path: string) => writeFileSync(path, "garbage of more than thirty-two bytes")],
+    ["a folder", (path: string) => mkdirSync(path)],
+  ])("takes no candidate of another user that is %s", (_what, make) => {
+    const secret = join(dir, "secret");
+    writeChecked(secret, new TextEncoder().encode("secret").buffer);
+    const candidate = store.candidatePath();
+    make(candidate, secret);
+    lchownSync(candidate, SOMEBODY, SOMEBODY);
+    expect(() => store.promote(candidate, KEY)).toThrow();
+    expect(read(KEY)).toBeNull();
+    store.discard(candidate);
   });
 
   test("key changes with everything that a snapshot depends on", () => {

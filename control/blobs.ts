@@ -16,6 +16,8 @@ export const BLOB_GRACE_MS: number = 60 * 60 * 1000;
 const HASH: RegExp = /^[0-9a-f]{64}$/;
 const SHARD: RegExp = /^[0-9a-f]{2}$/;
 const TEMPORARY = "incoming";
+/** At most; whether the group may read is the umask's to say. */
+const FOLDER_MODE = 0o750;
 
 export interface BlobStore extends Blobs {
   /** Removes what is neither live nor stored or asked for within the grace time. Returns how many. */
@@ -26,16 +28,22 @@ export function hashOf(bytes: Uint8Array): BlobHash {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
+/** For processes beside the one that stores: needs no right to write. */
+export function openBlobReader(dir: string): Pick<Blobs, "read"> {
+  return { read: (hash) => readBlob(pathOf(dir, hash), hash) };
+}
+
+/** For the one process that stores: what lies half written in the folder is removed. */
 export function openBlobs(dir: string, clock: Clock = systemClock): BlobStore {
   const incoming = join(dir, TEMPORARY);
   try {
     // What a crash left half written.
     rmSync(incoming, { recursive: true, force: true });
-    mkdirSync(incoming, { recursive: true, mode: 0o700 });
+    mkdirSync(incoming, { recursive: true, mode: FOLDER_MODE });
   } catch (cause) {
     throw unwritable(dir, cause);
   }
-  const read = (hash: BlobHash): Uint8Array => readBlob(pathOf(dir, hash), hash);
+  const { read } = openBlobReader(dir);
   const isWhole = (hash: BlobHash): boolean => {
     try {
       read(hash);
@@ -57,7 +65,8 @@ export function openBlobs(dir: string, clock: Clock = systemClock): BlobStore {
       try {
         if (!isWhole(hash)) {
           const shard = join(dir, hash.slice(0, 2));
-          if (mkdirSync(shard, { recursive: true, mode: 0o700 }) !== undefined) syncFolder(dir);
+          if (mkdirSync(shard, { recursive: true, mode: FOLDER_MODE }) !== undefined)
+            syncFolder(dir);
           writeWhole(path, bytes, join(incoming, randomUUID()));
         }
         touch(path);

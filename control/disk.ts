@@ -13,9 +13,12 @@ export function syncFolder(path: string): void {
   }
 }
 
+/** At most; whether the group may read is the umask's to say. */
+const FILE_MODE = 0o640;
+
 /** The file appears whole or not at all. `temporary` is on the same file system and is overwritten. */
 export function writeWhole(path: string, bytes: Uint8Array, temporary: string): void {
-  const file = openSync(temporary, "w", 0o600);
+  const file = openSync(temporary, "w", FILE_MODE);
   try {
     for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at);
     fsyncSync(file);

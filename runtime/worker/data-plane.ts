@@ -3,8 +3,8 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { buildGuest } from "../../compiler/guest.ts";
-import { openSnapshotStore } from "../../compiler/snapshot-store.ts";
-import { openBlobs } from "../../control/blobs.ts";
+import { openSnapshotReader } from "../../compiler/snapshot-store.ts";
+import { openBlobReader } from "../../control/blobs.ts";
 import { openRegistryReader } from "../../control/registry/registry.ts";
 import type { Listener } from "../../sdk/exchange.ts";
 import { HEADER_BYTES_MAX, LIMITS, resolveLimits } from "../../sdk/limits.ts";
@@ -133,8 +133,8 @@ export class DataPlane {
 async function openLoader({ config, engine }: DataPlaneOptions): Promise<LoaderOptions> {
   const guest = await buildGuest({ entry: GUEST_ENTRY, cacheDir: config.cache });
   return {
-    blobs: openBlobs(join(config.data, "blobs")),
-    snapshots: openSnapshotStore(join(config.data, "snapshots")),
+    blobs: openBlobReader(join(config.data, "blobs")),
+    snapshots: openSnapshotReader(join(config.data, "snapshots")),
     basis: { engine, v8Flags: V8_FLAGS, guestHash: guest.hash },
     guestCode: guest.code,
   };

@@ -5,7 +5,7 @@ import {
   codeCacheKey,
   snapshotKey,
   type SnapshotBasis,
-  type SnapshotStore,
+  type SnapshotReader,
 } from "../../compiler/snapshot-store.ts";
 import { BUNDLE_FILE, GUEST_FILE, wrapScript } from "../../compiler/script.ts";
 import type { Blobs } from "../../sdk/node.ts";
@@ -13,8 +13,8 @@ import type { VersionRecord } from "../../sdk/records.ts";
 import type { Start } from "../isolate/load.ts";
 
 export interface LoaderOptions {
-  readonly blobs: Blobs;
-  readonly snapshots: SnapshotStore;
+  readonly blobs: Pick<Blobs, "read">;
+  readonly snapshots: SnapshotReader;
   readonly basis: SnapshotBasis;
   readonly guestCode: string;
 }

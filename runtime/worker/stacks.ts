@@ -7,7 +7,7 @@ import type { VersionRecord } from "../../sdk/records.ts";
 
 export type MapStack = (version: VersionRecord, stack: string) => string;
 
-export function createStackMaps(blobs: Blobs): MapStack {
+export function createStackMaps(blobs: Pick<Blobs, "read">): MapStack {
   const mappers = new WeakMap<VersionRecord, StackMapper>();
 
   function mapperOf(version: VersionRecord): StackMapper {

@@ -1,7 +1,7 @@
-import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { BLOB_GRACE_MS, hashOf, openBlobs } from "../../control/blobs.ts";
+import { BLOB_GRACE_MS, hashOf, openBlobReader, openBlobs } from "../../control/blobs.ts";
 import { temporaryFolder, testClock } from "./samples.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -64,4 +64,14 @@ test("collecting removes blobs that nothing names, after the grace time only", a
   expect(blobs.read(live)).toEqual(Buffer.from("live"));
   expect(blobs.read(again)).toEqual(Buffer.from("asked for again"));
   expect(() => blobs.read(dead)).toThrow(expect.objectContaining({ code: "BLOB_CORRUPT" }));
+});
+
+test("a reader leaves alone what is being stored", async () => {
+  using folder = temporaryFolder();
+  const incoming = join(folder.path, "incoming", "half");
+  const blobs = openBlobs(folder.path);
+  writeFileSync(incoming, "half");
+  const hash = await blobs.put(Buffer.from("hello"));
+  expect(openBlobReader(folder.path).read(hash)).toEqual(Buffer.from("hello"));
+  expect(existsSync(incoming)).toBe(true);
 });
