@@ -2,8 +2,6 @@
 // can be had, keeps the workers, serves the admin API, and on SIGTERM or SIGINT drains and ends with 0.
 
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
-import { createHash } from "node:crypto";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { AdminServer } from "../admin-api/listen.ts";
 import { openDataFolder, type DataFolder } from "../control/data-folder.ts";
@@ -13,12 +11,12 @@ import { RELEASE } from "./link/places.ts";
 import { createLog, type Log } from "./observe/log.ts";
 import { adminToken, TOKEN_FILE } from "./supervisor/admin-token.ts";
 import { openControlPlane, type ControlPlane } from "./supervisor/control-plane.ts";
+import { controlSocketPath } from "./supervisor/control-socket.ts";
 import { publishDemo, DEMO_NAME } from "./supervisor/demo.ts";
 import { WorkerFleet } from "./supervisor/fleet.ts";
 import { Keeper } from "./supervisor/keeper.ts";
-
-/** Length of a Unix socket's path on Linux, with its final zero. */
-const SOCKET_PATH_MAX = 107;
+import { findWorkers, isHeldBy, listeningPorts, type Orphan } from "./supervisor/processes.ts";
+import { workerConfig } from "./supervisor/worker-config.ts";
 
 export interface ServeEnvironment {
   readonly release: string;
@@ -48,35 +46,17 @@ async function serveIn(
   environment: ServeEnvironment,
 ): Promise<void> {
   const log = createLog({ format: process.stderr.isTTY ? "pretty" : "json", tag: "supervisor" });
-  const port = await probePort({ host: options.host, port: options.port });
+  const socketPath = controlSocketPath(folder.path);
+  // Whoever had the folder's lock before is dead: what still works for it is nobody's.
+  const orphans = findWorkers(socketPath);
+  const port = await gatewayPort(options, orphans);
   if (options.adminPort !== 0) {
     await probePort({ host: options.adminHost, port: options.adminPort });
   }
   const cache = join(folder.path, "cache");
   const gatewayUrl = `http://${shownHost(options.host)}:${port}`;
-  const fleet = new WorkerFleet(() => keeper);
-  const keeper: Keeper = new Keeper({
-    workers: options.workers,
-    socketPath: socketPath(folder.path),
-    log,
-    config: {
-      host: options.host,
-      port,
-      listener: options.listener,
-      data: folder.path,
-      cache,
-      defaultTrust: options.defaultTrust,
-      allowPrivateEgress: options.allowPrivateEgress,
-      poolSlicesMax: Math.max(2, options.workers),
-      logFormat: process.stderr.isTTY ? "pretty" : "json",
-      drainTimeoutMs: options.drainTimeoutMs,
-      limitMax: options.limitMax,
-      dev: options.dev,
-    },
-    onMessage: (worker, message) => fleet.message(worker, message),
-    onGone: (worker) => fleet.gone(worker),
-  });
   const stopped = stopSignal();
+  const fleet = new WorkerFleet(() => keeper);
   const plane = await openControlPlane({
     options: { ...options, data: folder.path },
     cache,
@@ -86,14 +66,24 @@ async function serveIn(
     gatewayUrl: () => gatewayUrl,
     workersReady: () => (keeper.serving.length >= options.workers ? options.workers : 0),
   });
+  const keeper: Keeper = new Keeper({
+    workers: options.workers,
+    socketPath,
+    log,
+    config: workerConfig(options, { data: folder.path, cache, port, release: environment.release }),
+    onMessage: (worker, message) => fleet.message(worker, message),
+    onGone: (worker) => fleet.gone(worker),
+  });
   let admin: AdminServer | null = null;
+  let isReady = false;
   try {
-    await keeper.start();
+    await keeper.start(orphans);
     admin = await plane.listen(adminToken(folder.path, options.adminToken));
     if (options.demo && plane.registry.revision() === 0) {
       await tryDemo(plane, log);
     }
     announceReady(options, { folder, port, admin, keeper, gatewayUrl, environment });
+    isReady = true;
     keeper.standBy();
     void warm(plane, log);
     await stopped;
@@ -101,10 +91,27 @@ async function serveIn(
   } finally {
     process.once("SIGINT", () => keeper.killAll());
     process.once("SIGTERM", () => keeper.killAll());
-    await keeper.stop(options.drainTimeoutMs);
+    // A start that fails must not end what served before it.
+    await (isReady ? keeper.stop() : keeper.abandon());
     await admin?.close();
     await plane.close();
     log.flush();
+  }
+}
+
+/** That of the orphans where it may be any; theirs is also in use without being anybody else's. */
+async function gatewayPort(
+  { host, port }: ServeOptions,
+  orphans: readonly Orphan[],
+): Promise<number> {
+  const pids = orphans.map(({ pid }) => pid);
+  const [held] = pids.flatMap(listeningPorts);
+  if (port === 0 && held !== undefined) return held;
+  try {
+    return await probePort({ host, port });
+  } catch (error) {
+    if (!isHeldBy(port, pids)) throw error;
+    return port;
   }
 }
 
@@ -166,16 +173,6 @@ function stopSignal(): Promise<void> {
     process.once("SIGINT", () => resolve());
     process.once("SIGTERM", () => resolve());
   });
-}
-
-/** In the data folder, or, where that path is too long for a socket, in a private temporary one. */
-function socketPath(data: string): string {
-  const path = join(data, "run", "control.sock");
-  if (Buffer.byteLength(path) <= SOCKET_PATH_MAX) return path;
-  const name = createHash("sha256").update(data).digest("hex").slice(0, 16);
-  const folder = join(tmpdir(), `islet-${process.getuid?.() ?? 0}-${name}`);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  return join(folder, "control.sock");
 }
 
 function shownHost(host: string): string {

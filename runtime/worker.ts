@@ -1,41 +1,47 @@
 // Composition root of the data plane: one worker process. It says hello on the control socket, is told its
-// configuration, listens, and from then on serves, whatever becomes of the supervisor; when the socket closes
-// it drains and ends.
+// configuration, listens, and from then on serves, whatever becomes of the supervisor: when the socket closes it
+// goes on and dials until another supervisor answers. It ends when it is told to, or when nobody can come any more.
 //
 // Arguments: path of the control socket, number of this worker.
 
-import { createConnection } from "node:net";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { inspect } from "node:util";
 import { loadUws } from "./http/uws.ts";
 import { engineVersion } from "./isolate/engine.ts";
 import { EdgeError, errorData } from "../sdk/errors.ts";
-import { openChannel, type Channel } from "./link/channel.ts";
+import { openDialer, type Dialer } from "./link/dialer.ts";
 import type { ToSupervisor, ToWorker, WorkerConfig } from "./link/messages.ts";
+import { createLog } from "./observe/log.ts";
 import { startDataPlane, type DataPlane } from "./worker/data-plane.ts";
 
-/** A worker whose supervisor died drains for this long at most. */
-const ORPHAN_DRAIN_MS = 10_000;
 /** The supervisor takes a worker for wedged when several of these are missing. */
 const BEAT_MS = 250;
 
 const [, , socketPath = "", number = "0"] = process.argv;
 
-// A terminal's Ctrl-C reaches every process in it; when to stop is the supervisor's to say.
-process.on("SIGINT", () => {});
-
+let config: WorkerConfig | null = null;
 let plane: DataPlane | null = null;
+/** Why this worker has to be replaced. */
+let condemned: string | null = null;
+let orphaned = false;
 let ending = false;
 
-const channel: Channel<ToSupervisor> = openChannel<ToWorker, ToSupervisor>(
-  createConnection(socketPath),
-  {
-    message: (message) => void handle(message),
-    closed: () => void end(ORPHAN_DRAIN_MS),
-  },
-);
-channel.send({ type: "hello", worker: Number(number), pid: process.pid });
+const supervisor: Dialer<ToSupervisor> = openDialer<ToWorker, ToSupervisor>(socketPath, {
+  connected: introduce,
+  message: (message) => void handle(message),
+  lost,
+});
+// A terminal's Ctrl-C reaches every process in it; when to stop is the supervisor's to say.
+process.on("SIGINT", () => {});
+process.on("SIGTERM", terminate);
+// Whoever read them may have died with the supervisor.
+process.stdout.on("error", () => {});
+process.stderr.on("error", () => {});
 preload();
-setInterval(() => channel.send({ type: "beat" }), BEAT_MS).unref();
+setInterval(() => {
+  if (supervisor.heard) supervisor.send({ type: "beat" });
+}, BEAT_MS).unref();
 
 /** While this worker stands by: what costs time when it has to take another's place at once. */
 function preload(): void {
@@ -46,13 +52,42 @@ function preload(): void {
   }
 }
 
+function introduce(): void {
+  orphaned = false;
+  supervisor.send({ type: "hello", pid: process.pid, config, ending });
+  if (ending) return;
+  if (plane !== null) announce(plane);
+  if (condemned !== null) supervisor.send({ type: "condemned", reason: condemned });
+}
+
+function announce(serving: DataPlane): void {
+  supervisor.send({ type: "read", revision: serving.refresh() });
+  supervisor.send({ type: "listening", port: serving.port });
+}
+
+function lost(): void {
+  if (ending) return;
+  if (config === null) {
+    // Nobody is served by it, so nobody misses it.
+    process.kill(process.pid, "SIGKILL");
+  } else if (config.dev || !existsSync(join(config.data, "run"))) {
+    // Nobody starts a node in a folder that is gone.
+    void end(config.drainTimeoutMs);
+  } else if (!orphaned) {
+    orphaned = true;
+    const log = createLog({ format: config.logFormat, tag: `worker-${number}` });
+    log.write("warn", "The supervisor is gone. This worker goes on; edge serve takes it over.");
+    log.flush();
+  }
+}
+
 async function handle(message: ToWorker): Promise<void> {
   switch (message.type) {
     case "configure":
       await start(message.config);
       break;
     case "announce":
-      if (plane !== null) channel.send({ type: "read", revision: plane.refresh() });
+      if (plane !== null) supervisor.send({ type: "read", revision: plane.refresh() });
       break;
     case "prepare":
       await prepare(message.ask, message.version);
@@ -61,11 +96,13 @@ async function handle(message: ToWorker): Promise<void> {
       plane?.forget(message.endpoint);
       break;
     case "stats":
-      if (plane !== null) channel.send({ type: "stats", ask: message.ask, stats: plane.stats() });
+      if (plane !== null) {
+        supervisor.send({ type: "stats", ask: message.ask, stats: plane.stats() });
+      }
       break;
     case "metrics":
       if (plane !== null) {
-        channel.send({ type: "metrics", ask: message.ask, samples: plane.samples() });
+        supervisor.send({ type: "metrics", ask: message.ask, samples: plane.samples() });
       }
       break;
     case "drain":
@@ -74,28 +111,41 @@ async function handle(message: ToWorker): Promise<void> {
   }
 }
 
-async function start(config: WorkerConfig): Promise<void> {
+async function start(wanted: WorkerConfig): Promise<void> {
+  config = wanted;
   try {
     plane = await startDataPlane({
       config,
       worker: Number(number),
       engine: engineVersion(),
-      onCondemned: (reason) => channel.send({ type: "condemned", reason }),
+      onCondemned: condemn,
     });
-    channel.send({ type: "read", revision: plane.refresh() });
-    channel.send({ type: "listening", port: plane.port });
+    announce(plane);
   } catch (error) {
+    config = null;
     if (!(error instanceof EdgeError)) process.stderr.write(`${inspect(error)}\n`);
-    channel.send({ type: "failed", error: errorData(error) });
+    supervisor.send({ type: "failed", error: errorData(error) });
   }
+}
+
+function condemn(reason: string): void {
+  condemned = reason;
+  supervisor.send({ type: "condemned", reason });
+}
+
+/** Only by hand, or with the whole node: a supervisor says `drain`. */
+function terminate(): void {
+  if (config === null) process.kill(process.pid, "SIGKILL");
+  else if (orphaned) void end(config.drainTimeoutMs);
+  else condemn("It was told to end by SIGTERM.");
 }
 
 async function prepare(ask: number, version: Parameters<DataPlane["prepare"]>[0]): Promise<void> {
   try {
     await plane?.prepare(version);
-    channel.send({ type: "prepared", ask, error: null });
+    supervisor.send({ type: "prepared", ask, error: null });
   } catch (error) {
-    channel.send({ type: "prepared", ask, error: errorData(error) });
+    supervisor.send({ type: "prepared", ask, error: errorData(error) });
   }
 }
 
@@ -103,8 +153,8 @@ async function end(timeoutMs: number): Promise<void> {
   if (ending) return;
   ending = true;
   await plane?.drain(timeoutMs);
-  channel.send({ type: "drained" });
-  channel.close();
+  supervisor.send({ type: "drained" });
+  supervisor.close();
   // An isolate's stuck thread would keep a plain exit waiting for ever.
   process.kill(process.pid, "SIGKILL");
 }

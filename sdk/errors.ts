@@ -80,6 +80,7 @@ export const CODES = {
   // The node itself.
   PORT_IN_USE: { fault: "operator", status: 500, retry: false, title: "The port is in use", fix: "Stop the process that uses it, or pick another with --port / --admin-port (0 takes a free one)." },
   DATA_IN_USE: { fault: "operator", status: 500, retry: false, title: "Another node uses this data folder", fix: "Stop it, or pick another folder with --data." },
+  WORKERS_ORPHANED: { fault: "operator", status: 500, retry: false, title: "Workers of this data folder run without a supervisor", fix: "Run edge serve on the same folder: it takes them over, and ends them when it is stopped. Or end them: kill (SIGTERM) the processes named above." },
   DATA_UNWRITABLE: { fault: "operator", status: 500, retry: false, title: "The data folder cannot be written", fix: "Give this user the right to write there, or pick another folder with --data." },
   REGISTRY_CORRUPT: { fault: "operator", status: 500, retry: false, title: "The registry cannot be read", fix: "Restore a backup, or move the registry file away and publish again." },
   REGISTRY_TOO_NEW: { fault: "operator", status: 500, retry: false, title: "The registry was written by a newer release", fix: "Run that release, or newer." },

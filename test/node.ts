@@ -18,6 +18,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { bundleSource } from "../compiler/bundle.ts";
+import { controlSocketPath } from "../runtime/supervisor/control-socket.ts";
+import { findWorkers, listeningPorts } from "../runtime/supervisor/processes.ts";
 import type { PublishRequest, PublishResult } from "../sdk/publish.ts";
 
 export const EDGE: string = join(import.meta.dirname, "../bin/edge");
@@ -163,7 +165,7 @@ export class TestNode implements AsyncDisposable {
 
   /** Every worker process there is now, the one that stands by among them. */
   workerProcesses(): number[] {
-    return descendants(this.pid).filter((pid) => /runtime\/worker\.\w+/.test(commandOf(pid)));
+    return workersIn(this.data);
   }
 
   /** Resolves to the worker that stands by, once it has reached its supervisor. */
@@ -190,7 +192,7 @@ export class TestNode implements AsyncDisposable {
   /** SIGTERM; the node has to end with 0 and leave nothing behind. */
   async stop(): Promise<void> {
     if (this.child.exitCode === null && this.child.signalCode === null) {
-      const family = descendants(this.pid);
+      const family = [...descendants(this.pid), ...this.workerProcesses()];
       this.child.kill("SIGTERM");
       const [code, signal] = await this.#exited;
       await gone(family);
@@ -201,16 +203,32 @@ export class TestNode implements AsyncDisposable {
     rmSync(this.#base, { recursive: true, force: true });
   }
 
-  /** The supervisor only; resolves to the processes it leaves, which have to end by themselves. */
-  async kill(): Promise<number[]> {
-    const family = descendants(this.pid);
+  /** The supervisor only; resolves when of all its processes only those that serve are left. */
+  async kill(): Promise<Left> {
+    const workers = this.workerProcesses().filter((pid) => listeningPorts(pid).includes(this.port));
+    const others = descendants(this.pid).filter((pid) => !workers.includes(pid));
     this.child.kill("SIGKILL");
     await this.#exited;
-    return family;
+    await gone(others);
+    return new Left(workers);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
+  }
+}
+
+/** Workers whose supervisor was killed: ended with the scope, unless a node that took them over has done so. */
+export class Left implements AsyncDisposable {
+  readonly workers: readonly number[];
+
+  constructor(workers: readonly number[]) {
+    this.workers = workers;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const pid of this.workers) if (isRunning(pid)) process.kill(pid, "SIGKILL");
+    await gone(this.workers);
   }
 }
 
@@ -232,14 +250,17 @@ export async function startNode(options: NodeOptions = {}): Promise<TestNode> {
     stream.setEncoding("utf8").on("data", (text: string) => (output += text));
   }
   const exited = once(child, "exit");
-  // A test that ran out of time never comes to its `stop`; workers end by themselves after their supervisor.
-  const end = (): void => void child.kill("SIGKILL");
+  // A test that ran out of time never comes to its `stop`.
+  const end = (): void => {
+    child.kill("SIGKILL");
+    for (const pid of workersIn(data)) process.kill(pid, "SIGKILL");
+  };
   process.once("exit", end);
   child.once("exit", () => process.off("exit", end));
   try {
     await fileOf(readyFile, exited);
   } catch (error) {
-    child.kill("SIGKILL");
+    end();
     rmSync(base, { recursive: true, force: true });
     throw new Error(`edge serve did not get ready:\n${output}`, { cause: error });
   }
@@ -274,6 +295,10 @@ export async function publishBody(
 export function temporary(): Disposable & { readonly path: string } {
   const path = mkdtempSync(join(tmpdir(), "islet-data-"));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+function workersIn(data: string): number[] {
+  return findWorkers(controlSocketPath(data)).map(({ pid }) => pid);
 }
 
 /** Waits until none of the processes runs any more; fails when one outlives the time. */

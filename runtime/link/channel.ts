@@ -4,6 +4,8 @@ import type { Socket } from "node:net";
 
 export interface Channel<Out> {
   send(message: Out): void;
+  /** What the other end has not taken yet. */
+  readonly unsentBytes: number;
   close(): void;
 }
 
@@ -30,6 +32,9 @@ export function openChannel<In extends { readonly type: string }, Out>(
   return {
     send(message) {
       if (!socket.destroyed) socket.write(`${JSON.stringify(message)}\n`);
+    },
+    get unsentBytes() {
+      return socket.writableLength;
     },
     close() {
       socket.end();

@@ -7,7 +7,12 @@ import type { WorkerStats } from "../../sdk/node.ts";
 import type { LimitOverrides } from "../../sdk/limits.ts";
 import type { Trust, VersionRecord } from "../../sdk/records.ts";
 
+/** A worker whose configuration is the same text as a new supervisor's is adopted by it, else replaced. */
 export interface WorkerConfig {
+  /** What code the node runs: release, Node and engine. */
+  readonly build: string;
+  /** Which file the registry is: one that was put in its place is another. */
+  readonly registry: string;
   readonly host: string;
   readonly port: number;
   readonly listener: "uws" | "node";
@@ -41,7 +46,14 @@ export type ToWorker =
   | { readonly type: "drain"; readonly timeoutMs: number };
 
 export type ToSupervisor =
-  | { readonly type: "hello"; readonly worker: number; readonly pid: number }
+  /** First on each connection; `config` when it has been configured before, by this supervisor or another. */
+  | {
+      readonly type: "hello";
+      readonly pid: number;
+      readonly config: WorkerConfig | null;
+      /** It drains and will end. */
+      readonly ending: boolean;
+    }
   | { readonly type: "listening"; readonly port: number }
   | { readonly type: "failed"; readonly error: ErrorData }
   | { readonly type: "read"; readonly revision: number }
@@ -49,6 +61,6 @@ export type ToSupervisor =
   | { readonly type: "stats"; readonly ask: number; readonly stats: WorkerStats }
   | { readonly type: "metrics"; readonly ask: number; readonly samples: MetricSamples }
   | { readonly type: "beat" }
-  /** An isolate took a thread with it: this worker must be replaced. It still serves. */
+  /** This worker must be replaced. It still serves. Said again on each connection. */
   | { readonly type: "condemned"; readonly reason: string }
   | { readonly type: "drained" };

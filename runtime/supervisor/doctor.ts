@@ -3,9 +3,12 @@
 // other. It changes nothing: what it has to write goes into a temporary folder, and the data folder is only asked.
 
 import { accessSync, constants, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { type Code, EdgeError, infoOf, type Json } from "../../sdk/errors.ts";
+import { controlSocketPath } from "./control-socket.ts";
+import { findWorkers, listeningPorts } from "./processes.ts";
 
 const NODE_MAJOR = 24;
 /** Enough for an empty context, and the least that isolated-vm takes. */
@@ -56,6 +59,7 @@ export async function doctor(options: DoctorOptions): Promise<DoctorReport> {
   await probe("lmdb", "INSTALL_BROKEN", findRegistry);
   await probe("esbuild", "INSTALL_BROKEN", findCompiler);
   await probe("data folder", "DATA_UNWRITABLE", () => findData(options.data));
+  await probe("workers", "INTERNAL", () => findRunning(resolve(options.data)));
   await probe("gateway port", "PORT_IN_USE", () => findPort(options.host, options.port));
   await probe("admin port", "PORT_IN_USE", () => findPort(options.adminHost, options.adminPort));
   return { ok: checks.every((check) => check.status !== "error"), checks };
@@ -159,6 +163,26 @@ function findData(data: string): Finding {
   }
   const found = existing === path ? `${path} can be written` : `${path} does not exist yet`;
   return { status: "ok", found };
+}
+
+async function findRunning(data: string): Promise<Finding> {
+  const socketPath = controlSocketPath(data);
+  const pids = findWorkers(socketPath).map(({ pid }) => pid);
+  if (pids.length === 0) return { status: "ok", found: "none of this folder run" };
+  if (await isAnswered(socketPath)) {
+    return { status: "ok", found: `${pids.length} of this folder run under their supervisor` };
+  }
+  const ports = [...new Set(pids.flatMap(listeningPorts))];
+  const where = ports.length === 0 ? "" : ` on port ${ports.join(", ")}`;
+  const found = `processes ${pids.join(", ")} serve${where} without a supervisor`;
+  return { status: "warning", found, code: "WORKERS_ORPHANED" };
+}
+
+function isAnswered(socketPath: string): Promise<boolean> {
+  const { promise, resolve: settle } = Promise.withResolvers<boolean>();
+  const socket = createConnection(socketPath, () => settle(true));
+  socket.once("error", () => settle(false));
+  return promise.finally(() => socket.destroy());
 }
 
 async function findPort(host: string, port: number): Promise<Finding> {

@@ -1,14 +1,17 @@
-// Keeps the workers alive: starts them, replaces at once what died, waits longer each time when they die in a
-// loop, kills what no longer beats. One worker stands by, started but not configured, so that a replacement
-// serves within milliseconds instead of a process's start-up time.
+// Keeps the workers alive: adopts those of a supervisor that died, starts what is missing, replaces at once what
+// died, waits longer each time when they die in a loop, kills what no longer beats. One worker stands by, started but
+// not configured, so that a replacement serves within milliseconds instead of a process's start-up time. A worker
+// that can still serve leaves only when its replacement serves.
 
 import { createServer, type Server, type Socket } from "node:net";
-import { rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
 import { EdgeError, type ErrorData } from "../../sdk/errors.ts";
-import { openChannel } from "../link/channel.ts";
+import { openChannel, type Channel } from "../link/channel.ts";
 import type { ToSupervisor, ToWorker, WorkerConfig } from "../link/messages.ts";
 import type { Log } from "../observe/log.ts";
-import { WorkerProcess } from "./worker-process.ts";
+import type { Orphan } from "./processes.ts";
+import { adoptWorker, spawnWorker, WorkerProcess, type End } from "./worker-process.ts";
 
 /** A worker beats four times a second; one that is silent this long holds its event loop or is stopped. */
 export const SILENCE_MS_MAX = 3_000;
@@ -34,7 +37,9 @@ export interface KeeperOptions {
 export class Keeper {
   readonly #options: KeeperOptions;
   readonly #server: Server;
-  readonly #workers = new Map<number, WorkerProcess>();
+  readonly #workers = new Set<WorkerProcess>();
+  /** In the order in which they go, one with each replacement that serves. */
+  #leaving: WorkerProcess[] = [];
   readonly #deaths: number[] = [];
   #standby: WorkerProcess | null = null;
   #nextNumber = 1;
@@ -42,6 +47,8 @@ export class Keeper {
   #watch: NodeJS.Timeout | null = null;
   #lastCheckMs = Date.now();
   #starting: { resolve: () => void; reject: (error: unknown) => void } | null = null;
+  /** An orphan has said hello or ended. */
+  #met: () => void = () => {};
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -50,27 +57,33 @@ export class Keeper {
 
   /** Workers that are configured and not gone. */
   get workers(): WorkerProcess[] {
-    return [...this.#workers.values()].filter((worker) => worker.state !== "standby");
+    return [...this.#workers].filter(({ state }) => state !== "standby" && state !== "orphan");
   }
 
   get serving(): WorkerProcess[] {
-    return this.workers.filter((worker) => worker.state === "serving");
+    return [...this.#workers].filter(({ state }) => state === "serving");
   }
 
   /** Resolves when all workers serve; rejects when one cannot start at all. */
-  async start(): Promise<void> {
+  async start(orphans: readonly Orphan[]): Promise<void> {
     const { socketPath, workers } = this.#options;
+    mkdirSync(dirname(socketPath), { recursive: true, mode: 0o700 });
     rmSync(socketPath, { force: true });
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", reject);
       this.#server.listen(socketPath, resolve);
     });
+    await this.#adopt(orphans);
+    const kept = this.workers.filter(({ state }) => state === "starting" || state === "serving");
+    for (const worker of kept.slice(workers)) this.#leave(worker, "there are more than are wanted");
     const ready = new Promise<void>((resolve, reject) => {
       this.#starting = { resolve, reject };
     });
-    for (let i = 0; i < workers; i++) this.#spawn().configure(this.#options.config);
+    for (let i = kept.length; i < workers; i++) this.#spawn().configure(this.#options.config);
     this.#watch = setInterval(() => this.#check(), CHECK_MS);
+    this.#resolveWhenReady();
     await ready;
+    for (const worker of this.#leaving.splice(0)) void this.#end(worker);
   }
 
   /** Starts the worker that stands by; after the node answers, since it costs start-up time. */
@@ -80,26 +93,67 @@ export class Keeper {
   }
 
   /** Drains every worker and ends them; what is left after the timeout is killed. */
-  async stop(timeoutMs: number): Promise<void> {
-    this.#stopping = true;
-    if (this.#watch !== null) clearInterval(this.#watch);
-    const ends = [...this.#workers.values()].map((worker) => this.#end(worker, timeoutMs));
-    await Promise.all(ends);
-    this.#server.close();
-    rmSync(this.#options.socketPath, { force: true });
+  async stop(): Promise<void> {
+    await this.#close([...this.#workers]);
+  }
+
+  /** After a start that failed: ends what this node has started; what it has adopted goes on without it. */
+  async abandon(): Promise<void> {
+    const own = [...this.#workers].filter(({ handle }) => handle.isChild);
+    for (const worker of this.#workers) {
+      if (worker.handle.isChild) continue;
+      this.#workers.delete(worker);
+      worker.channel?.close();
+    }
+    await this.#close(own);
   }
 
   killAll(): void {
-    for (const worker of this.#workers.values()) worker.kill();
+    for (const worker of this.#workers) worker.kill();
+  }
+
+  async #close(workers: readonly WorkerProcess[]): Promise<void> {
+    this.#stopping = true;
+    if (this.#watch !== null) clearInterval(this.#watch);
+    // First, so that nobody who is left behind comes back.
+    this.#server.close();
+    rmSync(this.#options.socketPath, { force: true });
+    await Promise.all(workers.map((worker) => this.#end(worker)));
+  }
+
+  /** Resolves when each of them has said hello, or was silent for too long and is gone. */
+  async #adopt(orphans: readonly Orphan[]): Promise<void> {
+    const { log, socketPath } = this.#options;
+    if (orphans.length === 0) return;
+    for (const { pid, number } of orphans) {
+      this.#add(new WorkerProcess(number, adoptWorker(pid, socketPath), Date.now()));
+      this.#nextNumber = Math.max(this.#nextNumber, number + 1);
+    }
+    const unmet = (): WorkerProcess[] =>
+      [...this.#workers].filter(({ state }) => state === "orphan");
+    const tooLate = setTimeout(() => {
+      for (const worker of unmet()) {
+        log.write("error", `Worker ${worker.number} (pid ${worker.pid}) was left and is silent.`);
+        worker.kill();
+      }
+    }, SILENCE_MS_MAX);
+    await new Promise<void>((resolve) => {
+      this.#met = () => {
+        if (unmet().length === 0) resolve();
+      };
+    });
+    clearTimeout(tooLate);
   }
 
   #spawn(): WorkerProcess {
-    const worker = new WorkerProcess(this.#nextNumber++, this.#options.socketPath, Date.now());
-    this.#workers.set(worker.number, worker);
-    worker.child.once("exit", (code, signal) =>
-      this.#exited(worker, signal ?? `code ${code ?? "?"}`),
-    );
-    worker.child.once("error", (error) => this.#options.log.write("error", String(error)));
+    const number = this.#nextNumber++;
+    const handle = spawnWorker(number, this.#options.socketPath);
+    return this.#add(new WorkerProcess(number, handle, Date.now()));
+  }
+
+  #add(worker: WorkerProcess): WorkerProcess {
+    this.#workers.add(worker);
+    void worker.handle.ended.then((end) => this.#exited(worker, end));
     return worker;
   }
 
@@ -108,15 +162,39 @@ export class Keeper {
     const channel = openChannel<ToSupervisor, ToWorker>(socket, {
       message: (message) => {
         if (message.type === "hello") {
-          worker = this.#workers.get(message.worker);
-          if (worker?.pid !== message.pid) socket.destroy();
-          else worker.connected(channel, Date.now());
+          worker = [...this.#workers].find(({ pid }) => pid === message.pid);
+          if (worker === undefined) socket.destroy();
+          else this.#hello(worker, channel, message);
         } else if (worker !== undefined) {
           this.#message(worker, message);
         }
       },
-      closed: () => {},
+      closed: () => {
+        // How an adopted worker's end shows; it closes only when it ends.
+        if (worker?.handle.isChild === false && this.#workers.has(worker)) worker.kill();
+      },
     });
+  }
+
+  #hello(worker: WorkerProcess, channel: Channel<ToWorker>, { config, ending }: Hello): void {
+    worker.connected(channel, Date.now());
+    if (worker.state !== "orphan") {
+      if (config === null && worker.config !== null) worker.configure(worker.config);
+      return;
+    }
+    if (config === null) {
+      // Its supervisor died before it was of use; it ends by itself, or now.
+      worker.kill();
+      return;
+    }
+    worker.config = config;
+    if (ending) {
+      worker.state = "draining";
+      void this.#end(worker);
+    } else if (isSame(config, this.#options.config)) worker.state = "starting";
+    else this.#leave(worker, "its configuration is another");
+    this.#options.log.write("info", `Worker ${worker.number} (pid ${worker.pid}) was taken over.`);
+    this.#met();
   }
 
   #message(worker: WorkerProcess, message: ToSupervisor): void {
@@ -124,12 +202,19 @@ export class Keeper {
     if (message.type === "read") worker.revision = message.revision;
     if (message.type === "listening") this.#listening(worker);
     if (message.type === "failed") this.#failed(worker, message.error);
-    if (message.type === "condemned") void this.#retire(worker, message.reason);
+    if (message.type === "condemned") this.#retire(worker, message.reason);
     this.#options.onMessage(worker, message);
   }
 
   #listening(worker: WorkerProcess): void {
+    if (worker.state !== "starting") return;
     worker.state = "serving";
+    const relieved = worker.handle.isChild ? this.#leaving.shift() : undefined;
+    if (relieved !== undefined) void this.#end(relieved);
+    this.#resolveWhenReady();
+  }
+
+  #resolveWhenReady(): void {
     if (this.serving.length < this.#options.workers) return;
     this.#starting?.resolve();
     this.#starting = null;
@@ -148,23 +233,32 @@ export class Keeper {
     worker.kill();
   }
 
-  /** Replaces a worker that has lost a thread: the new one serves first, then the old one drains. */
-  async #retire(worker: WorkerProcess, reason: string): Promise<void> {
+  /** For a worker that can still serve: the new one serves first, then the old one drains. */
+  #retire(worker: WorkerProcess, reason: string): void {
     if (worker.state !== "serving" || this.#stopping) return;
-    this.#options.log.write("warn", `Worker ${worker.number} is replaced: ${reason}`);
-    worker.state = "draining";
+    this.#leave(worker, reason);
     this.#replace();
-    await this.#end(worker, this.#options.config.drainTimeoutMs);
   }
 
-  #exited(worker: WorkerProcess, how: string): void {
+  #leave(worker: WorkerProcess, reason: string): void {
+    this.#options.log.write("warn", `Worker ${worker.number} is replaced: ${reason}`);
+    worker.state = "leaving";
+    this.#leaving.push(worker);
+  }
+
+  #exited(worker: WorkerProcess, { code, signal }: End): void {
     const { state } = worker;
     worker.state = "gone";
-    this.#workers.delete(worker.number);
+    this.#workers.delete(worker);
+    this.#leaving = this.#leaving.filter((one) => one !== worker);
     if (this.#standby === worker) this.#standby = null;
     this.#options.onGone(worker);
-    if (this.#stopping || state === "draining") return;
+    if (state === "orphan") this.#met();
+    if (this.#stopping || state === "draining" || state === "orphan") return;
+    const how = signal ?? (code === null ? "unknown" : `code ${code}`);
     this.#options.log.write("warn", `Worker ${worker.number} (pid ${worker.pid}) ended: ${how}.`);
+    // Its replacement is on its way.
+    if (state === "leaving") return;
     const delayMs = this.#delay(Date.now());
     if (state === "standby") this.#later(delayMs, () => this.standBy());
     else if (delayMs === 0) this.#replace();
@@ -197,7 +291,7 @@ export class Keeper {
     // This process itself stood still: nobody's silence means anything.
     const stalled = now - this.#lastCheckMs > CHECK_MS + SILENCE_MS_MAX / 2;
     this.#lastCheckMs = now;
-    for (const worker of this.#workers.values()) {
+    for (const worker of this.#workers) {
       if (stalled) worker.lastBeatMs = now;
       const silentMs = now - worker.lastBeatMs;
       if (worker.channel === null || silentMs <= SILENCE_MS_MAX) continue;
@@ -206,17 +300,22 @@ export class Keeper {
     }
   }
 
-  async #end(worker: WorkerProcess, timeoutMs: number): Promise<void> {
-    const { child } = worker;
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  async #end(worker: WorkerProcess): Promise<void> {
+    const timeoutMs = this.#options.config.drainTimeoutMs;
+    if (worker.state === "gone") return;
     if (worker.state === "standby" || worker.channel === null) worker.kill();
-    else {
+    else if (worker.state !== "draining") {
       worker.state = "draining";
       worker.send({ type: "drain", timeoutMs });
     }
     const timer = setTimeout(() => worker.kill(), timeoutMs + END_GRACE_MS);
-    await exited;
+    await worker.handle.ended;
     clearTimeout(timer);
   }
+}
+
+type Hello = Extract<ToSupervisor, { readonly type: "hello" }>;
+
+function isSame(one: WorkerConfig, other: WorkerConfig): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
 }

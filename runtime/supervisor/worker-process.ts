@@ -1,39 +1,63 @@
-// One worker as the supervisor sees it: its process, its end of the control socket, what it has said so far.
+// One worker as the supervisor sees it: its process, its end of the control socket, what it has said so far. The
+// process is a child of this one, or was one of a supervisor that died.
 
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
 import type { Channel } from "../link/channel.ts";
 import type { ToWorker, WorkerConfig } from "../link/messages.ts";
 import { V8_FLAGS, WORKER_MAIN } from "../link/places.ts";
 import { workerEnvironment } from "./environment.ts";
+import { isGone, isWorker } from "./processes.ts";
 
 export type WorkerState =
-  /** Started, not configured: stands by to take a dead worker's place. */
-  "standby" | "starting" | "serving" | "draining" | "gone";
+  /** Left by a supervisor that died; has not said hello to this one yet. */
+  | "orphan"
+  /** Started, not configured: stands by to take another's place. */
+  | "standby"
+  | "starting"
+  | "serving"
+  /** Serves until its replacement does. */
+  | "leaving"
+  | "draining"
+  | "gone";
+
+/** How a process ended; both null when nobody can tell. */
+export interface End {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+export interface WorkerHandle {
+  readonly pid: number;
+  readonly isChild: boolean;
+  /** Resolves when the process is gone. */
+  readonly ended: Promise<End>;
+  kill(): void;
+}
+
+/** How often a process that is no child is looked at once it is expected to be gone. */
+const GONE_LOOK_MS = 10;
 
 export class WorkerProcess {
   readonly number: number;
-  readonly child: ChildProcess;
+  readonly handle: WorkerHandle;
   readonly startedMs: number;
-  state: WorkerState = "standby";
+  state: WorkerState;
   channel: Channel<ToWorker> | null = null;
   /** Wanted before it has connected: sent as soon as it does. */
   config: WorkerConfig | null = null;
   revision = 0;
   lastBeatMs: number;
 
-  constructor(number: number, socketPath: string, now: number) {
+  constructor(number: number, handle: WorkerHandle, now: number) {
     this.number = number;
+    this.handle = handle;
+    this.state = handle.isChild ? "standby" : "orphan";
     this.startedMs = now;
     this.lastBeatMs = now;
-    this.child = spawn(
-      process.execPath,
-      ["--no-node-snapshot", ...V8_FLAGS, WORKER_MAIN, socketPath, `${number}`],
-      { env: workerEnvironment(), stdio: ["ignore", "inherit", "inherit"] },
-    );
   }
 
   get pid(): number {
-    return this.child.pid ?? 0;
+    return this.handle.pid;
   }
 
   send(message: ToWorker): void {
@@ -49,10 +73,53 @@ export class WorkerProcess {
   connected(channel: Channel<ToWorker>, now: number): void {
     this.channel = channel;
     this.lastBeatMs = now;
-    if (this.config !== null) this.send({ type: "configure", config: this.config });
   }
 
   kill(): void {
-    this.child.kill("SIGKILL");
+    this.handle.kill();
   }
+}
+
+export function spawnWorker(number: number, socketPath: string): WorkerHandle {
+  const child = spawn(
+    process.execPath,
+    ["--no-node-snapshot", ...V8_FLAGS, WORKER_MAIN, socketPath, `${number}`],
+    { env: workerEnvironment(), stdio: ["ignore", "inherit", "inherit"] },
+  );
+  return {
+    pid: child.pid ?? 0,
+    isChild: true,
+    ended: new Promise((resolve) => {
+      child.once("exit", (code, signal) => resolve({ code, signal }));
+      // It could not be started at all.
+      child.once("error", () => resolve({ code: null, signal: null }));
+    }),
+    kill: () => void child.kill("SIGKILL"),
+  };
+}
+
+/** A worker that somebody else has started. Its end shows by its connection: the keeper kills what it lost. */
+export function adoptWorker(pid: number, socketPath: string): WorkerHandle {
+  const { promise: ended, resolve } = Promise.withResolvers<End>();
+  const look = (): void => {
+    if (isGone(pid)) resolve({ code: null, signal: null });
+    else setTimeout(look, GONE_LOOK_MS);
+  };
+  let killed = false;
+  return {
+    pid,
+    isChild: false,
+    ended,
+    kill() {
+      if (killed) return;
+      killed = true;
+      try {
+        // Its number may be somebody else's by now.
+        if (isWorker(pid, socketPath)) process.kill(pid, "SIGKILL");
+      } catch {
+        // It ended between the two.
+      }
+      look();
+    },
+  };
 }

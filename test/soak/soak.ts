@@ -2,7 +2,7 @@
 // then 50 times kill -9 of the supervisor while it publishes. Prints what it measured and fails when a bound is broken.
 
 import assert from "node:assert/strict";
-import { gone, pssBytes, startNode, temporary, until, type TestNode } from "../node.ts";
+import { pssBytes, startNode, temporary, until, type TestNode } from "../node.ts";
 import { Load, echo } from "../e2e/load.ts";
 
 const PUBLISHES = Number(process.argv[2] ?? 220);
@@ -12,7 +12,6 @@ const CONNECTIONS = 32;
 const MEASURED = Math.min(100, Math.floor(PUBLISHES / 2));
 const SETTLED = 200;
 const GROWTH_BYTES_MAX = 50 * 1024;
-const ORPHAN_MS_MAX = 10_000;
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
@@ -47,6 +46,7 @@ async function publishes(): Promise<void> {
 
 async function kills(): Promise<void> {
   using folder = temporary();
+  await using left = new AsyncDisposableStack();
   const acknowledged: string[] = [];
   for (let round = 0; round < KILLS; round++) {
     const node = await startNode({ data: folder.path });
@@ -54,9 +54,8 @@ async function kills(): Promise<void> {
     const goal = acknowledged.length + 1 + (round % 3);
     const work = publishUntilKilled(node, round, acknowledged);
     await until("some were acknowledged", () => acknowledged.length >= goal);
-    const left = await node.kill();
+    left.use(await node.kill());
     await work;
-    await gone(left, ORPHAN_MS_MAX);
   }
   await using node = await startNode({ data: folder.path });
   await expectAll(node, acknowledged);

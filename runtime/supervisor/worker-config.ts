@@ -1,0 +1,36 @@
+// What every worker of a node is told: the node's options, and what must be the same for a worker to be adopted.
+
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import type { ServeOptions } from "../../sdk/serve.ts";
+import { engineVersion } from "../isolate/engine.ts";
+import type { WorkerConfig } from "../link/messages.ts";
+
+export interface Place {
+  /** Absolute. */
+  readonly data: string;
+  readonly cache: string;
+  readonly port: number;
+  readonly release: string;
+}
+
+/** The registry has to exist. */
+export function workerConfig(options: ServeOptions, place: Place): WorkerConfig {
+  const { dev, ino } = statSync(join(place.data, "registry", "data.mdb"));
+  return {
+    build: `${place.release} ${process.version} ${engineVersion()}`,
+    registry: `${dev}:${ino}`,
+    host: options.host,
+    port: place.port,
+    listener: options.listener,
+    data: place.data,
+    cache: place.cache,
+    defaultTrust: options.defaultTrust,
+    allowPrivateEgress: options.allowPrivateEgress,
+    poolSlicesMax: Math.max(2, options.workers),
+    logFormat: process.stderr.isTTY ? "pretty" : "json",
+    drainTimeoutMs: options.drainTimeoutMs,
+    limitMax: options.limitMax,
+    dev: options.dev,
+  };
+}

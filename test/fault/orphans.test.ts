@@ -1,0 +1,230 @@
+// The supervisor dies: its workers go on serving, and the next node on the folder takes them over, or replaces them
+// when they are not what it wants. Every test ends the workers it left.
+
+import { rmSync } from "node:fs";
+import { request } from "node:http";
+import { expect, test } from "vitest";
+import { edge, gone, isRunning, startNode, temporary, until, type TestNode } from "../node.ts";
+import { Load, echo } from "../e2e/load.ts";
+
+/** A worker is given up after 3 s of silence. */
+const SILENT_MS = 3_000;
+/** Draining nothing. */
+const ENDED_MS_MAX = 5_000;
+
+const SLOW = `export default {
+  async fetch(request) {
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    return new Response("done");
+  },
+};`;
+
+/** Asks on a new connection each time until it is stopped; tells what went wrong. */
+function asking(port: number, path: string): { stop(): Promise<string[]> } {
+  const failures: string[] = [];
+  let stopped = false;
+  const loop = (async () => {
+    while (!stopped) {
+      const answer = await askOnce(port, path).catch(String);
+      if (answer !== "200") failures.push(answer);
+    }
+  })();
+  return {
+    async stop() {
+      stopped = true;
+      await loop;
+      return failures;
+    },
+  };
+}
+
+function askOnce(port: number, path: string): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const call = request({ host: "127.0.0.1", port, path, agent: false }, (response) => {
+    response.resume();
+    response.on("end", () => resolve(`${response.statusCode}`));
+  });
+  call.on("error", reject);
+  call.end();
+  return promise;
+}
+
+function sorted(pids: readonly number[]): number[] {
+  return pids.toSorted((a, b) => a - b);
+}
+
+function portOf(node: TestNode): string[] {
+  return ["--port", `${node.port}`];
+}
+
+test("workers serve on without their supervisor, and the next one takes them over without a lost request", async () => {
+  using folder = temporary();
+  const first = await startNode({ data: folder.path, workers: 2 });
+  await first.publish("busy", echo("v1"));
+  await using load = new Load(first.port, "/busy", 8);
+  await load.round();
+  await using left = await first.kill();
+  expect(sorted(left.workers)).toEqual(sorted(first.workers));
+  await load.round();
+  await using second = await startNode({ data: folder.path, workers: 2, args: portOf(first) });
+  expect(sorted(second.workers)).toEqual(sorted(left.workers));
+  await load.round();
+  await second.publish("busy", echo("v2"));
+  await load.round();
+  expect(load.connections.map(({ lastVersion }) => lastVersion)).toEqual(Array(8).fill("v2"));
+  await load.stopClean();
+  await second.stop();
+  await gone(left.workers);
+});
+
+test("what a killed supervisor had committed and not announced is served after the next start, on the same port", async () => {
+  using folder = temporary();
+  const first = await startNode({ data: folder.path, workers: 1 });
+  await first.publish("busy", echo("v1"));
+  const [worker = 0] = first.workers;
+  process.kill(worker, "SIGSTOP");
+  const publishing = first.publish("busy", echo("v2")).catch(() => "cut");
+  process.kill(worker, "SIGCONT");
+  await using left = await first.kill();
+  await publishing;
+  // Port 0 is any port, so it is the one that is served already.
+  await using second = await startNode({ data: folder.path, workers: 1 });
+  expect(second.port).toBe(first.port);
+  expect(second.workers).toEqual(left.workers);
+  const { data } = await second.api("GET", "/api/endpoints/busy/versions");
+  const live = (Array.isArray(data) ? data : []).length;
+  expect((await second.get("/busy?nonce=n")).text).toBe(`v${live}:n`);
+});
+
+test("orphans with another configuration are replaced while the port stays served", async () => {
+  using folder = temporary();
+  const first = await startNode({ data: folder.path, workers: 2 });
+  await first.publish("busy", echo("v1"));
+  await using left = await first.kill();
+  const client = asking(first.port, "/busy?nonce=n");
+  const args = [...portOf(first), "--limit-max", "memoryMb=64"];
+  await using second = await startNode({ data: folder.path, workers: 2, args });
+  await gone(left.workers, ENDED_MS_MAX);
+  const failures = await client.stop();
+  expect(failures.filter((text) => !text.includes("ECONNRESET"))).toEqual([]);
+  expect(await second.serving()).toHaveLength(2);
+});
+
+test("a node that wants more workers starts them, one that wants fewer ends some", async () => {
+  using folder = temporary();
+  const first = await startNode({ data: folder.path, workers: 1 });
+  await using one = await first.kill();
+  const second = await startNode({ data: folder.path, workers: 2 });
+  expect(second.workers).toHaveLength(2);
+  expect(second.workers).toContain(one.workers[0]);
+  await using two = await second.kill();
+  await using third = await startNode({ data: folder.path, workers: 1 });
+  expect(third.workers).toHaveLength(1);
+  expect(two.workers).toContain(third.workers[0]);
+  await until("the other is gone", () => two.workers.filter(isRunning).length === 1);
+});
+
+test("an orphan that stands still is killed by the next node and replaced", async () => {
+  using folder = temporary();
+  const first = await startNode({ data: folder.path, workers: 1 });
+  await using left = await first.kill();
+  const [wedged = 0] = left.workers;
+  process.kill(wedged, "SIGSTOP");
+  await using second = await startNode({ data: folder.path, workers: 1 });
+  expect(second.readyMs).toBeGreaterThan(SILENT_MS);
+  expect(isRunning(wedged)).toBe(false);
+  expect(second.workers).not.toContain(wedged);
+  expect(second.output).toContain("is silent");
+});
+
+test("an orphan that dies after it was taken over is replaced", async () => {
+  using folder = temporary();
+  const first = await startNode({ data: folder.path, workers: 1 });
+  await first.publish("busy", echo("v1"));
+  await using left = await first.kill();
+  await using second = await startNode({ data: folder.path, workers: 1 });
+  const [adopted = 0] = left.workers;
+  const standby = await second.standby();
+  process.kill(adopted, "SIGKILL");
+  await second.answersAfterMs("/busy");
+  expect(await second.serving()).toEqual([standby]);
+});
+
+test("an orphan that drains finishes its requests under the next node", async () => {
+  using folder = temporary();
+  const first = await startNode({ data: folder.path, workers: 1 });
+  await first.publish("slow", SLOW);
+  const running = first.get("/slow");
+  await until("the request runs", async () => {
+    const { data } = await first.api("GET", "/api/stats");
+    return Reflect.get(Object(data), "active_requests") === 1;
+  });
+  await using left = await first.kill();
+  const [worker = 0] = left.workers;
+  await until("it knows", () => first.output.includes("supervisor is gone"));
+  process.kill(worker, "SIGTERM");
+  await using second = await startNode({ data: folder.path, workers: 1 });
+  expect(second.workers).not.toContain(worker);
+  expect((await running).text).toBe("done");
+  await gone([worker], ENDED_MS_MAX);
+});
+
+test("a start that fails leaves the orphans serving", async () => {
+  using folder = temporary();
+  await using other = await startNode();
+  const first = await startNode({ data: folder.path, workers: 1 });
+  await first.publish("busy", echo("v1"));
+  await using left = await first.kill();
+  const args = ["serve", "--data", folder.path, "--host", "127.0.0.1", "--port", `${first.port}`];
+  const ends = [
+    await edge([...args, "--admin-port", `${other.adminPort}`]),
+    await edge([...args, "--admin-port", "0", "--workers", "1", "--ready-file", "/dev/null/x"]),
+  ];
+  expect(ends.map(({ code }) => code)).toEqual([1, 1]);
+  expect(ends[0]?.stderr).toContain("PORT_IN_USE");
+  expect(left.workers.filter(isRunning)).toEqual(left.workers);
+  expect((await first.get("/busy?nonce=n")).text).toBe("v1:n");
+});
+
+test("another folder's node does not take the port that orphans serve on", async () => {
+  const first = await startNode({ workers: 1 });
+  await using left = await first.kill();
+  using folder = temporary();
+  const args = ["--port", `${first.port}`, "--admin-port", "0", "--host", "127.0.0.1"];
+  const end = await edge(["serve", "--data", folder.path, ...args]);
+  expect(end.code).toBe(1);
+  expect(end.stderr).toContain("PORT_IN_USE");
+  expect(left.workers.filter(isRunning)).toEqual(left.workers);
+  await first.stop();
+});
+
+test("edge doctor tells running workers from orphans, and that SIGTERM ends these", async () => {
+  const node = await startNode({ workers: 1 });
+  const args = ["doctor", "--data", node.data, "--port", "0", "--admin-port", "0"];
+  expect((await edge(args)).stdout).toMatch(
+    /workers +\d of this folder run under their supervisor/,
+  );
+  await using left = await node.kill();
+  const [pid = 0] = left.workers;
+  const { code, stdout } = await edge(args);
+  expect(code).toBe(0);
+  expect(stdout).toContain(`processes ${pid} serve on port ${node.port} without a supervisor`);
+  expect(stdout).toContain("WORKERS_ORPHANED: Run edge serve on the same folder");
+  process.kill(pid, "SIGTERM");
+  await gone(left.workers, ENDED_MS_MAX);
+  await node.stop();
+});
+
+test("orphans of a folder that is gone end", async () => {
+  const folder = temporary();
+  const first = await startNode({ data: folder.path, workers: 2 });
+  await using left = await first.kill();
+  rmSync(folder.path, { recursive: true });
+  await gone(left.workers, ENDED_MS_MAX);
+});
+
+test("workers of a development node end with their supervisor", async () => {
+  await using node = await startNode({ args: ["--dev"] });
+  await using left = await node.kill();
+  await gone(left.workers, ENDED_MS_MAX);
+});
