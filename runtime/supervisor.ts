@@ -14,6 +14,7 @@ import { openControlPlane, type ControlPlane } from "./supervisor/control-plane.
 import { controlSocketPath } from "./supervisor/control-socket.ts";
 import { publishDemo, DEMO_NAME } from "./supervisor/demo.ts";
 import { WorkerFleet } from "./supervisor/fleet.ts";
+import { defaultMemoryBytes } from "./supervisor/health.ts";
 import { Keeper } from "./supervisor/keeper.ts";
 import { findWorkers, isHeldBy, listeningPorts, type Orphan } from "./supervisor/processes.ts";
 import { workerConfig } from "./supervisor/worker-config.ts";
@@ -68,6 +69,7 @@ async function serveIn(
   });
   const keeper: Keeper = new Keeper({
     workers: options.workers,
+    workerMemoryBytes: options.workerMemoryBytes ?? defaultMemoryBytes(options.workers),
     socketPath,
     log,
     config: workerConfig(options, { data: folder.path, cache, port, release: environment.release }),

@@ -11,7 +11,7 @@ import { loadUws } from "./http/uws.ts";
 import { engineVersion } from "./isolate/engine.ts";
 import { EdgeError, errorData } from "../sdk/errors.ts";
 import { openDialer, type Dialer } from "./link/dialer.ts";
-import type { ToSupervisor, ToWorker, WorkerConfig } from "./link/messages.ts";
+import type { Condemnation, ToSupervisor, ToWorker, WorkerConfig } from "./link/messages.ts";
 import { createLog } from "./observe/log.ts";
 import { startDataPlane, type DataPlane } from "./worker/data-plane.ts";
 
@@ -23,7 +23,7 @@ const [, , socketPath = "", number = "0"] = process.argv;
 let config: WorkerConfig | null = null;
 let plane: DataPlane | null = null;
 /** Why this worker has to be replaced. */
-let condemned: string | null = null;
+let condemned: Condemnation | null = null;
 let orphaned = false;
 let ending = false;
 
@@ -57,7 +57,7 @@ function introduce(): void {
   supervisor.send({ type: "hello", pid: process.pid, config, ending });
   if (ending) return;
   if (plane !== null) announce(plane);
-  if (condemned !== null) supervisor.send({ type: "condemned", reason: condemned });
+  if (condemned !== null) supervisor.send({ type: "condemned", condemnation: condemned });
 }
 
 function announce(serving: DataPlane): void {
@@ -128,16 +128,16 @@ async function start(wanted: WorkerConfig): Promise<void> {
   }
 }
 
-function condemn(reason: string): void {
-  condemned = reason;
-  supervisor.send({ type: "condemned", reason });
+function condemn(condemnation: Condemnation): void {
+  condemned = condemnation;
+  supervisor.send({ type: "condemned", condemnation });
 }
 
 /** Only by hand, or with the whole node: a supervisor says `drain`. */
 function terminate(): void {
   if (config === null) process.kill(process.pid, "SIGKILL");
   else if (orphaned) void end(config.drainTimeoutMs);
-  else condemn("It was told to end by SIGTERM.");
+  else condemn({ reason: "terminated", text: "it was told to end by SIGTERM" });
 }
 
 async function prepare(ask: number, version: Parameters<DataPlane["prepare"]>[0]): Promise<void> {

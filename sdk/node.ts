@@ -42,6 +42,43 @@ export interface Fleet {
   stats(): Promise<readonly WorkerStats[]>;
   /** Prometheus text of every worker, merged. */
   metrics(): Promise<string>;
+  /** Since the supervisor's start. */
+  restarts(): WorkerRestarts;
+}
+
+/** Why a worker was replaced. */
+export type RestartReason =
+  /** By a signal that only broken code gets, as SIGSEGV or V8's abort; or nobody could see how. */
+  | "crash"
+  /** By another signal: somebody's, or the kernel's when memory is short. */
+  | "killed"
+  /** It ended by itself. */
+  | "exit"
+  /** Its event loop stood still. */
+  | "stalled"
+  /** It had more memory than it may. */
+  | "memory"
+  /** An isolate took a thread of it. */
+  | "wedged"
+  /** V8 reported an error that nobody survives. */
+  | "catastrophic"
+  /** SIGTERM told it to end. */
+  | "terminated"
+  /** It was started by another supervisor with another configuration. */
+  | "outdated";
+
+export interface WorkerRestart {
+  readonly worker: number;
+  readonly pid: number;
+  readonly reason: RestartReason;
+  readonly text: string;
+  readonly at: string;
+}
+
+export interface WorkerRestarts {
+  readonly counts: { readonly [reason in RestartReason]?: number };
+  /** Newest first. */
+  readonly recent: readonly WorkerRestart[];
 }
 
 export interface WorkerStats {

@@ -21,6 +21,8 @@ export interface ServeOptions {
   readonly defaultTrust: Trust;
   /** The operator's ceilings, below those of LIMITS. */
   readonly limitMax: LimitOverrides;
+  /** Memory at which a worker is replaced; undefined for an equal part of what there is. */
+  readonly workerMemoryBytes?: number;
   readonly allowPrivateEgress: boolean;
   readonly egressMayBePrivate: boolean;
   /** Name of the system user to become once the ports are open. */

@@ -38,6 +38,7 @@ export function addNodeRoutes(app: Hono<AdminEnv>, deps: AdminDeps): void {
       uptime_seconds: Math.floor((deps.clock.now() - startedAt) / 1000),
       ...isolateCounts(workers),
       workers,
+      worker_restarts: deps.fleet.restarts(),
     });
   });
   app.get("/metrics", async (context) => {

@@ -4,7 +4,7 @@ import { EdgeError } from "../../sdk/errors.ts";
 import { DRAIN_TIMEOUT_MS_DEFAULT } from "../../sdk/limits.ts";
 import type { ServeOptions } from "../../sdk/serve.ts";
 import type { Command, OptionSpec } from "../command.ts";
-import { parseCount, parseDuration, parseLimitFlags, parsePort } from "../parse.ts";
+import { parseCount, parseDuration, parseLimitFlags, parsePort, parseSize } from "../parse.ts";
 import { longName } from "../values.ts";
 import type { Values } from "../values.ts";
 
@@ -45,6 +45,11 @@ const FLAGS: readonly OptionSpec[] = [
     flags: "--limit-max <name=value>",
     summary: "ceiling that no endpoint's limit may exceed, as in memoryMb=256",
     many: true,
+  },
+  {
+    flags: "--worker-memory <size>",
+    summary: "memory at which a worker is replaced, as in 1GiB",
+    fallback: "an equal part of three quarters of all",
   },
   { flags: "--allow-private-egress", summary: "handlers may fetch private addresses" },
   {
@@ -112,6 +117,7 @@ export function readServeOptions(values: Values, cwd: string): ServeOptions {
     listener: values.text("listener") === "node" ? "node" : "uws",
     drainTimeoutMs: readDrainTimeout(values.text("drain-timeout")),
     defaultTrust: values.text("default-trust") === "untrusted" ? "untrusted" : "own",
+    ...readWorkerMemory(values.text("worker-memory")),
     limitMax: parseLimitFlags(values.list("limit-max"), "--limit-max"),
     allowPrivateEgress: values.flag("allow-private-egress"),
     egressMayBePrivate: values.flag("egress-may-be-private"),
@@ -132,6 +138,16 @@ function readWorkers(text: string | undefined): number {
   const workers = parseCount(text);
   if (workers !== null && workers >= 1 && workers <= WORKERS_MAX) return workers;
   throw new EdgeError("USAGE", `--workers is a number from 1 to ${WORKERS_MAX}, not "${text}"`);
+}
+
+/** A worker without any handler has some 60 MB. */
+const WORKER_MEMORY_BYTES_MIN: number = 128 * 1024 * 1024;
+
+function readWorkerMemory(text: string | undefined): { workerMemoryBytes?: number } {
+  if (text === undefined) return {};
+  const bytes = parseSize(text);
+  if (bytes !== null && bytes >= WORKER_MEMORY_BYTES_MIN) return { workerMemoryBytes: bytes };
+  throw new EdgeError("USAGE", `--worker-memory is a size of 128MiB or more, not "${text}"`);
 }
 
 function readDrainTimeout(text: string | undefined): number {

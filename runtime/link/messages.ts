@@ -3,7 +3,7 @@
 // parse is a bug, not an attack.
 
 import type { ErrorData } from "../../sdk/errors.ts";
-import type { WorkerStats } from "../../sdk/node.ts";
+import type { RestartReason, WorkerStats } from "../../sdk/node.ts";
 import type { LimitOverrides } from "../../sdk/limits.ts";
 import type { Trust, VersionRecord } from "../../sdk/records.ts";
 
@@ -45,6 +45,11 @@ export type ToWorker =
   | { readonly type: "metrics"; readonly ask: number }
   | { readonly type: "drain"; readonly timeoutMs: number };
 
+export interface Condemnation {
+  readonly reason: Extract<RestartReason, "wedged" | "catastrophic" | "terminated">;
+  readonly text: string;
+}
+
 export type ToSupervisor =
   /** First on each connection; `config` when it has been configured before, by this supervisor or another. */
   | {
@@ -62,5 +67,5 @@ export type ToSupervisor =
   | { readonly type: "metrics"; readonly ask: number; readonly samples: MetricSamples }
   | { readonly type: "beat" }
   /** This worker must be replaced. It still serves. Said again on each connection. */
-  | { readonly type: "condemned"; readonly reason: string }
+  | { readonly type: "condemned"; readonly condemnation: Condemnation }
   | { readonly type: "drained" };

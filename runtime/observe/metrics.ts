@@ -22,6 +22,7 @@ export const METRICS: Readonly<Record<string, MetricInfo>> = {
   edge_isolates: { type: "gauge", help: "Live isolates by endpoint." },
   edge_isolate_heap_bytes: { type: "gauge", help: "Heap and external memory of live isolates." },
   edge_isolate_terminations_total: { type: "counter", help: "Isolates that died, by reason." },
+  edge_worker_restarts_total: { type: "counter", help: "Workers that were replaced, by reason." },
   edge_config_revision: { type: "gauge", help: "Registry revision, summed over workers." },
 };
 

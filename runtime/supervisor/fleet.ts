@@ -3,7 +3,7 @@
 // the same reason.
 
 import { EdgeError, type ErrorData } from "../../sdk/errors.ts";
-import type { Fleet, WorkerStats } from "../../sdk/node.ts";
+import type { Fleet, WorkerRestarts, WorkerStats } from "../../sdk/node.ts";
 import type { VersionRecord } from "../../sdk/records.ts";
 import type { MetricSamples, ToSupervisor, ToWorker } from "../link/messages.ts";
 import { addSamples, metricsText, type Samples } from "../observe/metrics.ts";
@@ -70,7 +70,9 @@ export class WorkerFleet implements Fleet {
   async announce(revision: number): Promise<void> {
     await Promise.all(
       this.#keeper().workers.map((worker) => {
-        if (worker.state === "serving") return this.#read(worker, revision);
+        if (worker.state === "serving" || worker.state === "leaving") {
+          return this.#read(worker, revision);
+        }
         worker.send({ type: "announce", revision });
         return Promise.resolve();
       }),
@@ -90,7 +92,15 @@ export class WorkerFleet implements Fleet {
       const samples: MetricSamples = answer?.type === "metrics" ? answer.samples : {};
       addSamples(sum, samples);
     }
-    return metricsText(sum);
+    const restarts: Record<string, number> = {};
+    for (const [reason, count] of Object.entries(this.restarts().counts)) {
+      restarts[`reason="${reason}"`] = count;
+    }
+    return metricsText({ ...sum, edge_worker_restarts_total: restarts });
+  }
+
+  restarts(): WorkerRestarts {
+    return this.#keeper().restarts();
   }
 
   /** For the keeper to call with what workers say. */

@@ -9,12 +9,13 @@ import { dirname } from "node:path";
 import { EdgeError, type ErrorData } from "../../sdk/errors.ts";
 import { openChannel, type Channel } from "../link/channel.ts";
 import type { ToSupervisor, ToWorker, WorkerConfig } from "../link/messages.ts";
+import type { RestartReason, WorkerRestarts } from "../../sdk/node.ts";
 import type { Log } from "../observe/log.ts";
+import { memoryBytesOf, sicknessOf, SILENCE_MS_MAX, type Sickness } from "./health.ts";
 import type { Orphan } from "./processes.ts";
+import { reasonOfEnd, RestartLedger } from "./restarts.ts";
 import { adoptWorker, spawnWorker, WorkerProcess, type End } from "./worker-process.ts";
 
-/** A worker beats four times a second; one that is silent this long holds its event loop or is stopped. */
-export const SILENCE_MS_MAX = 3_000;
 const CHECK_MS = 500;
 /** Deaths within this time count as one loop … */
 const LOOP_WINDOW_MS = 10_000;
@@ -27,6 +28,7 @@ const END_GRACE_MS = 1_000;
 
 export interface KeeperOptions {
   readonly workers: number;
+  readonly workerMemoryBytes: number;
   readonly socketPath: string;
   readonly config: WorkerConfig;
   readonly log: Log;
@@ -41,6 +43,7 @@ export class Keeper {
   /** In the order in which they go, one with each replacement that serves. */
   #leaving: WorkerProcess[] = [];
   readonly #deaths: number[] = [];
+  readonly #ledger = new RestartLedger();
   #standby: WorkerProcess | null = null;
   #nextNumber = 1;
   #stopping = false;
@@ -64,6 +67,10 @@ export class Keeper {
     return [...this.#workers].filter(({ state }) => state === "serving");
   }
 
+  restarts(): WorkerRestarts {
+    return this.#ledger.view();
+  }
+
   /** Resolves when all workers serve; rejects when one cannot start at all. */
   async start(orphans: readonly Orphan[]): Promise<void> {
     const { socketPath, workers } = this.#options;
@@ -75,7 +82,7 @@ export class Keeper {
     });
     await this.#adopt(orphans);
     const kept = this.workers.filter(({ state }) => state === "starting" || state === "serving");
-    for (const worker of kept.slice(workers)) this.#leave(worker, "there are more than are wanted");
+    for (const worker of kept.slice(workers)) this.#leave(worker);
     const ready = new Promise<void>((resolve, reject) => {
       this.#starting = { resolve, reject };
     });
@@ -192,7 +199,10 @@ export class Keeper {
       worker.state = "draining";
       void this.#end(worker);
     } else if (isSame(config, this.#options.config)) worker.state = "starting";
-    else this.#leave(worker, "its configuration is another");
+    else {
+      this.#note(worker, "outdated", "its configuration is another");
+      this.#leave(worker);
+    }
     this.#options.log.write("info", `Worker ${worker.number} (pid ${worker.pid}) was taken over.`);
     this.#met();
   }
@@ -202,7 +212,8 @@ export class Keeper {
     if (message.type === "read") worker.revision = message.revision;
     if (message.type === "listening") this.#listening(worker);
     if (message.type === "failed") this.#failed(worker, message.error);
-    if (message.type === "condemned") this.#retire(worker, message.reason);
+    if (message.type === "condemned")
+      this.#retire(worker, { ...message.condemnation, kill: false });
     this.#options.onMessage(worker, message);
   }
 
@@ -210,7 +221,8 @@ export class Keeper {
     if (worker.state !== "starting") return;
     worker.state = "serving";
     const relieved = worker.handle.isChild ? this.#leaving.shift() : undefined;
-    if (relieved !== undefined) void this.#end(relieved);
+    if (relieved?.doomed === true) relieved.kill();
+    else if (relieved !== undefined) void this.#end(relieved);
     this.#resolveWhenReady();
   }
 
@@ -233,17 +245,28 @@ export class Keeper {
     worker.kill();
   }
 
-  /** For a worker that can still serve: the new one serves first, then the old one drains. */
-  #retire(worker: WorkerProcess, reason: string): void {
-    if (worker.state !== "serving" || this.#stopping) return;
-    this.#leave(worker, reason);
-    this.#replace();
+  /** If it serves, its replacement serves first; then it drains, or is killed if it cannot. */
+  #retire(worker: WorkerProcess, { reason, text, kill }: Sickness): void {
+    if (this.#stopping || worker.state === "gone" || (worker.state !== "serving" && !kill)) return;
+    if (!worker.doomed && worker.state !== "leaving") this.#note(worker, reason, text);
+    worker.doomed ||= kill;
+    if (worker.state === "serving") {
+      this.#leave(worker);
+      this.#replace();
+    } else if (worker.state !== "leaving") worker.kill();
   }
 
-  #leave(worker: WorkerProcess, reason: string): void {
-    this.#options.log.write("warn", `Worker ${worker.number} is replaced: ${reason}`);
+  #leave(worker: WorkerProcess): void {
     worker.state = "leaving";
     this.#leaving.push(worker);
+  }
+
+  #note(worker: WorkerProcess, reason: RestartReason, text: string): void {
+    const { number, pid } = worker;
+    this.#options.log.write("warn", `Worker ${number} (pid ${pid}) is replaced: ${text}.`, {
+      reason,
+    });
+    this.#ledger.add({ worker: number, pid, reason, text, at: new Date().toISOString() });
   }
 
   #exited(worker: WorkerProcess, { code, signal }: End): void {
@@ -255,10 +278,10 @@ export class Keeper {
     this.#options.onGone(worker);
     if (state === "orphan") this.#met();
     if (this.#stopping || state === "draining" || state === "orphan") return;
-    const how = signal ?? (code === null ? "unknown" : `code ${code}`);
-    this.#options.log.write("warn", `Worker ${worker.number} (pid ${worker.pid}) ended: ${how}.`);
+    const how = signal ?? (code === null ? "nobody saw how" : `code ${code}`);
     // Its replacement is on its way.
     if (state === "leaving") return;
+    if (!worker.doomed) this.#note(worker, reasonOfEnd(code, signal), `it ended: ${how}`);
     const delayMs = this.#delay(Date.now());
     if (state === "standby") this.#later(delayMs, () => this.standBy());
     else if (delayMs === 0) this.#replace();
@@ -293,10 +316,11 @@ export class Keeper {
     this.#lastCheckMs = now;
     for (const worker of this.#workers) {
       if (stalled) worker.lastBeatMs = now;
-      const silentMs = now - worker.lastBeatMs;
-      if (worker.channel === null || silentMs <= SILENCE_MS_MAX) continue;
-      this.#options.log.write("error", `Worker ${worker.number} was silent for ${silentMs} ms.`);
-      worker.kill();
+      if (worker.state === "orphan") continue;
+      const memoryBytes = memoryBytesOf(worker.pid);
+      const memoryBytesMax = this.#options.workerMemoryBytes;
+      const sickness = sicknessOf(worker, { now, memoryBytes, memoryBytesMax });
+      if (sickness !== null) this.#retire(worker, sickness);
     }
   }
 

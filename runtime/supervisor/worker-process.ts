@@ -46,6 +46,8 @@ export class WorkerProcess {
   /** Wanted before it has connected: sent as soon as it does. */
   config: WorkerConfig | null = null;
   revision = 0;
+  /** It is too sick to drain. */
+  doomed = false;
   lastBeatMs: number;
 
   constructor(number: number, handle: WorkerHandle, now: number) {

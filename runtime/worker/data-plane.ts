@@ -16,7 +16,7 @@ import { createCryptoCalls } from "../isolate/crypto-calls.ts";
 import { createEgress } from "../isolate/egress/egress.ts";
 import { safeEngineVersion } from "../isolate/engine.ts";
 import { createSliceHost } from "../isolate/slice-host.ts";
-import type { MetricSamples, WorkerConfig } from "../link/messages.ts";
+import type { Condemnation, MetricSamples, WorkerConfig } from "../link/messages.ts";
 import { GUEST_ENTRY, V8_FLAGS } from "../link/places.ts";
 import { openAccessLog } from "../observe/access-log.ts";
 import { createLog } from "../observe/log.ts";
@@ -33,7 +33,7 @@ export interface DataPlaneOptions {
   /** isolated-vm's version: part of a snapshot's key. */
   readonly engine: string;
   /** A thread is lost: replace this process. */
-  readonly onCondemned: (reason: string) => void;
+  readonly onCondemned: (condemnation: Condemnation) => void;
 }
 
 /** How often time limits of requests are looked at. */
@@ -150,7 +150,7 @@ function openEndpoints(
     reader: openRegistryReader({ dir: join(config.data, "registry") }),
     startOf: (version) => startOf(version, loader),
     defaultTrust: config.defaultTrust,
-    isolate: { host: createSliceHost(config.poolSlicesMax), onCatastrophic: onCondemned },
+    host: createSliceHost(config.poolSlicesMax),
     limits: ({ manifest }) => resolveLimits(manifest.limits, config.limitMax),
     services: ({ subrequests }) => [
       createEgress({ allowPrivate: config.allowPrivateEgress, subrequestsMax: subrequests }),
@@ -160,8 +160,11 @@ function openEndpoints(
     onDeath(endpoint, death) {
       metrics.terminated(endpoint, death);
       log.write("error", `An isolate died: ${death}.`, { endpoint });
-      if (death === "wedged") onCondemned(`A thread of ${endpoint} does not come back.`);
+      if (death !== "wedged") return;
+      onCondemned({ reason: "wedged", text: `a thread of ${endpoint} does not come back` });
     },
+    onCatastrophic: (endpoint, error) =>
+      onCondemned({ reason: "catastrophic", text: `an isolate of ${endpoint} broke: ${error}` }),
     onLoadError: (endpoint, error) => log.write("error", String(error), { endpoint }),
   });
 }

@@ -32,12 +32,14 @@ export interface EndpointsOptions {
   readonly reader: RegistryReader;
   readonly startOf: (version: VersionRecord) => Start;
   readonly defaultTrust: Trust;
-  readonly isolate: Pick<LoadOptions, "host" | "onCatastrophic">;
+  readonly host: LoadOptions["host"];
   readonly limits: (version: VersionRecord) => Limits;
   readonly services: (limits: Limits) => LoadOptions["services"];
   /** Monotonic. */
   readonly now: () => number;
   readonly onDeath: (endpoint: string, death: Death) => void;
+  /** V8 gave up; the thread it did so on never comes back. */
+  readonly onCatastrophic: (endpoint: string, error: string) => void;
   readonly onLoadError: (endpoint: string, error: unknown) => void;
 }
 
@@ -191,7 +193,8 @@ export class Endpoints {
           env: JSON.stringify(manifest.vars),
           services: options.services(limits),
           events,
-          ...options.isolate,
+          host: options.host,
+          onCatastrophic: (error) => options.onCatastrophic(endpoint, error),
         }),
       drainTimeoutMs: manifest.drainTimeoutMs,
       now: options.now,

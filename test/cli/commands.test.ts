@@ -199,6 +199,7 @@ describe("failures", () => {
     [["serve", "--listener", "nginx"], "--listener is one of uws, node"],
     [["serve", "--workers", "0"], "--workers is a number"],
     [["serve", "--drain-timeout", "soon"], "--drain-timeout is a duration"],
+    [["serve", "--worker-memory", "127MiB"], "--worker-memory is a size of 128MiB or more"],
     [["serve", "--limit-max", "wallMs"], "--limit-max takes NAME=VALUE"],
   ])("wrong usage %j exits with 2 and one document", async (argv, message) => {
     const plain = await runEdge(argv);

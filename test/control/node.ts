@@ -92,6 +92,7 @@ function memoryFleet(): TestFleet {
     },
     stats: async () => fleet.workers,
     metrics: async () => "islet_requests_total 0\n",
+    restarts: () => ({ counts: {}, recent: [] }),
   };
   return fleet;
 }

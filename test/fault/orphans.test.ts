@@ -2,10 +2,10 @@
 // when they are not what it wants. Every test ends the workers it left.
 
 import { rmSync } from "node:fs";
-import { request } from "node:http";
 import { expect, test } from "vitest";
 import { edge, gone, isRunning, startNode, temporary, until, type TestNode } from "../node.ts";
 import { Load, echo } from "../e2e/load.ts";
+import { asking } from "./asking.ts";
 
 /** A worker is given up after 3 s of silence. */
 const SILENT_MS = 3_000;
@@ -18,36 +18,6 @@ const SLOW = `export default {
     return new Response("done");
   },
 };`;
-
-/** Asks on a new connection each time until it is stopped; tells what went wrong. */
-function asking(port: number, path: string): { stop(): Promise<string[]> } {
-  const failures: string[] = [];
-  let stopped = false;
-  const loop = (async () => {
-    while (!stopped) {
-      const answer = await askOnce(port, path).catch(String);
-      if (answer !== "200") failures.push(answer);
-    }
-  })();
-  return {
-    async stop() {
-      stopped = true;
-      await loop;
-      return failures;
-    },
-  };
-}
-
-function askOnce(port: number, path: string): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const call = request({ host: "127.0.0.1", port, path, agent: false }, (response) => {
-    response.resume();
-    response.on("end", () => resolve(`${response.statusCode}`));
-  });
-  call.on("error", reject);
-  call.end();
-  return promise;
-}
 
 function sorted(pids: readonly number[]): number[] {
   return pids.toSorted((a, b) => a - b);
