@@ -13,6 +13,7 @@ import { timestamp } from "./clock.ts";
 import { claimsOf, routesOrDefault, versionIdOf } from "./manifest.ts";
 import type { ControlPorts } from "./ports.ts";
 import {
+  assertEgress,
   assertRoutes,
   candidateOf,
   checkCandidate,
@@ -91,6 +92,7 @@ async function publish(
   const candidate = candidateOf(request);
   const { manifest, message } = candidate;
   assertRoutes(ports, manifest);
+  assertEgress(ports, manifest);
   if (request.dryRun === true) return dryRun(ports, { candidate, bundleMs, begun, onStage });
   const { version, check } = await storeCandidate(ports, candidate, onStage);
   const record = ports.registry.get(manifest.name)?.endpoint ?? newRecord(ports, manifest.name);
@@ -251,6 +253,7 @@ async function rollback(
   const stored = id === null ? null : ports.registry.version(name, id);
   if (stored === null) throw new EdgeError("VERSION_NOT_FOUND");
   assertRoutes(ports, stored.manifest);
+  assertEgress(ports, stored.manifest);
   // Checked again: its snapshot may be gone, or of another engine.
   const check = await checkCandidate(ports, codeOf(ports, stored), noStage);
   const version = { ...stored, start: check.start };

@@ -4,6 +4,7 @@
 
 import { z } from "zod";
 import { EdgeError, type Code, type Json } from "../sdk/errors.ts";
+import { EGRESS_HOSTS_MAX, parseEgressHost } from "../sdk/egress.ts";
 import {
   DRAIN_TIMEOUT_MS_DEFAULT,
   LIMITS,
@@ -87,6 +88,13 @@ const limitsSchema = z.strictObject({
   bodyBytes: limit("bodyBytes"),
 } satisfies Record<keyof typeof LIMITS, z.ZodType>);
 
+const egressHostSchema = z.string().transform((text, context) => {
+  const host = parseEgressHost(text);
+  if (host !== null) return host;
+  context.addIssue({ code: "custom", message: "neither HOST nor HOST:PORT" });
+  return z.NEVER;
+});
+
 // Optional fields are exact: the contract knows absent fields and no undefined.
 export const publishSchema: z.ZodType<PublishRequest, unknown> = z.strictObject({
   name: nameSchema,
@@ -94,6 +102,7 @@ export const publishSchema: z.ZodType<PublishRequest, unknown> = z.strictObject(
   vars: varsSchema.default({}),
   limits: limitsSchema.default({}),
   trust: z.enum(["own", "untrusted"]).exactOptional(),
+  egress: z.array(egressHostSchema).max(EGRESS_HOSTS_MAX).exactOptional(),
   drainTimeoutMs: z.int().min(0).max(DRAIN_TIMEOUT_MS_MAX).default(DRAIN_TIMEOUT_MS_DEFAULT),
   message: z.string().max(MESSAGE_CHARS_MAX).default(""),
   format: z.enum(["script", "module"]),

@@ -14,6 +14,8 @@ export interface ControlPorts {
   readonly clock: Clock;
   /** Throws ROUTE_INVALID or ROUTE_CONFLICT. Gets every route of the node, the new ones last. */
   readonly checkRoutes: (routes: readonly RouteClaim[]) => void;
+  /** Whether endpoints may name private hosts that they want to reach. */
+  readonly egressMayBePrivate: boolean;
   readonly bundleSource: (input: {
     readonly code: string;
     readonly filename: string;

@@ -53,11 +53,15 @@ export function candidateOf(request: PublishRequest): Candidate {
     const detail: JsonObject = { expected: request.codeSha256, actual, bytes: bytes.length };
     throw new EdgeError("UPLOAD_CORRUPT", undefined, { detail });
   }
-  const { name, vars, limits, trust, drainTimeoutMs = DRAIN_TIMEOUT_MS_DEFAULT } = request;
+  const { name, vars, limits, trust, egress, drainTimeoutMs = DRAIN_TIMEOUT_MS_DEFAULT } = request;
   const routes = routesOrDefault(name, request.routes);
   const manifest = { name, routes, vars, limits, drainTimeoutMs };
   return {
-    manifest: trust === undefined ? manifest : { ...manifest, trust },
+    manifest: {
+      ...manifest,
+      ...(trust === undefined ? {} : { trust }),
+      ...(egress === undefined || egress.length === 0 ? {} : { egress }),
+    },
     format: request.format,
     code: request.code,
     map: request.map,
@@ -79,6 +83,13 @@ export function assertRoutes(
   const others = ports.registry.all().filter(({ endpoint }) => endpoint.name !== manifest.name);
   const own = manifest.routes.map((route) => ({ ...route, endpoint: manifest.name }));
   ports.checkRoutes([...claimsOf(others), ...own]);
+}
+
+/** Throws EGRESS_NOT_ALLOWED. Workers hold to the same; here the author learns of it. */
+export function assertEgress(ports: ControlPorts, { egress = [] }: Manifest): void {
+  if (egress.length === 0 || ports.egressMayBePrivate) return;
+  const message = `This node lets no endpoint name private hosts: ${egress.join(", ")}`;
+  throw new EdgeError("EGRESS_NOT_ALLOWED", message, { detail: { egress } });
 }
 
 /** Dry run and snapshot. Stores nothing. */

@@ -35,7 +35,7 @@ export const CODES = {
   ISOLATE_FAILED: { fault: "platform", status: 503, retry: true, title: "The handler's isolate failed and is being replaced" },
   // What a handler can ask of the host.
   SUBREQUEST_LIMIT: { fault: "handler", status: 500, retry: false, title: "The handler made too many subrequests" },
-  EGRESS_DENIED: { fault: "handler", status: 500, retry: false, title: "The handler may not reach this address", fix: "Private addresses are refused unless the operator starts the node with --allow-private-egress." },
+  EGRESS_DENIED: { fault: "handler", status: 500, retry: false, title: "The handler may not reach this address", fix: "Private addresses are refused unless the operator starts the node with --allow-private-egress, or with --egress-may-be-private and the endpoint names the host (egress)." },
   FETCH_FAILED: { fault: "handler", status: 500, retry: true, title: "The subrequest failed" },
   CALL_INVALID: { fault: "handler", status: 500, retry: false, title: "The handler made a call that the host does not know" },
   // Publishing.
@@ -53,6 +53,7 @@ export const CODES = {
   ROUTE_CONFLICT: { fault: "author", status: 409, retry: false, title: "Two routes answer the same requests", fix: "Change one of the two patterns, its host or its methods." },
   MANIFEST_INVALID: { fault: "author", status: 422, retry: false, title: "edge.jsonc is not valid", fix: "Correct the field named above and publish again." },
   CONFIG_NOT_FOUND: { fault: "author", status: 404, retry: false, title: "Nothing to publish was found", fix: "Name a file (edge publish hello.ts) or a folder with an edge.jsonc." },
+  EGRESS_NOT_ALLOWED: { fault: "author", status: 422, retry: false, title: "This node lets no endpoint name private hosts", fix: "Ask its operator to start it with --egress-may-be-private, or leave egress out." },
   PREPARE_FAILED: { fault: "author", status: 422, retry: false, title: "A worker could not load the new version; the old one goes on serving" },
   PUBLISH_TIMEOUT: { fault: "platform", status: 503, retry: true, title: "Not every worker took the new version in time; the old one goes on serving" },
   // Admin API.

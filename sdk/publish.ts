@@ -13,6 +13,8 @@ export interface PublishRequest {
   readonly vars: { readonly [name: string]: Json };
   readonly limits: LimitOverrides;
   readonly trust?: "own" | "untrusted";
+  /** Private hosts to reach: HOST or HOST:PORT. */
+  readonly egress?: readonly string[];
   readonly drainTimeoutMs?: number;
   readonly message?: string;
   readonly format: BundleFormat;

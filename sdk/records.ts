@@ -25,6 +25,8 @@ export interface Manifest {
   readonly limits: LimitOverrides;
   /** undefined: the node's --default-trust. */
   readonly trust?: Trust;
+  /** Private hosts that it may reach where the operator allows that (sdk/egress.ts). */
+  readonly egress?: readonly string[];
   readonly drainTimeoutMs: number;
 }
 

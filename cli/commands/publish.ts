@@ -27,6 +27,12 @@ export const PROJECT_OPTIONS: readonly OptionSpec[] = [
     summary: "cpuMs, wallMs, memoryMb, subrequests or bodyBytes, as in wallMs=10s",
     many: true,
   },
+  {
+    flags: "--egress <host>",
+    summary:
+      "a private host, HOST or HOST:PORT, that the handler fetches; replaces those of the file",
+    many: true,
+  },
 ];
 
 /** Of the files that make up a bundle, how many --dry-run --json names. */

@@ -54,7 +54,7 @@ const FLAGS: readonly OptionSpec[] = [
   { flags: "--allow-private-egress", summary: "handlers may fetch private addresses" },
   {
     flags: "--egress-may-be-private",
-    summary: "endpoints may ask for private addresses by name; has no effect yet",
+    summary: "endpoints may name private hosts that they want to fetch (egress)",
   },
   {
     flags: "--user <name>",

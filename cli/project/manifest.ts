@@ -1,6 +1,7 @@
 // What a project says about its endpoint, from whichever file or flags; and edge.jsonc, its own format.
 
 import { domainToASCII } from "node:url";
+import { parseEgressHost } from "../../sdk/egress.ts";
 import { EdgeError } from "../../sdk/errors.ts";
 import type { Json, JsonObject } from "../../sdk/errors.ts";
 import { VARS_PER_ENDPOINT_MAX } from "../../sdk/limits.ts";
@@ -21,6 +22,7 @@ export interface ProjectManifest {
   readonly vars?: { readonly [name: string]: Json };
   readonly limits?: LimitOverrides;
   readonly trust?: Trust;
+  readonly egress?: readonly string[];
   readonly drainTimeoutMs?: number;
 }
 
@@ -37,6 +39,7 @@ const READERS: Readonly<Record<string, Reader>> = {
     if (value === "own" || value === "untrusted") return { trust: value };
     throw fieldError(document, path, 'it is "own" or "untrusted"');
   },
+  egress: (document, path, value) => ({ egress: readEgress(document, path, value) }),
   drainTimeout: (document, path, value) => {
     const drainTimeoutMs = typeof value === "string" ? parseDuration(value) : null;
     if (drainTimeoutMs !== null) return { drainTimeoutMs };
@@ -128,6 +131,15 @@ function readLimits(document: ConfigDocument, path: FieldPath, value: Json): Lim
     }
   }
   return limits;
+}
+
+function readEgress(document: ConfigDocument, path: FieldPath, value: Json): readonly string[] {
+  if (!isList(value)) throw fieldError(document, path, "a list of hosts is expected");
+  return value.map((item: Json, index) => {
+    const host = typeof item === "string" ? parseEgressHost(item) : null;
+    if (host !== null) return host;
+    throw fieldError(document, [...path, index], 'a host is "HOST" or "HOST:PORT"');
+  });
 }
 
 function readRoutes(document: ConfigDocument, path: FieldPath, value: Json): readonly RouteSpec[] {

@@ -5,6 +5,7 @@
 import { existsSync, statSync } from "node:fs";
 import { basename, dirname, extname, join, relative, resolve } from "node:path";
 import { domainToASCII } from "node:url";
+import { parseEgressHost } from "../../sdk/egress.ts";
 import { EdgeError } from "../../sdk/errors.ts";
 import type { Json } from "../../sdk/errors.ts";
 import type { LimitOverrides } from "../../sdk/limits.ts";
@@ -29,6 +30,7 @@ export interface Project {
   readonly vars: { readonly [name: string]: Json };
   readonly limits: LimitOverrides;
   readonly trust?: Trust;
+  readonly egress: readonly string[];
   readonly drainTimeoutMs?: number;
 }
 
@@ -65,6 +67,7 @@ export function readProject({ path, cwd, values, warn }: ProjectInput): Project 
     routes: routesOf(values, file, name),
     vars: { ...file.vars, ...readVarFlags(values, cwd) },
     limits: { ...file.limits, ...limitFlags },
+    egress: readEgressFlags(values) ?? file.egress ?? [],
     ...(file.trust === undefined ? {} : { trust: file.trust }),
     ...(file.drainTimeoutMs === undefined ? {} : { drainTimeoutMs: file.drainTimeoutMs }),
   };
@@ -143,6 +146,15 @@ function routesOf(values: Values, file: ProjectManifest, name: string): readonly
     const hosts = text.host === undefined && domains.length > 0 ? domains : [text.host];
     return hosts.map((host) => normaliseRoute({ ...text, host, methods }, domainToASCII));
   });
+}
+
+function readEgressFlags(values: Values): readonly string[] | undefined {
+  const hosts = values.list("egress").map((text) => {
+    const host = parseEgressHost(text);
+    if (host !== null) return host;
+    throw new EdgeError("USAGE", `--egress is HOST or HOST:PORT, not "${text}"`);
+  });
+  return hosts.length === 0 ? undefined : hosts;
 }
 
 function readVarFlags(values: Values, cwd: string): { readonly [name: string]: Json } {

@@ -22,6 +22,7 @@ export interface WorkerConfig {
   readonly cache: string;
   readonly defaultTrust: Trust;
   readonly allowPrivateEgress: boolean;
+  readonly egressMayBePrivate: boolean;
   /** Pool slices that may run at once in this worker. */
   readonly poolSlicesMax: number;
   readonly logFormat: "pretty" | "json";

@@ -46,7 +46,8 @@ export interface ControlPlane {
 }
 
 export async function openControlPlane(parts: ControlPlaneOptions): Promise<ControlPlane> {
-  const { data } = parts.options;
+  const { options } = parts;
+  const { data } = options;
   const engine = safeEngineVersion();
   const registry = await openRegistry({ dir: join(data, "registry"), clock: systemClock });
   const guest = await buildGuest({ entry: GUEST_ENTRY, cacheDir: parts.cache });
@@ -66,6 +67,7 @@ export async function openControlPlane(parts: ControlPlaneOptions): Promise<Cont
     fleet: parts.fleet,
     clock: systemClock,
     checkRoutes: compileRoutes,
+    egressMayBePrivate: options.egressMayBePrivate || options.allowPrivateEgress,
     bundleSource,
     gatewayUrl: parts.gatewayUrl,
   });

@@ -27,6 +27,7 @@ export function workerConfig(options: ServeOptions, place: Place): WorkerConfig 
     cache: place.cache,
     defaultTrust: options.defaultTrust,
     allowPrivateEgress: options.allowPrivateEgress,
+    egressMayBePrivate: options.egressMayBePrivate,
     poolSlicesMax: Math.max(2, options.workers),
     logFormat: process.stderr.isTTY ? "pretty" : "json",
     drainTimeoutMs: options.drainTimeoutMs,

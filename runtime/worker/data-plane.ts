@@ -152,8 +152,12 @@ function openEndpoints(
     defaultTrust: config.defaultTrust,
     host: createSliceHost(config.poolSlicesMax),
     limits: ({ manifest }) => resolveLimits(manifest.limits, config.limitMax),
-    services: ({ subrequests }) => [
-      createEgress({ allowPrivate: config.allowPrivateEgress, subrequestsMax: subrequests }),
+    services: ({ subrequests }, { manifest }) => [
+      createEgress({
+        allowPrivate: config.allowPrivateEgress,
+        privateHosts: config.egressMayBePrivate ? (manifest.egress ?? []) : [],
+        subrequestsMax: subrequests,
+      }),
       createCryptoCalls(),
     ],
     now: () => performance.now(),

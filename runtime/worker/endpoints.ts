@@ -34,7 +34,7 @@ export interface EndpointsOptions {
   readonly defaultTrust: Trust;
   readonly host: LoadOptions["host"];
   readonly limits: (version: VersionRecord) => Limits;
-  readonly services: (limits: Limits) => LoadOptions["services"];
+  readonly services: (limits: Limits, version: VersionRecord) => LoadOptions["services"];
   /** Monotonic. */
   readonly now: () => number;
   readonly onDeath: (endpoint: string, death: Death) => void;
@@ -191,7 +191,7 @@ export class Endpoints {
           limits,
           trust: manifest.trust ?? options.defaultTrust,
           env: JSON.stringify(manifest.vars),
-          services: options.services(limits),
+          services: options.services(limits, version),
           events,
           host: options.host,
           onCatastrophic: (error) => options.onCatastrophic(endpoint, error),

@@ -50,7 +50,7 @@ describe("edge.jsonc", () => {
     "routes": ["/a/:id", "Example.com/b", { "path": "/c", "methods": ["get"] }],
     "vars": { "A": 1, "B": "two" },
     "limits": { "wallMs": "10s", "bodyBytes": "1MiB", "memoryMb": 64 },
-    "trust": "untrusted", "drainTimeout": "5s",
+    "trust": "untrusted", "drainTimeout": "5s", "egress": ["Db.internal:5432", "10.1"],
     "env": { "production": { "name": "api-live", "vars": { "B": "three" }, "routes": ["/live"] } },
   }`;
   test("is read whole", () => {
@@ -64,6 +64,7 @@ describe("edge.jsonc", () => {
       vars: { A: 1, B: "two" },
       limits: { wallMs: 10_000, bodyBytes: 1_048_576, memoryMb: 64 },
       trust: "untrusted",
+      egress: ["db.internal:5432", "10.0.0.1"],
       drainTimeoutMs: 5_000,
     });
   });
@@ -76,10 +77,19 @@ describe("edge.jsonc", () => {
     expect(wrong).toContain('USAGE edge.jsonc has no environment "staging"; it has production');
   });
   test("flags win over it", () => {
-    const flags = { name: "x", route: ["/r"], domain: ["d.com"], limit: ["memoryMb=256MiB"] };
+    const flags = {
+      egress: ["[::1]:80"],
+      name: "x",
+      route: ["/r"],
+      domain: ["d.com"],
+      limit: ["memoryMb=256MiB"],
+    };
     const { project } = read({ "edge.jsonc": CONFIG }, { ...flags, var: ["B=z"] });
     expect(project).toMatchObject({ name: "x", vars: { A: 1, B: "z" } });
     expect(project).toMatchObject({ limits: { memoryMb: 256, wallMs: 10_000 } });
+    expect(project.egress).toEqual(["[::1]:80"]);
+    const wrong = errorOf(() => read({ "edge.jsonc": CONFIG }, { egress: ["http://a"] }));
+    expect(wrong).toBe('USAGE --egress is HOST or HOST:PORT, not "http://a"');
     expect(project.routes).toEqual([any("/r", "d.com")]);
   });
   test.each([
@@ -96,6 +106,8 @@ describe("edge.jsonc", () => {
     ['{ "routes": [{ "path": "/a", "host": "a b" }] }', "ROUTE_INVALID edge.jsonc:1:14"],
     ['{ "routes": [{ "pth": "/a" }] }', "edge.jsonc:1:16: routes[0].pth: there is no such field"],
     ['{ "env": { "a": { "x": 1 } } }', "edge.jsonc:1:19: env.a.x: there is no such field"],
+    ['{ "egress": "a" }', "egress: a list of hosts is expected"],
+    ['{ "egress": ["a", "b/c"] }', 'egress[1]: a host is "HOST" or "HOST:PORT"'],
     ['{ "trust": "full" }', 'trust: it is "own" or "untrusted"'],
     ['{ "drainTimeout": 5 }', 'drainTimeout: it is a duration such as "30s"'],
   ])("%j is refused with its place", (text, expected) => {

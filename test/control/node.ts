@@ -38,7 +38,9 @@ export interface TestNode extends AsyncDisposable {
   readonly clock: TestClock;
 }
 
-export async function openTestNode(): Promise<TestNode> {
+export async function openTestNode(
+  options: { readonly egressMayBePrivate?: boolean } = {},
+): Promise<TestNode> {
   const folder = temporaryFolder();
   const clock = testClock();
   const blobFolder = join(folder.path, "blobs");
@@ -54,6 +56,7 @@ export async function openTestNode(): Promise<TestNode> {
     fleet,
     clock,
     checkRoutes: compileRoutes,
+    egressMayBePrivate: options.egressMayBePrivate ?? false,
     bundleSource,
     gatewayUrl: () => "http://127.0.0.1:9080",
   });

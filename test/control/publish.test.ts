@@ -82,6 +82,21 @@ test("first publish that workers do not take in time leaves no endpoint behind",
   expect((await node.control.publish(request("hello"))).generation).toBe(2);
 });
 
+test("publish that names private hosts needs the operator's leave", async () => {
+  const egress = ["db.internal:5432"];
+  await using closed = await openTestNode();
+  const refused = expect.objectContaining({ code: "EGRESS_NOT_ALLOWED", detail: { egress } });
+  for (const more of [{ egress }, { egress, dryRun: true }]) {
+    const asked = closed.control.publish(request("a", more));
+    await expect(asked).rejects.toEqual(refused);
+  }
+  expect((await closed.control.publish(request("a", { egress: [] }))).generation).toBe(1);
+  expect(closed.registry.versions("a")[0]?.manifest).not.toHaveProperty("egress");
+  await using open = await openTestNode({ egressMayBePrivate: true });
+  const { version } = await open.control.publish(request("a", { egress }));
+  expect(open.registry.version("a", version)?.manifest.egress).toEqual(egress);
+});
+
 test("publish that was cut short is refused with UPLOAD_CORRUPT", async () => {
   await using node = await openTestNode();
   const cut = { ...request("hello"), code: HANDLER.slice(0, -1) };

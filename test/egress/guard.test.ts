@@ -3,6 +3,7 @@
 
 import { expect, test } from "vitest";
 import { createEgress } from "../../runtime/isolate/egress/egress.ts";
+import type { CallService } from "../../runtime/isolate/call.ts";
 import { isPrivateAddress } from "../../runtime/isolate/egress/addresses.ts";
 import type { Lookup } from "../../runtime/isolate/egress/undici.ts";
 import { failure, Guest } from "./guest.ts";
@@ -28,10 +29,35 @@ test("a private address is refused with its way out, and never connected to", as
   });
   expect(await failure(guardedGuest().fetch(peer.url))).toEqual({
     code: "EGRESS_DENIED",
-    message:
-      "127.0.0.1 is not a public address. Private addresses are refused unless the operator starts the node with --allow-private-egress.",
+    message: expect.stringMatching(/^127\.0\.0\.1 is not a public address\. .*--allow-private/),
   });
   expect(connections).toBe(0);
+});
+
+test("only the private host and port that an endpoint names is open to it", async () => {
+  const peer = await startPeer((request, response) => {
+    if (request.url === "/away") response.writeHead(302, { location: other.url }).end();
+    else response.end("in");
+  });
+  const other = await startPeer((_request, response) => response.end("in"));
+  const { port } = new URL(peer.url);
+  const egress = (...privateHosts: string[]): CallService =>
+    createEgress({ allowPrivate: false, privateHosts, subrequestsMax: 50 });
+  for (const host of [`127.0.0.1:${port}`, "127.0.0.1"]) {
+    const service = egress(host);
+    const guest = new Guest(service);
+    expect(await guest.text((await guest.fetch(peer.url)).id)).toBe("in");
+    service.close();
+  }
+  const service = egress(`127.0.0.1:${port}`);
+  const guest = new Guest(service);
+  await guest.fetch(peer.url);
+  for (const url of [other.url, `http://localhost:${port}/`, `${peer.url}/away`]) {
+    expect((await failure(guest.fetch(url))).code).toBe("EGRESS_DENIED");
+  }
+  // Another isolate gets nothing of the connection that is kept alive.
+  expect((await failure(guardedGuest().fetch(peer.url))).code).toBe("EGRESS_DENIED");
+  service.close();
 });
 
 test("private addresses are open when the operator opens them", async () => {

@@ -2,17 +2,30 @@
 
 import { fork, spawn } from "node:child_process";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { ENGINE_VERSION_MIN, safeEngineVersion } from "../../runtime/isolate/engine.ts";
 import { openChannel } from "../../runtime/link/channel.ts";
 import type { ToSupervisor, ToWorker, WorkerConfig } from "../../runtime/link/messages.ts";
 import { JAIL_MAIN, WORKER_MAIN } from "../../runtime/link/places.ts";
 import { temporary } from "../node.ts";
 
-const OLD_ENGINE = ["--no-node-snapshot", "--require", join(import.meta.dirname, "old-engine.cjs")];
+/** Makes isolated-vm say that it is a release with a known way out. */
+const PRELOAD = `
+const Module = require("node:module");
+const load = Module._load;
+Module._load = function (request, ...rest) {
+  if (request === "isolated-vm/package.json") return { version: "7.0.0" };
+  return load.call(this, request, ...rest);
+};`;
+const scratch = temporary();
+const preload = join(scratch.path, "preload.cjs");
+writeFileSync(preload, PRELOAD);
+afterAll(() => scratch[Symbol.dispose]());
+const OLD_ENGINE = ["--no-node-snapshot", "--require", preload];
 const CLI = join(import.meta.dirname, "../../cli/edge.ts");
 
 test.each(["7.0.0", "6.9.9", "7.0.1-rc.1", "unknown"])("isolated-vm %s is refused", (version) => {

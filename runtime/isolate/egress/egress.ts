@@ -10,12 +10,14 @@
 // new one fails. It is not given up when its exchange ends: background work may still read it.
 
 import { CALLS } from "../../../sdk/bridge.ts";
+import { namesHost } from "../../../sdk/egress.ts";
 import { EdgeError, errorData } from "../../../sdk/errors.ts";
 import type { Call, CallService } from "../call.ts";
+import { isPrivateAddress } from "./addresses.ts";
 import { Gate, SubrequestBudget } from "./budget.ts";
 import { parseFetch, parseFetchId } from "./fetch-arguments.ts";
 import { Subrequest } from "./subrequest.ts";
-import { sharedDispatcher, type Dispatcher } from "./undici.ts";
+import { createDispatcher, sharedDispatcher, type Dispatcher } from "./undici.ts";
 import { UPLOAD_IDLE_MS_MAX } from "./upload.ts";
 
 /** Per isolate, from the call to the response's head; enough to keep several requests' fan-outs going. */
@@ -27,6 +29,8 @@ export const OPEN_RESPONSES_MAX = 256;
 
 export interface EgressOptions {
   readonly allowPrivate: boolean;
+  /** Private hosts that this isolate may reach all the same (sdk/egress.ts). */
+  readonly privateHosts?: readonly string[];
   /** Per exchange. */
   readonly subrequestsMax: number;
   readonly concurrencyMax?: number;
@@ -41,8 +45,19 @@ export function createEgress(options: EgressOptions): CallService {
   return new Egress(options);
 }
 
+function ownDispatcher({ allowPrivate, privateHosts = [] }: EgressOptions): Dispatcher | null {
+  if (allowPrivate || privateHosts.length === 0) return null;
+  const hosts = new Set(privateHosts);
+  return createDispatcher({
+    denied: isPrivateAddress,
+    opened: (host, port) => namesHost(hosts, host, port),
+  });
+}
+
 class Egress implements CallService {
   readonly #dispatcher: Dispatcher;
+  /** Its connections are nobody else's: another isolate must not get one that its own guard refuses. */
+  readonly #ownDispatcher: Dispatcher | null;
   readonly #budget: SubrequestBudget;
   readonly #gate: Gate;
   readonly #openResponsesMax: number;
@@ -54,7 +69,9 @@ class Egress implements CallService {
   #closed = false;
 
   constructor(options: EgressOptions) {
-    this.#dispatcher = options.dispatcher ?? sharedDispatcher(options.allowPrivate);
+    this.#ownDispatcher = ownDispatcher(options);
+    this.#dispatcher =
+      options.dispatcher ?? this.#ownDispatcher ?? sharedDispatcher(options.allowPrivate);
     this.#openResponsesMax = options.openResponsesMax ?? OPEN_RESPONSES_MAX;
     this.#uploadIdleMsMax = options.uploadIdleMsMax ?? UPLOAD_IDLE_MS_MAX;
     this.#budget = new SubrequestBudget(options.subrequestsMax);
@@ -88,6 +105,7 @@ class Egress implements CallService {
     for (const subrequest of [...this.#subrequests.values()].reverse()) {
       subrequest.fail("CANCELLED", "The isolate is gone.");
     }
+    void this.#ownDispatcher?.destroy();
   }
 
   #handle(name: string, call: Call): boolean {

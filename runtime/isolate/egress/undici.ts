@@ -29,6 +29,8 @@ export const CONNECTIONS_PER_ORIGIN_MAX = 4_096;
 export interface DispatcherOptions {
   /** Addresses that may not be connected to. */
   readonly denied: (address: string) => boolean;
+  /** Hosts (as in URLs) and ports where nothing is denied. */
+  readonly opened?: (host: string, port: number) => boolean;
   /** Replaces the system's resolver. */
   readonly lookup?: Lookup;
   readonly connectTimeoutMs?: number;
@@ -71,16 +73,23 @@ export function sharedDispatcher(allowPrivate: boolean): Dispatcher {
 }
 
 function guardedConnector(options: DispatcherOptions): buildConnector.connector {
-  const connect = buildConnector({
-    timeout: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
-    allowH2: false,
-    // Said here because the environment can turn the default off.
-    rejectUnauthorized: true,
-    lookup: guardedLookup(options.denied, options.lookup ?? resolveBySystem),
-  });
+  const connectorOf = (denied: DispatcherOptions["denied"]): buildConnector.connector =>
+    buildConnector({
+      timeout: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+      allowH2: false,
+      // Said here because the environment can turn the default off.
+      rejectUnauthorized: true,
+      lookup: guardedLookup(denied, options.lookup ?? resolveBySystem),
+    });
+  const connect = connectorOf(options.denied);
+  const connectAnywhere = connectorOf(() => false);
   return (target, callback) => {
     const { hostname } = target;
-    if (isIP(hostname) !== 0 && options.denied(hostname)) {
+    const port = Number(target.port || (target.protocol === "https:" ? 443 : 80));
+    const host = isIP(hostname) === 6 ? `[${hostname}]` : hostname;
+    if (options.opened?.(host, port) === true) {
+      connectAnywhere(target, callback);
+    } else if (isIP(hostname) !== 0 && options.denied(hostname)) {
       queueMicrotask(() => callback(denial(hostname, hostname), null));
     } else {
       connect(target, callback);
