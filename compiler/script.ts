@@ -18,3 +18,32 @@ export const BUNDLE_FILE = "islet:bundle";
 export function wrapScript(code: string): string {
   return `${GUEST_NAME}.register(() => { "use strict"; ${code}\nreturn ${EXPORTS_NAME}; });`;
 }
+
+export interface SnapshotScript {
+  readonly code: string;
+  readonly filename: string;
+}
+
+/** Between the scripts of a snapshot; gone before the author's code runs. */
+const HANDOVER = "__handover";
+
+/**
+ * The scripts that make a full snapshot. The bundle runs through `eval`, because for such code alone V8 can be told
+ * to compile all functions at once (the engine's makeSnapshot does): the first request finds the author's code
+ * compiled, while the platform's rarely used parts stay source text. Its text comes in a script of its own, which
+ * nothing keeps: V8 holds on to the source of whoever calls `eval`. Stack traces name it as they would without.
+ */
+export function snapshotScripts(guestCode: string, code: string): readonly SnapshotScript[] {
+  const text = JSON.stringify(`${wrapScript(code)}\n//# sourceURL=${BUNDLE_FILE}`);
+  const run =
+    `{ const { evaluate, text } = globalThis.${HANDOVER}; ` +
+    `delete globalThis.${HANDOVER}; evaluate(text); }`;
+  return [
+    {
+      code: `globalThis.${HANDOVER} = { evaluate: eval, text: ${text} };`,
+      filename: "islet:handover",
+    },
+    { code: guestCode, filename: GUEST_FILE },
+    { code: run, filename: "islet:run" },
+  ];
+}

@@ -25,7 +25,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { EdgeError } from "../sdk/errors.ts";
-import { wrapScript } from "./script.ts";
+import { snapshotScripts, wrapScript } from "./script.ts";
+import { WARM_UP } from "./warm-up.ts";
 
 const HASH_BYTES = 32;
 const KEY = /^[0-9a-f]{64}$/;
@@ -94,6 +95,8 @@ function keyOf(kind: string, basis: SnapshotBasis, bundleHash: string | null): s
     [...basis.v8Flags].sort(),
     basis.guestHash,
     wrapScript(""),
+    snapshotScripts("", ""),
+    WARM_UP,
     bundleHash,
   ];
   return createHash("sha256").update(JSON.stringify(parts)).digest("hex");

@@ -6,8 +6,15 @@
 
 import { EdgeError } from "../sdk/errors.ts";
 import { STARTUP_CPU_MS_MAX, STARTUP_MEMORY_MB_MAX } from "../sdk/limits.ts";
-import { BUNDLE_FILE, GUEST_FILE, GUEST_NAME, wrapScript } from "../compiler/script.ts";
+import {
+  BUNDLE_FILE,
+  GUEST_FILE,
+  GUEST_NAME,
+  snapshotScripts,
+  wrapScript,
+} from "../compiler/script.ts";
 import { readChecked, writeChecked } from "../compiler/snapshot-store.ts";
+import { WARM_UP } from "../compiler/warm-up.ts";
 import type {
   CacheJob,
   CheckJob,
@@ -50,7 +57,10 @@ async function perform(job: JailJob): Promise<JailVerdict> {
       case "check":
         return await check(job);
       case "platform":
-        writeChecked(job.candidate, makeSnapshot([{ code: job.guestCode, filename: GUEST_FILE }]));
+        writeChecked(
+          job.candidate,
+          makeSnapshot([{ code: job.guestCode, filename: GUEST_FILE }], WARM_UP),
+        );
         return { kind: "done" };
       case "probe":
         return probe(job.snapshot, job.bundle);
@@ -115,10 +125,7 @@ function snapshot(job: CheckJob, inspection: Inspection): SnapshotVerdict {
     return { made: false, reason: `The module reads ${what} at top level.` };
   }
   try {
-    const payload = makeSnapshot([
-      { code: job.guestCode, filename: GUEST_FILE },
-      { code: wrapScript(job.code), filename: BUNDLE_FILE },
-    ]);
+    const payload = makeSnapshot(snapshotScripts(job.guestCode, job.code), WARM_UP);
     writeChecked(job.candidate, payload);
     return { made: true };
   } catch (error) {

@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bundle, stopEsbuild } from "../../compiler/bundle.ts";
 import { buildGuest } from "../../compiler/guest.ts";
-import { BUNDLE_FILE, GUEST_FILE, wrapScript } from "../../compiler/script.ts";
+import { snapshotScripts } from "../../compiler/script.ts";
+import { WARM_UP } from "../../compiler/warm-up.ts";
 import { createEngine, makeSnapshot, newCells } from "../../runtime/isolate/engine.ts";
 import { GUEST_ENTRY } from "../../runtime/link/places.ts";
 import { BODY, ENTER, pack } from "../../sdk/bridge.ts";
@@ -34,10 +35,7 @@ function packedOf(app: App, count: number): string {
 
 async function taskOf(app: App, count: number): Promise<Task> {
   const { code } = await bundle({ entry: app.entry, cwd: join(app.entry, "..") });
-  const snapshot = makeSnapshot([
-    { code: guest.code, filename: GUEST_FILE },
-    { code: wrapScript(code), filename: BUNDLE_FILE },
-  ]);
+  const snapshot = makeSnapshot(snapshotScripts(guest.code, code), WARM_UP);
   const engine = createEngine({ memoryMb: 128, snapshot, onCatastrophic: () => {} });
   const answers: string[] = [];
   engine.boot(

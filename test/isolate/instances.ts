@@ -7,7 +7,14 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { transformSync } from "esbuild";
 import { buildGuest } from "../../compiler/guest.ts";
-import { BUNDLE_FILE, EXPORTS_NAME, GUEST_FILE, wrapScript } from "../../compiler/script.ts";
+import {
+  BUNDLE_FILE,
+  EXPORTS_NAME,
+  GUEST_FILE,
+  snapshotScripts,
+  wrapScript,
+} from "../../compiler/script.ts";
+import { WARM_UP } from "../../compiler/warm-up.ts";
 import type { CallService } from "../../runtime/isolate/call.ts";
 import { createCryptoCalls } from "../../runtime/isolate/crypto-calls.ts";
 import { makeSnapshot, type Script } from "../../runtime/isolate/engine.ts";
@@ -106,13 +113,12 @@ export interface Workshop {
   close(): void;
 }
 
+export function bundleOf(source: string): string {
+  return transformSync(source, { format: "iife", globalName: EXPORTS_NAME, target: "es2024" }).code;
+}
+
 export function scriptOf(source: string): Script {
-  const { code } = transformSync(source, {
-    format: "iife",
-    globalName: EXPORTS_NAME,
-    target: "es2024",
-  });
-  return { code: wrapScript(code), filename: BUNDLE_FILE };
+  return { code: wrapScript(bundleOf(source)), filename: BUNDLE_FILE };
 }
 
 export interface WorkshopOptions {
@@ -126,7 +132,7 @@ export async function openWorkshop(options: WorkshopOptions = {}): Promise<Works
   const { code } = await buildGuest({ entry: options.guestEntry ?? ENTRY, cacheDir });
   rmSync(cacheDir, { recursive: true, force: true });
   const guest = { code, filename: GUEST_FILE };
-  const platform = makeSnapshot([guest]);
+  const platform = makeSnapshot([guest], WARM_UP);
   const host = createSliceHost(options.cap ?? 2);
   const catastrophes: string[] = [];
   const opened: Generation[] = [];
@@ -135,16 +141,22 @@ export async function openWorkshop(options: WorkshopOptions = {}): Promise<Works
   }, 50);
 
   function snapshot(source: string): ArrayBuffer {
-    return makeSnapshot([guest, scriptOf(source)]);
+    return makeSnapshot(snapshotScripts(code, bundleOf(source)), WARM_UP);
   }
 
-  function startOf({ start = "platform", source }: InstanceInput): Start {
-    if (start === "full") return { kind: "full", snapshot: snapshot(source) };
+  /** For one load: the engine takes a snapshot's bytes over. */
+  function startOf({ start = "platform", source }: InstanceInput): () => Start {
+    if (start === "full") {
+      const made = snapshot(source);
+      return () => ({ kind: "full", snapshot: made.slice(0) });
+    }
     const format = start === "module" ? "module" : "script";
     const bundle = start === "module" ? { code: source, filename: BUNDLE_FILE } : scriptOf(source);
-    const under = start === "bare" ? null : platform;
     const codeCache = null;
-    return { kind: "platform", snapshot: under, guest, bundle, codeCache, format };
+    return () => {
+      const under = start === "bare" ? null : platform.slice(0);
+      return { kind: "platform", snapshot: under, guest, bundle, codeCache, format };
+    };
   }
 
   function open(input: InstanceInput): Opened {
@@ -159,7 +171,7 @@ export async function openWorkshop(options: WorkshopOptions = {}): Promise<Works
         input.beforeLoad?.();
         loads++;
         loaded = await loadInstance({
-          start,
+          start: start(),
           limits: resolveLimits({ wallMs: 15_000, ...input.limits }),
           trust: input.trust ?? "untrusted",
           env: input.env ?? "{}",
