@@ -10,7 +10,19 @@ import { readFile } from "node:fs/promises";
 import { Socket } from "node:net";
 import type { JailJob, JailReport, JailVerdict } from "./jail-protocol.ts";
 
+/** Starts a child with no more rights than it needs; plain `spawn` by default. */
+export type SpawnJail = (
+  file: string,
+  args: readonly string[],
+  options: {
+    readonly env: NodeJS.ProcessEnv;
+    readonly stdio: readonly ("ignore" | "pipe" | "ipc")[];
+    readonly serialization: "advanced";
+  },
+) => ChildProcess;
+
 export interface JailOptions {
+  readonly spawn?: SpawnJail;
   /** The child's main module. */
   readonly main: string;
   readonly v8Flags: readonly string[];
@@ -91,6 +103,9 @@ export function openJails(options: JailOptions): Jails {
   };
 }
 
+const plainSpawn: SpawnJail = (file, args, { stdio, ...rest }) =>
+  spawn(file, args, { ...rest, stdio: [...stdio] });
+
 interface Child {
   readonly process: ChildProcess;
   work(job: JailJob, run: JailRun): Promise<JailEnd>;
@@ -101,7 +116,8 @@ function startChild(options: JailOptions): Child {
   const limits = `ulimit -c 0; ulimit -t ${CPU_SECONDS_MAX}; ulimit -d ${DATA_KB_MAX}`;
   const node = [process.execPath, "--no-node-snapshot", ...options.v8Flags, options.main];
   const cache = options.compileCacheDir;
-  const child = spawn("/bin/sh", ["-c", `${limits}; exec "$@"`, "sh", ...node], {
+  const start: SpawnJail = options.spawn ?? plainSpawn;
+  const child = start("/bin/sh", ["-c", `${limits}; exec "$@"`, "sh", ...node], {
     stdio: ["ignore", "ignore", "pipe", "ipc"],
     serialization: "advanced",
     env: cache === null ? {} : { NODE_COMPILE_CACHE: cache },

@@ -1,22 +1,31 @@
 // Composition root of the control plane, and the first process of a node: checks that the folder and the ports
 // can be had, keeps the workers, serves the admin API, and on SIGTERM or SIGINT drains and ends with 0.
 
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { AdminServer } from "../admin-api/listen.ts";
 import { openDataFolder, type DataFolder } from "../control/data-folder.ts";
 import type { ServeOptions } from "../sdk/serve.ts";
 import { probePort } from "./http/port.ts";
-import { RELEASE } from "./link/places.ts";
+import { RELEASE, WORKER_MAIN } from "./link/places.ts";
 import { createLog, type Log } from "./observe/log.ts";
 import { adminToken, TOKEN_FILE } from "./supervisor/admin-token.ts";
 import { openControlPlane, type ControlPlane } from "./supervisor/control-plane.ts";
 import { controlSocketPath } from "./supervisor/control-socket.ts";
+import { narrowInheritance } from "./supervisor/environment.ts";
 import { publishDemo, DEMO_NAME } from "./supervisor/demo.ts";
 import { WorkerFleet } from "./supervisor/fleet.ts";
 import { defaultMemoryBytes } from "./supervisor/health.ts";
 import { Keeper } from "./supervisor/keeper.ts";
 import { findWorkers, isHeldBy, listeningPorts, type Orphan } from "./supervisor/processes.ts";
+import {
+  findAccount,
+  openConfinement,
+  warnOfRights,
+  type Account,
+} from "./supervisor/rights/confinement.ts";
+import { shareData } from "./supervisor/rights/data-access.ts";
+import type { WorkerStart } from "./supervisor/worker-process.ts";
 import { workerConfig } from "./supervisor/worker-config.ts";
 
 export interface ServeEnvironment {
@@ -33,16 +42,18 @@ export async function serve(
     print: (line) => process.stdout.write(`${line}\n`),
   },
 ): Promise<void> {
+  narrowInheritance();
+  const account = options.user === undefined ? null : findAccount(options.user);
   const folder = await openDataFolder(options.data);
   try {
-    await serveIn(folder, options, environment);
+    await serveIn({ folder, account }, options, environment);
   } finally {
     await folder.close();
   }
 }
 
 async function serveIn(
-  folder: DataFolder,
+  { folder, account }: { folder: DataFolder; account: Account | null },
   options: ServeOptions,
   environment: ServeEnvironment,
 ): Promise<void> {
@@ -54,12 +65,15 @@ async function serveIn(
   if (options.adminPort !== 0) {
     await probePort({ host: options.adminHost, port: options.adminPort });
   }
+  const start = confine(folder, account, port);
+  warnOfRights(start.confinement, log);
   const cache = join(folder.path, "cache");
   const gatewayUrl = `http://${shownHost(options.host)}:${port}`;
   const stopped = stopSignal();
   const fleet = new WorkerFleet(() => keeper);
   const plane = await openControlPlane({
     options: { ...options, data: folder.path },
+    ...start,
     cache,
     fleet,
     log,
@@ -72,7 +86,14 @@ async function serveIn(
     workerMemoryBytes: options.workerMemoryBytes ?? defaultMemoryBytes(options.workers),
     socketPath,
     log,
-    config: workerConfig(options, { data: folder.path, cache, port, release: environment.release }),
+    start,
+    config: workerConfig(options, {
+      data: folder.path,
+      cache,
+      port,
+      release: environment.release,
+      uid: account?.uid ?? null,
+    }),
     onMessage: (worker, message) => fleet.message(worker, message),
     onGone: (worker) => fleet.gone(worker),
   });
@@ -117,6 +138,15 @@ async function gatewayPort(
   }
 }
 
+/** With what rights workers and jails are started. The account has to reach what they read. */
+function confine(folder: DataFolder, account: Account | null, port: number): WorkerStart {
+  const confinement = openConfinement({ account, port });
+  if (account === null) return { confinement, home: null };
+  const home = shareData(folder.path, account);
+  confinement.assertReadable([process.execPath, WORKER_MAIN, join(folder.path, "blobs")]);
+  return { confinement, home };
+}
+
 /** A node that cannot show its demo is a node all the same. */
 async function tryDemo(plane: ControlPlane, log: Log): Promise<void> {
   try {
@@ -158,6 +188,8 @@ function announceReady(options: ServeOptions, ready: Ready): void {
     const temporary = `${readyFile}.${process.pid}`;
     mkdirSync(dirname(readyFile), { recursive: true });
     writeFileSync(temporary, text);
+    // Not a secret, and others may wait for it.
+    chmodSync(temporary, 0o644);
     renameSync(temporary, readyFile);
   }
   print(`Gateway  ${ready.gatewayUrl}`);

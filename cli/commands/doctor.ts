@@ -2,7 +2,7 @@ import { EdgeError } from "../../sdk/errors.ts";
 import type { Command } from "../command.ts";
 import { readServeOptions, serve } from "./serve.ts";
 
-const FLAGS = ["--port", "--host", "--admin-port", "--admin-host", "--data"];
+const FLAGS = ["--port", "--host", "--admin-port", "--admin-host", "--data", "--user"];
 
 export const doctor: Command = {
   name: "doctor",

@@ -58,7 +58,7 @@ const FLAGS: readonly OptionSpec[] = [
   },
   {
     flags: "--user <name>",
-    summary: "system user to become once the ports are open; not in this release yet",
+    summary: "when started as root: system user that runs workers and checks code",
   },
   { flags: "--no-demo", summary: "no demo endpoint at /hello" },
   { flags: "--dev", summary: "show browsers why a handler failed; never on a public node" },
@@ -159,7 +159,7 @@ function readDrainTimeout(text: string | undefined): number {
 
 /** Taking these and doing nothing would leave a node less safe than its operator believes. */
 function refuseWhatIsMissing(values: Values): void {
-  for (const name of ["config", "user"]) {
+  for (const name of ["config"]) {
     if (values.text(name) === undefined) continue;
     throw new EdgeError("USAGE", `--${name} is not in this release yet; start the node without it`);
   }

@@ -16,6 +16,8 @@ export interface WorkerConfig {
   readonly host: string;
   readonly port: number;
   readonly listener: "uws" | "node";
+  /** The user that workers run as; null: the supervisor's own. */
+  readonly uid: number | null;
   /** Data folder, absolute. */
   readonly data: string;
   /** Where caches of code (guest script, redirected addon) lie. */

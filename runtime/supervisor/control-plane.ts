@@ -18,6 +18,8 @@ import { compileRoutes } from "../gateway/route/table.ts";
 import { safeEngineVersion } from "../isolate/engine.ts";
 import { GUEST_ENTRY, JAIL_MAIN, V8_FLAGS } from "../link/places.ts";
 import type { Log } from "../observe/log.ts";
+import type { Confinement } from "./rights/confinement.ts";
+import { shareRegistry } from "./rights/data-access.ts";
 import { compileCacheDir } from "./environment.ts";
 import { refreshSnapshots } from "./snapshots.ts";
 
@@ -31,6 +33,9 @@ export interface ControlPlaneOptions {
   readonly fleet: Fleet;
   readonly log: Log;
   readonly release: string;
+  readonly confinement: Confinement;
+  /** The account's; null: without one. */
+  readonly home: string | null;
   readonly gatewayUrl: () => string;
   readonly workersReady: () => number;
 }
@@ -50,6 +55,7 @@ export async function openControlPlane(parts: ControlPlaneOptions): Promise<Cont
   const { data } = options;
   const engine = safeEngineVersion();
   const registry = await openRegistry({ dir: join(data, "registry"), clock: systemClock });
+  if (parts.confinement.account !== null) shareRegistry(data);
   const guest = await buildGuest({ entry: GUEST_ENTRY, cacheDir: parts.cache });
   const store = openSnapshotStore(join(data, "snapshots"));
   const basis: SnapshotBasis = {
@@ -57,7 +63,7 @@ export async function openControlPlane(parts: ControlPlaneOptions): Promise<Cont
     v8Flags: V8_FLAGS,
     guestHash: guest.hash,
   };
-  const jails = openCompilerJails();
+  const jails = openCompilerJails(parts);
   const checker = createChecker({ guest, basis, store, jails });
   const blobs = openBlobs(join(data, "blobs"));
   const control = createControl({
@@ -89,11 +95,12 @@ export async function openControlPlane(parts: ControlPlaneOptions): Promise<Cont
   };
 }
 
-function openCompilerJails(): Jails {
+function openCompilerJails({ confinement, home }: ControlPlaneOptions): Jails {
   return openJails({
+    spawn: confinement.spawn,
     main: JAIL_MAIN,
     v8Flags: V8_FLAGS,
-    compileCacheDir: compileCacheDir(),
+    compileCacheDir: compileCacheDir(home),
     standby: JAILS_STANDING_BY,
   });
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { doctor, type DoctorCheck, reportJson, reportText } from "./doctor.ts";
 
 let folder = "";
@@ -19,12 +19,26 @@ function named(checks: readonly DoctorCheck[], name: string): DoctorCheck | unde
 
 test("doctor finds a machine that runs these tests in order", async () => {
   const report = await doctor({ ...LOOPBACK, data: join(folder, "new", "data") });
-  expect(report.checks.filter((check) => check.status !== "ok")).toEqual([]);
+  const isRoot = process.getuid?.() === 0;
+  const others = report.checks.filter(({ name }) => !(isRoot && name === "user"));
+  expect(others.filter((check) => check.status !== "ok")).toEqual([]);
+  expect(named(report.checks, "user")?.code).toBe(isRoot ? "RUNS_AS_ROOT" : undefined);
   expect(report.ok).toBe(true);
   expect(named(report.checks, "Node")?.found).toContain(process.version);
   expect(named(report.checks, "isolated-vm")?.found).toMatch(/an isolate ran in/);
   expect(named(report.checks, "uWebSockets.js")?.found).toMatch(/loads/);
   expect(named(report.checks, "data folder")?.found).toContain("does not exist yet");
+});
+
+test("doctor reports a user that does not exist, and a missing setpriv", async () => {
+  vi.stubEnv("PATH", folder);
+  const report = await doctor({ ...LOOPBACK, data: folder, user: "nobody-of-this-name" });
+  const code = process.getuid?.() === 0 ? "USER_UNKNOWN" : "USER_NOT_ROOT";
+  expect(named(report.checks, "user")).toMatchObject({ status: "error", code });
+  expect(named(report.checks, "no_new_privs")).toMatchObject({
+    status: "warning",
+    code: "NO_NEW_PRIVS_MISSING",
+  });
 });
 
 test("doctor reports a port in use as a warning with its way out", async () => {

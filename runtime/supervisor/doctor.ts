@@ -4,7 +4,7 @@
 
 import { accessSync, constants, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { createConnection } from "node:net";
-import { tmpdir } from "node:os";
+import { tmpdir, userInfo } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { type Code, EdgeError, infoOf, type Json } from "../../sdk/errors.ts";
 import { controlSocketPath } from "./control-socket.ts";
@@ -21,6 +21,8 @@ export interface DoctorOptions {
   readonly port: number;
   readonly adminHost: string;
   readonly adminPort: number;
+  /** As in `edge serve --user`. */
+  readonly user?: string;
 }
 
 export interface DoctorCheck {
@@ -60,6 +62,8 @@ export async function doctor(options: DoctorOptions): Promise<DoctorReport> {
   await probe("esbuild", "INSTALL_BROKEN", findCompiler);
   await probe("data folder", "DATA_UNWRITABLE", () => findData(options.data));
   await probe("workers", "INTERNAL", () => findRunning(resolve(options.data)));
+  await probe("user", "USER_UNUSABLE", () => findUser(options.user));
+  await probe("no_new_privs", "NO_NEW_PRIVS_MISSING", findNoNewPrivs);
   await probe("gateway port", "PORT_IN_USE", () => findPort(options.host, options.port));
   await probe("admin port", "PORT_IN_USE", () => findPort(options.adminHost, options.adminPort));
   return { ok: checks.every((check) => check.status !== "error"), checks };
@@ -183,6 +187,27 @@ function isAnswered(socketPath: string): Promise<boolean> {
   const socket = createConnection(socketPath, () => settle(true));
   socket.once("error", () => settle(false));
   return promise.finally(() => socket.destroy());
+}
+
+/** Who would run workers and jails. */
+async function findUser(user: string | undefined): Promise<Finding> {
+  if (user !== undefined) {
+    const { findAccount } = await import("./rights/confinement.ts");
+    const { name, uid, gid } = findAccount(user);
+    return { status: "ok", found: `workers would run as ${name} (${uid}:${gid})` };
+  }
+  const found = `workers would run as ${userInfo().username}`;
+  return process.getuid?.() === 0
+    ? { status: "warning", found, code: "RUNS_AS_ROOT" }
+    : { status: "ok", found };
+}
+
+async function findNoNewPrivs(): Promise<Finding> {
+  const { findSetpriv } = await import("./rights/confinement.ts");
+  const setpriv = findSetpriv();
+  return setpriv === null
+    ? { status: "warning", found: "setpriv was not found", code: "NO_NEW_PRIVS_MISSING" }
+    : { status: "ok", found: `workers get it from ${setpriv}` };
 }
 
 async function findPort(host: string, port: number): Promise<Finding> {

@@ -4,8 +4,7 @@
 // that can still serve leaves only when its replacement serves.
 
 import { createServer, type Server, type Socket } from "node:net";
-import { mkdirSync, rmSync } from "node:fs";
-import { dirname } from "node:path";
+import { rmSync } from "node:fs";
 import { EdgeError, type ErrorData } from "../../sdk/errors.ts";
 import { openChannel, type Channel } from "../link/channel.ts";
 import type { ToSupervisor, ToWorker, WorkerConfig } from "../link/messages.ts";
@@ -14,7 +13,14 @@ import type { Log } from "../observe/log.ts";
 import { memoryBytesOf, sicknessOf, SILENCE_MS_MAX, type Sickness } from "./health.ts";
 import type { Orphan } from "./processes.ts";
 import { reasonOfEnd, RestartLedger } from "./restarts.ts";
-import { adoptWorker, spawnWorker, WorkerProcess, type End } from "./worker-process.ts";
+import { openSocketFolder, shareSocket } from "./rights/data-access.ts";
+import {
+  adoptWorker,
+  spawnWorker,
+  WorkerProcess,
+  type End,
+  type WorkerStart,
+} from "./worker-process.ts";
 
 const CHECK_MS = 500;
 /** Deaths within this time count as one loop … */
@@ -31,6 +37,7 @@ export interface KeeperOptions {
   readonly workerMemoryBytes: number;
   readonly socketPath: string;
   readonly config: WorkerConfig;
+  readonly start: WorkerStart;
   readonly log: Log;
   readonly onMessage: (worker: WorkerProcess, message: ToSupervisor) => void;
   readonly onGone: (worker: WorkerProcess) => void;
@@ -74,12 +81,14 @@ export class Keeper {
   /** Resolves when all workers serve; rejects when one cannot start at all. */
   async start(orphans: readonly Orphan[]): Promise<void> {
     const { socketPath, workers } = this.#options;
-    mkdirSync(dirname(socketPath), { recursive: true, mode: 0o700 });
+    const { account } = this.#options.start.confinement;
+    openSocketFolder(socketPath, account);
     rmSync(socketPath, { force: true });
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", reject);
       this.#server.listen(socketPath, resolve);
     });
+    if (account !== null) shareSocket(socketPath, account);
     await this.#adopt(orphans);
     const kept = this.workers.filter(({ state }) => state === "starting" || state === "serving");
     for (const worker of kept.slice(workers)) this.#leave(worker);
@@ -154,7 +163,7 @@ export class Keeper {
 
   #spawn(): WorkerProcess {
     const number = this.#nextNumber++;
-    const handle = spawnWorker(number, this.#options.socketPath);
+    const handle = spawnWorker(number, this.#options.socketPath, this.#options.start);
     return this.#add(new WorkerProcess(number, handle, Date.now()));
   }
 

@@ -12,6 +12,7 @@ export interface Place {
   readonly cache: string;
   readonly port: number;
   readonly release: string;
+  readonly uid: number | null;
 }
 
 /** The registry has to exist. */
@@ -24,6 +25,7 @@ export function workerConfig(options: ServeOptions, place: Place): WorkerConfig 
     port: place.port,
     listener: options.listener,
     data: place.data,
+    uid: place.uid,
     cache: place.cache,
     defaultTrust: options.defaultTrust,
     allowPrivateEgress: options.allowPrivateEgress,

@@ -1,12 +1,19 @@
 // One worker as the supervisor sees it: its process, its end of the control socket, what it has said so far. The
 // process is a child of this one, or was one of a supervisor that died.
 
-import { spawn } from "node:child_process";
 import type { Channel } from "../link/channel.ts";
 import type { ToWorker, WorkerConfig } from "../link/messages.ts";
 import { V8_FLAGS, WORKER_MAIN } from "../link/places.ts";
 import { workerEnvironment } from "./environment.ts";
 import { isGone, isWorker } from "./processes.ts";
+import type { Confinement } from "./rights/confinement.ts";
+
+/** With what rights workers are started. */
+export interface WorkerStart {
+  readonly confinement: Confinement;
+  /** The account's; null: without one. */
+  readonly home: string | null;
+}
 
 export type WorkerState =
   /** Left by a supervisor that died; has not said hello to this one yet. */
@@ -82,12 +89,13 @@ export class WorkerProcess {
   }
 }
 
-export function spawnWorker(number: number, socketPath: string): WorkerHandle {
-  const child = spawn(
-    process.execPath,
-    ["--no-node-snapshot", ...V8_FLAGS, WORKER_MAIN, socketPath, `${number}`],
-    { env: workerEnvironment(), stdio: ["ignore", "inherit", "inherit"] },
-  );
+export function spawnWorker(number: number, socketPath: string, start: WorkerStart): WorkerHandle {
+  const args = ["--no-node-snapshot", ...V8_FLAGS, WORKER_MAIN, socketPath, `${number}`];
+  const child = start.confinement.spawn(process.execPath, args, {
+    env: workerEnvironment(start.home),
+    stdio: ["ignore", "inherit", "inherit"],
+    listens: true,
+  });
   return {
     pid: child.pid ?? 0,
     isChild: true,
