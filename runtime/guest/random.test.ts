@@ -45,7 +45,7 @@ test("the same seed gives the same values, another seed others", () => {
   for (const [index, value] of two.entries()) expect(value).not.toEqual(one[index]);
 });
 
-test("bytes do not repeat across refills", () => {
+test("bytes do not repeat across refills, the short first one included", () => {
   seedRandom(new Uint8Array(32).fill(3));
   const bytes = new Uint8Array(64 * 1024);
   fillRandom(bytes);

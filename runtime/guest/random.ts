@@ -4,6 +4,7 @@
 // Before thaw there is no seed: reads are counted, because a snapshot would bake them into every isolate.
 
 const BLOCK_WORDS = 16;
+const WORD_BYTES = 4;
 const BLOCK_BYTES = 64;
 /** Blocks per refill; the first half block becomes the next key. */
 const REFILL_BLOCKS = 8;
@@ -38,7 +39,8 @@ export function seedRandom(seed: Uint8Array): void {
       ((seed[at + 2] as number) << 16) |
       ((seed[at + 3] as number) << 24);
   }
-  next = poolBytes.length;
+  // One block, of which half is the next key: every isolate that starts pays for this, and few need more.
+  refill(1);
   const state = new Uint8Array(BLOCK_WORDS);
   fill(state);
   a = word(state, 0);
@@ -85,20 +87,22 @@ export function fillRandom(bytes: Uint8Array): void {
 
 function fill(bytes: Uint8Array): void {
   for (let i = 0; i < bytes.length; i++) {
-    if (next === poolBytes.length) refill();
+    if (next === poolBytes.length) refill(REFILL_BLOCKS);
     bytes[i] = poolBytes[next] as number;
     poolBytes[next++] = 0;
   }
 }
 
-function refill(): void {
-  for (let block = 0; block < REFILL_BLOCKS; block++)
-    chachaBlock(key, block, pool, block * BLOCK_WORDS);
+/** Fills the end of the pool, so that what follows it is the next refill. */
+function refill(blocks: number): void {
+  const first = (REFILL_BLOCKS - blocks) * BLOCK_WORDS;
+  for (let block = 0; block < blocks; block++)
+    chachaBlock(key, block, pool, first + block * BLOCK_WORDS);
   for (let i = 0; i < 8; i++) {
-    key[i] = pool[i] as number;
-    pool[i] = 0;
+    key[i] = pool[first + i] as number;
+    pool[first + i] = 0;
   }
-  next = BLOCK_BYTES / 2;
+  next = first * WORD_BYTES + BLOCK_BYTES / 2;
 }
 
 const work = new Uint32Array(BLOCK_WORDS);
