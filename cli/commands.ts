@@ -3,6 +3,7 @@
 import type { Command } from "./command.ts";
 import { dev } from "./commands/dev.ts";
 import { doctor } from "./commands/doctor.ts";
+import { explain } from "./commands/explain.ts";
 import { list, remove, rollback, show, versions } from "./commands/endpoints.ts";
 import { publish } from "./commands/publish.ts";
 import { serve } from "./commands/serve.ts";
@@ -16,5 +17,6 @@ export const COMMANDS: readonly Command[] = [
   versions,
   rollback,
   remove,
+  explain,
   doctor,
 ];

@@ -82,6 +82,7 @@ function limit(name: keyof typeof LIMITS): z.ZodExactOptional<z.ZodNumber> {
 
 const limitsSchema = z.strictObject({
   cpuMs: limit("cpuMs"),
+  cpuSoftMs: limit("cpuSoftMs"),
   wallMs: limit("wallMs"),
   memoryMb: limit("memoryMb"),
   subrequests: limit("subrequests"),

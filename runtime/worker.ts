@@ -105,6 +105,11 @@ async function handle(message: ToWorker): Promise<void> {
         supervisor.send({ type: "metrics", ask: message.ask, samples: plane.samples() });
       }
       break;
+    case "explain": {
+      const account = plane?.explain(message.request) ?? null;
+      supervisor.send({ type: "explained", ask: message.ask, account });
+      break;
+    }
     case "drain":
       await end(message.timeoutMs);
       break;

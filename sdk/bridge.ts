@@ -24,6 +24,8 @@ export const ENTER = {
   ABORT: "A",
   /** The reply stream may send `payload` more bytes. */
   CREDIT: "K",
+  /** The request comes near a limit; payload: which. Aborts `ctx.signal`. */
+  WARN: "W",
   /** Call `id` succeeded; payload as the call defines, "" or "buffer index \n rest". */
   CALL_OK: "C",
   /** Call `id` failed; payload: code \n message. */
@@ -101,8 +103,15 @@ export const CELL = {
   PREVIOUS_PHASE: 3,
   PREVIOUS_RUNNING: 4,
   PREVIOUS_STARTED: 5,
+  /** Work of the engine (WebAssembly) that will settle a promise without anything crossing the bridge. */
+  ENGINE_WORK: 6,
+  /** Set by the host once: a request's CPU time in microseconds, its wall time in milliseconds. */
+  CPU_LIMIT_US: 8,
+  WALL_LIMIT_MS: 9,
+  /** From here on, by place (OPEN_MAX): CPU time that the request has used, in microseconds. */
+  USED_US: 16,
 } as const;
-export const CELL_COUNT = 8;
+export const CELLS_LENGTH: number = CELL.USED_US + OPEN_MAX;
 
 export const PHASE = {
   IDLE: 0,

@@ -69,6 +69,7 @@ export const CODES = {
   ENDPOINT_NOT_FOUND: { fault: "client", status: 404, retry: false, title: "Endpoint not found", fix: "List what there is: edge list." },
   ENDPOINT_EXISTS: { fault: "client", status: 409, retry: false, title: "An endpoint of this name exists" },
   VERSION_NOT_FOUND: { fault: "client", status: 404, retry: false, title: "Version not found", fix: "List them: edge versions NAME." },
+  REQUEST_UNKNOWN: { fault: "client", status: 404, retry: false, title: "The request is not known", fix: "Only requests that came near a limit or were ended at one are remembered, the newest few hundred of each worker; find the others by their id in the access log." },
   NOT_COMPILED: {
     fault: "client",
     status: 409,

@@ -11,7 +11,8 @@ export interface LimitInfo {
 /** Per endpoint, overridable by `limits` in edge.jsonc and `--limit NAME=VALUE`, up to `max`. */
 // oxfmt-ignore
 export const LIMITS = {
-  cpuMs: { unit: "ms", default: 200, max: 30_000, why: "One uninterrupted run of a handler; longer holds a thread from its neighbours." },
+  cpuMs: { unit: "ms", default: 200, max: 30_000, why: "CPU time of one request, all its runs together; more is taken from its neighbours." },
+  cpuSoftMs: { unit: "ms", default: 50, max: 30_000, why: "CPU time after which ctx.signal aborts, so that a handler can come to an end by itself." },
   wallMs: { unit: "ms", default: 30_000, max: 3_600_000, why: "Time to the first byte of the reply; a client rarely waits longer." },
   memoryMb: { unit: "MB", default: 128, max: 512, why: "Heap of one isolate; what Workers code is written for." },
   subrequests: { unit: "count", default: 50, max: 1_000, why: "Stops fan-out loops; what Workers code is written for." },

@@ -42,6 +42,8 @@ export interface Fleet {
   stats(): Promise<readonly WorkerStats[]>;
   /** Prometheus text of every worker, merged. */
   metrics(): Promise<string>;
+  /** null when no worker remembers it. */
+  explain(request: string): Promise<RequestAccount | null>;
   /** Since the supervisor's start. */
   restarts(): WorkerRestarts;
 }
@@ -79,6 +81,28 @@ export interface WorkerRestarts {
   readonly counts: { readonly [reason in RestartReason]?: number };
   /** Newest first. */
   readonly recent: readonly WorkerRestart[];
+}
+
+/** What became of a request that came near its limits, and what it used. */
+export interface RequestAccount {
+  readonly id: string;
+  /** When it ended. */
+  readonly time: string;
+  readonly endpoint: string;
+  readonly version: string;
+  readonly method: string;
+  readonly host: string;
+  readonly path: string;
+  readonly status: number;
+  readonly outcome: string;
+  /** From accept to the end of the reply. */
+  readonly us: number;
+  readonly cpuUs: number;
+  /** How often its CPU time was looked at: runs it had a part in, and ticks within long ones. */
+  readonly slices: number;
+  readonly limits: { readonly cpuMs: number; readonly wallMs: number };
+  /** Where the CPU time went, as frames of a stack in the author's files; "" when that is not known. */
+  readonly burned: string;
 }
 
 export interface WorkerStats {

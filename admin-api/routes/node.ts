@@ -1,6 +1,7 @@
-// The node as a whole: health, stats, metrics.
+// The node as a whole: health, stats, metrics, what became of a request.
 
 import type { Hono } from "hono";
+import { EdgeError } from "../../sdk/errors.ts";
 import type { WorkerStats } from "../../sdk/node.ts";
 import type { AdminDeps } from "../deps.ts";
 import { stateOf } from "../endpoint-view.ts";
@@ -40,6 +41,12 @@ export function addNodeRoutes(app: Hono<AdminEnv>, deps: AdminDeps): void {
       workers,
       worker_restarts: deps.fleet.restarts(),
     });
+  });
+  app.get("/api/requests/:id", async (context) => {
+    const id = context.req.param("id");
+    const account = await deps.fleet.explain(id);
+    if (account !== null) return succeed(context, account);
+    throw new EdgeError("REQUEST_UNKNOWN", `No worker remembers request ${id.slice(0, 64)}`);
   });
   app.get("/metrics", async (context) => {
     context.header("content-type", METRICS_TYPE);

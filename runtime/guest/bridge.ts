@@ -7,7 +7,7 @@
 // or for a bounded number of turns (a handler that waits for I/O). So the code that runs is nearly always that of
 // the request named in the cells, and its calls are charged to it. A slice reports once, after the last record.
 
-import { CELL, ENTER, LEAVE, PHASE, Records } from "../../sdk/bridge.ts";
+import { CELL, ENTER, LEAVE, OPEN_MAX, PHASE, Records } from "../../sdk/bridge.ts";
 import { Calls } from "./calls.ts";
 import { createOutbox, type EngineArguments, type Outbox } from "./outbox.ts";
 import { Requests } from "./requests.ts";
@@ -46,6 +46,10 @@ export function createBridge(
 ): Enter {
   const bridge = new Bridge(platform, args, handler);
   return (lane, slice, now, packed, ...buffers) => bridge.enter(lane, slice, now, packed, buffers);
+}
+
+function atLeastZero(number: number): number {
+  return number > 0 ? number : 0;
 }
 
 class Bridge implements Wire {
@@ -105,6 +109,17 @@ class Bridge implements Wire {
 
   current(): number {
     return this.#current;
+  }
+
+  now(): number {
+    return this.#now;
+  }
+
+  remaining(id: number, startedAt: number): { cpuMs: number; wallMs: number } {
+    const cells = this.#cells;
+    const cpuUs = (cells[CELL.CPU_LIMIT_US] ?? 0) - (cells[CELL.USED_US + (id % OPEN_MAX)] ?? 0);
+    const wallMs = (cells[CELL.WALL_LIMIT_MS] ?? 0) - (this.#now - startedAt);
+    return { cpuMs: atLeastZero(cpuUs / 1_000), wallMs: atLeastZero(wallMs) };
   }
 
   setCurrent(id: number): void {

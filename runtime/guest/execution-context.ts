@@ -1,21 +1,42 @@
-// The `ctx` of a handler.
+// The `ctx` of a handler. What it tells is asked for when it is looked at; `hooks` are the bridge's (requests.ts).
+
+/** What is left to a request before it is ended. */
+export interface Remaining {
+  readonly cpuMs: number;
+  readonly wallMs: number;
+}
+
+export interface ContextHooks<Entry> {
+  waitUntil(entry: Entry, work: unknown): void;
+  signal(entry: Entry): object;
+  remaining(entry: Entry): Remaining;
+}
 
 export class ExecutionContext<Entry> {
   readonly requestId: string;
   readonly props: Record<string, never> = {};
   readonly #entry: Entry;
-  readonly #track: (entry: Entry, work: unknown) => void;
+  readonly #hooks: ContextHooks<Entry>;
 
-  constructor(requestId: string, entry: Entry, track: (entry: Entry, work: unknown) => void) {
+  constructor(requestId: string, entry: Entry, hooks: ContextHooks<Entry>) {
     this.requestId = requestId;
     this.#entry = entry;
-    this.#track = track;
+    this.#hooks = hooks;
+  }
+
+  /** Aborts when the client goes away, and when the CPU time is running out: a chance to come to an end. */
+  get signal(): object {
+    return this.#hooks.signal(this.#entry);
+  }
+
+  /** CPU time up to the last pause of the handler, wall time up to the beginning of this run. */
+  remaining(): Remaining {
+    return this.#hooks.remaining(this.#entry);
   }
 
   /** Work that goes on after the reply; counted when the version is drained. */
   waitUntil(work: unknown): void {
-    const track = this.#track;
-    track(this.#entry, work);
+    this.#hooks.waitUntil(this.#entry, work);
   }
 
   /** Accepted for compatibility: there is no origin behind the handler to fall through to. */

@@ -9,6 +9,10 @@ export interface Wire {
   /** The request whose code runs: whom to charge for a call, and who is the culprit of a cut slice. */
   current(): number;
   setCurrent(id: number): void;
+  /** Milliseconds since the epoch, constant within a slice. */
+  now(): number;
+  /** What is left to a request that began at `startedAt`. */
+  remaining(id: number, startedAt: number): { readonly cpuMs: number; readonly wallMs: number };
 }
 
 /** Splits off the first `count` lines; the last element is the rest. */

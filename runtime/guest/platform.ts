@@ -18,7 +18,7 @@ import { fetch, thawFetch, topLevelFetchCount } from "./fetch.ts";
 import { FormData, isFormData } from "./form-data.ts";
 import { Headers, isHeaders } from "./headers.ts";
 import { lockdown, thawLockdown } from "./lockdown.ts";
-import type { Platform } from "./port.ts";
+import type { ContextSignal, Platform } from "./port.ts";
 import { random, seedRandom, topLevelRandomReads } from "./random.ts";
 import { reportError, thawReport } from "./report.ts";
 import { abortRequest, isRequest, Request, requestFromHost } from "./request.ts";
@@ -128,6 +128,14 @@ export function topLevelReads(): { io: string[]; reads: string[] } {
   return { io, reads };
 }
 
+function createContextSignal(): ContextSignal {
+  const signal = events.createSignal();
+  return {
+    signal,
+    abort: (message, name) => events.abortSignal(signal, new DOMException(message, name)),
+  };
+}
+
 export function createPlatform(): Platform {
   return {
     thaw(port, seed) {
@@ -143,6 +151,7 @@ export function createPlatform(): Platform {
     },
     createRequest: requestFromHost,
     abortRequest,
+    createSignal: createContextSignal,
     takeResponse,
     fireTimer,
     describeError,

@@ -72,6 +72,13 @@ export interface ResponseSource {
   cancel(reason: string): void;
 }
 
+/** An AbortSignal of the author's, and the way to abort it. */
+export interface ContextSignal {
+  readonly signal: object;
+  /** `name`: of the DOMException that is its reason. */
+  abort(message: string, name: string): void;
+}
+
 /** What the bridge may ask of the web platform. Captured at boot, before anything else runs. */
 export interface Platform {
   /** In each new isolate, once, before the first request: restores what a snapshot cannot hold, seeds randomness. */
@@ -80,6 +87,7 @@ export interface Platform {
   createRequest(incoming: IncomingRequest): object;
   /** Aborts the signal of a request that createRequest made. */
   abortRequest(request: object, reason: string): void;
+  createSignal(): ContextSignal;
   /** null when `value` is no Response of this platform. Throws TypeError when its body was used already. */
   takeResponse(value: unknown): OutgoingResponse | null;
   /** A timer that the host reports as due. */

@@ -2,10 +2,16 @@
 // its background work. Ids are the host's. An entry stays as long as anything about it can still arrive.
 
 import { BODY, ENTER, LEAVE } from "../../sdk/bridge.ts";
-import { ExecutionContext } from "./execution-context.ts";
+import { ExecutionContext, type ContextHooks } from "./execution-context.ts";
 import type { Wire } from "./payload.ts";
 import { Places } from "./places.ts";
-import type { IncomingBody, OutgoingResponse, Platform, ResponseSource } from "./port.ts";
+import type {
+  ContextSignal,
+  IncomingBody,
+  OutgoingResponse,
+  Platform,
+  ResponseSource,
+} from "./port.ts";
 
 export interface RequestsOptions {
   readonly platform: Platform;
@@ -31,6 +37,16 @@ interface Entry {
   text: Waiter<string> | null;
   /** The author's. */
   request: object | null;
+  readonly startedAt: number;
+  /** Of the context, once somebody has looked at it. */
+  signal: ContextSignal | null;
+  /** Why it is aborted, when nobody had looked at it by then. */
+  abortReason: AbortReason | null;
+}
+
+interface AbortReason {
+  readonly message: string;
+  readonly name: "AbortError" | "TimeoutError";
 }
 
 /** Bytes of a reply stream that may be under way before the host grants more. */
@@ -42,7 +58,11 @@ export class Requests {
   readonly #handler: () => unknown;
   readonly #env: unknown;
   readonly #open = new Places<Entry>();
-  readonly #waitUntil = (entry: Entry, work: unknown): void => void this.#track(entry, work);
+  readonly #hooks: ContextHooks<Entry> = {
+    waitUntil: (entry, work) => void this.#track(entry, work),
+    signal: (entry) => this.#signal(entry),
+    remaining: (entry) => this.#wire.remaining(entry.id, entry.startedAt),
+  };
 
   constructor({ platform, wire, handler, env }: RequestsOptions) {
     this.#platform = platform;
@@ -77,6 +97,9 @@ export class Requests {
       pull: null,
       text: null,
       request: null,
+      startedAt: this.#wire.now(),
+      signal: null,
+      abortReason: null,
     };
     this.#open.open(entry);
     try {
@@ -89,7 +112,7 @@ export class Requests {
       });
       entry.request = request;
       const requestId = payload.slice(requestIdAt, requestIdEnd);
-      const context = new ExecutionContext(requestId, entry, this.#waitUntil);
+      const context = new ExecutionContext(requestId, entry, this.#hooks);
       const result = invoke(this.#handler(), request, this.#env, context);
       if (isThenable(result)) void this.#settle(entry, result);
       else this.#respond(entry, result);
@@ -127,10 +150,23 @@ export class Requests {
         break;
       case ENTER.ABORT:
         if (entry.request !== null) this.#platform.abortRequest(entry.request, payload);
+        abortContext(entry, { message: payload, name: "AbortError" });
         abort(entry, payload);
+        break;
+      case ENTER.WARN:
+        abortContext(entry, { message: payload, name: "TimeoutError" });
         break;
     }
     this.#release(entry);
+  }
+
+  #signal(entry: Entry): object {
+    if (entry.signal === null) {
+      entry.signal = this.#platform.createSignal();
+      const { abortReason } = entry;
+      if (abortReason !== null) entry.signal.abort(abortReason.message, abortReason.name);
+    }
+    return entry.signal.signal;
   }
 
   #release(entry: Entry): void {
@@ -242,6 +278,11 @@ function credit(entry: Entry): Promise<void> {
   return new Promise((resolve) => {
     entry.creditWaiter = resolve;
   });
+}
+
+function abortContext(entry: Entry, reason: AbortReason): void {
+  entry.abortReason ??= reason;
+  entry.signal?.abort(reason.message, reason.name);
 }
 
 function failBody(entry: Entry, message: string): void {

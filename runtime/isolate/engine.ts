@@ -11,8 +11,9 @@
 import { createRequire } from "node:module";
 import { setFlagsFromString } from "node:v8";
 import type ivmTypes from "isolated-vm";
-import { CELL_COUNT } from "../../sdk/bridge.ts";
+import { CELLS_LENGTH } from "../../sdk/bridge.ts";
 import { EdgeError } from "../../sdk/errors.ts";
+import { Inspection } from "./inspection.ts";
 
 const require = createRequire(import.meta.url);
 const ivm = require("isolated-vm") as typeof ivmTypes;
@@ -81,15 +82,18 @@ export type SliceFault = "timeout" | "disposed" | "memory";
 
 export class SliceError extends Error {
   readonly fault: SliceFault;
-  constructor(fault: SliceFault, message: string) {
+  /** Where a slice was cut off, as far as the engine tells. */
+  readonly frames: string;
+  constructor(fault: SliceFault, message: string, frames = "") {
     super(message);
     this.name = "SliceError";
     this.fault = fault;
+    this.frames = frames;
   }
 }
 
 export function newCells(): SharedArrayBuffer {
-  return new SharedArrayBuffer(CELL_COUNT * Int32Array.BYTES_PER_ELEMENT);
+  return new SharedArrayBuffer(CELLS_LENGTH * Int32Array.BYTES_PER_ELEMENT);
 }
 
 /** Detaches what the guest sent along; at most once per value. null when it is not what the bridge sends. */
@@ -124,6 +128,7 @@ export class Engine {
   readonly #isolate: ivmTypes.Isolate;
   readonly #context: ivmTypes.Context;
   #enter: ivmTypes.Reference | null = null;
+  #inspection: Inspection | null = null;
 
   constructor(options: EngineOptions) {
     const snapshot =
@@ -133,6 +138,8 @@ export class Engine {
     this.#isolate = new ivm.Isolate({
       memoryLimit: options.memoryMb,
       onCatastrophicError: options.onCatastrophic,
+      // Costs nothing before the first session: for asking what burns the time, and for stopping it.
+      inspector: true,
       ...(snapshot === null ? {} : { snapshot }),
     });
     // The isolate keeps the bytes; waiting for the collector to let go of them here would hold megabytes each.
@@ -238,6 +245,13 @@ export class Engine {
     );
   }
 
+  /** null when the isolate is gone. */
+  inspect(): Inspection | null {
+    if (this.#isolate.isDisposed) return null;
+    this.#inspection ??= new Inspection(this.#isolate.createInspectorSession());
+    return this.#inspection;
+  }
+
   /** Nanoseconds of wall time that this isolate has run so far. */
   runNs(): bigint {
     return this.#isolate.isDisposed ? 0n : this.#isolate.cpuTime;
@@ -256,6 +270,7 @@ export class Engine {
   dispose(): void {
     this.#enter = null;
     if (this.#isolate.isDisposed) return;
+    this.#inspection?.close();
     this.#context.release();
     this.#isolate.dispose();
   }
@@ -303,11 +318,18 @@ async function guardedAsync<T>(result: Promise<T>): Promise<T> {
   }
 }
 
+/** isolated-vm puts the guest's frames before the host's, which are nobody's business. */
+function guestFrames(stack: string): string {
+  const lines = stack.split("\n").filter((line) => /^\s+at /.test(line));
+  const end = lines.findIndex((line) => line.includes("(<isolated-vm boundary>)"));
+  return lines.slice(0, end < 0 ? 0 : end).join("\n");
+}
+
 /** isolated-vm tells its own failures apart by message only. What the guest threw passes unchanged. */
 function sliceFault(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   if (error.message === "Script execution timed out.")
-    return new SliceError("timeout", error.message);
+    return new SliceError("timeout", error.message, guestFrames(error.stack ?? ""));
   if (
     /^Isolate was disposed during execution due to memory limit|out of memory|Array buffer allocation failed/i.test(
       error.message,

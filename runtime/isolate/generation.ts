@@ -2,10 +2,10 @@
 // prepare), hands requests to it, replaces it when it dies, and drains: no new requests, the old ones finish,
 // then it is disposed of, after the time limit by force.
 
-import { errorData } from "../../sdk/errors.ts";
+import { errorData, type Code } from "../../sdk/errors.ts";
 import type { Loaded } from "./load.ts";
 import type { InstanceEvents } from "./instance.ts";
-import type { Death } from "./slices.ts";
+import type { Death } from "./slice-contract.ts";
 import type { Ticket } from "./ticket.ts";
 
 /** Requests that may wait while the isolate loads (a few milliseconds). */
@@ -21,6 +21,8 @@ export type Load = (events: InstanceEvents) => Promise<Loaded>;
 
 export interface GenerationOptions {
   readonly load: Load;
+  /** It may not be loaded: what requests fail with. */
+  readonly refuses?: Code | null;
   readonly drainTimeoutMs: number;
   /** Monotonic. */
   readonly now: () => number;
@@ -68,7 +70,9 @@ export class Generation {
       this.#loaded.instance.accept(ticket);
       return;
     }
-    if (this.#gone) ticket.fail("SHUTTING_DOWN");
+    const { refuses = null } = this.#options;
+    if (refuses !== null) ticket.fail(refuses);
+    else if (this.#gone) ticket.fail("SHUTTING_DOWN");
     else if (this.#options.now() < this.#pausedUntilMs) ticket.fail("ISOLATE_FAILED");
     else if (this.#waiting.length >= WAITING_MAX) ticket.fail("OVERLOADED");
     else {

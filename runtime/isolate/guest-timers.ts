@@ -14,6 +14,10 @@ export class GuestTimers {
     this.#fire = fire;
   }
 
+  get size(): number {
+    return this.#timers.size;
+  }
+
   /** False when it is not what an honest guest asks for. */
   set(id: number, ms: number, owner: number): boolean {
     if (!(ms >= 0) || this.#timers.size >= TIMERS_MAX) return false;

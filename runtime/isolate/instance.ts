@@ -6,15 +6,19 @@
 // done; the generation it belongs to drains on exactly that count.
 
 import { BODY, ENTER, LEAVE, OPEN_MAX, Records } from "../../sdk/bridge.ts";
-import { LOG_BYTES_PER_REQUEST_MAX, LOG_LINE_BYTES_MAX, type Limits } from "../../sdk/limits.ts";
+import type { Limits } from "../../sdk/limits.ts";
 import type { Code } from "../../sdk/errors.ts";
-import type { Call, CallService } from "./call.ts";
+import type { CallService } from "./call.ts";
+import { CpuBudget } from "./cpu-budget.ts";
 import { GuestTimers } from "./guest-timers.ts";
-import type { Job } from "./job.ts";
+import { takeLog } from "./guest-log.ts";
+import { createJob, type Job } from "./job.ts";
+import { OpenCalls, type PushFor } from "./open-calls.ts";
 import { OpenJobs } from "./open-jobs.ts";
 import { createHeadParser, thrownText, ReplyStream } from "./reply.ts";
-import { RequestBody, decodeUtf8, exactBuffer } from "./request-body.ts";
-import type { Death, SliceEvents, SliceRunner } from "./slices.ts";
+import { RequestBody, decodeUtf8 } from "./request-body.ts";
+import type { Death, SliceEvents } from "./slice-contract.ts";
+import type { SliceRunner } from "./slices.ts";
 import type { Ticket } from "./ticket.ts";
 import { isUtf8 } from "node:buffer";
 
@@ -31,7 +35,9 @@ export interface InstanceEvents {
 
 export class Instance implements SliceEvents {
   readonly #limits: Limits;
-  readonly #services: readonly CallService[];
+  readonly #pushFor: PushFor = (owner, op, id, payload, buffer = null) =>
+    this.#runner?.push({ id, owner, op, payload, buffer });
+  readonly #calls: OpenCalls;
   readonly #events: InstanceEvents;
   readonly #parseHead = createHeadParser();
   readonly #open = new OpenJobs();
@@ -39,6 +45,8 @@ export class Instance implements SliceEvents {
   /** Monotonic. */
   readonly #now: () => number;
   #runner: SliceRunner | null = null;
+  #budget: CpuBudget | null = null;
+  #unanswered = 0;
   #dead = false;
 
   constructor(options: {
@@ -48,13 +56,14 @@ export class Instance implements SliceEvents {
     events: InstanceEvents;
   }) {
     this.#limits = options.limits;
-    this.#services = options.services;
+    this.#calls = new OpenCalls(options.services, this.#pushFor);
     this.#now = options.now;
     this.#events = options.events;
   }
 
   attach(runner: SliceRunner): void {
     this.#runner = runner;
+    this.#budget = new CpuBudget(this.#limits, runner.cells);
   }
 
   get inFlight(): number {
@@ -70,18 +79,10 @@ export class Instance implements SliceEvents {
     // It may have waited for this isolate to load: whoever left meanwhile is told of no more.
     if (exchange.state !== "open") return;
     const id = this.#open.nextId();
-    const job: Job = {
-      id,
-      ticket,
-      deadlineMs: ticket.startedMs + this.#limits.wallMs,
-      answered: false,
-      stream: null,
-      background: false,
-      body: null,
-      called: false,
-      logBytes: 0,
-    };
+    const job = createJob(id, ticket, this.#limits.wallMs);
     this.#open.add(job);
+    this.#budget?.open(job);
+    this.#unanswered++;
     exchange.onGone(() => this.#gone(job));
     if (exchange.hasBody) exchange.limitBody(this.#limits.bodyBytes);
     const head = `${exchange.method}\n${exchange.scheme}://${exchange.authority}${exchange.url}\n`;
@@ -110,7 +111,7 @@ export class Instance implements SliceEvents {
     this.#dead = true;
     this.#runner?.stop();
     this.#timers.close();
-    for (const service of this.#services) service.close();
+    this.#calls.close();
   }
 
   deliver(packed: string, bytes: ArrayBuffer | null): void {
@@ -125,16 +126,42 @@ export class Instance implements SliceEvents {
     if (records.malformed) this.#condemn();
   }
 
+  ran(id: number, cpuUs: number): void {
+    const job = this.#open.get(id);
+    if (job === undefined || this.#budget === null) return;
+    const warn = this.#budget.charge(job, cpuUs);
+    if (warn) this.#push(ENTER.WARN, id, "The CPU time is running out.");
+  }
+
+  cpuState(id: number): "well" | "warned" | "spent" {
+    const job = this.#open.get(id);
+    if (job === undefined) return "well";
+    if (this.#budget?.isSpent(job) === true) return "spent";
+    return job.warned ? "warned" : "well";
+  }
+
+  burned(id: number, frames: string): void {
+    const job = this.#open.get(id);
+    if (job !== undefined) job.burned = frames;
+  }
+
+  drained(): void {
+    if (this.#unanswered === 0 || !this.#isHung()) return;
+    for (const job of this.#open.values()) {
+      if (!job.answered) this.#failJob(job, "NO_RESPONSE");
+    }
+  }
+
   culprit(id: number): void {
     const job = this.#open.get(id);
-    if (job !== undefined) this.#failJob(job, "CPU_LIMIT");
+    if (job === undefined) return;
+    this.#failJob(job, this.#budget?.isToBlame(job) === true ? "CPU_LIMIT" : "OVERLOADED");
   }
 
   suspects(ids: readonly number[]): void {
     for (const id of ids) {
       const job = this.#open.get(id);
-      if (job !== undefined && (!job.answered || job.stream !== null))
-        this.#failJob(job, "CPU_LIMIT");
+      if (job !== undefined && (!job.answered || job.stream !== null)) this.culprit(id);
     }
   }
 
@@ -153,18 +180,16 @@ export class Instance implements SliceEvents {
     this.#events.died(death);
   }
 
-  #push(op: string, id: number, payload: string, buffer: ArrayBuffer | null = null): void {
-    this.#runner?.push({ id, owner: id, op, payload, buffer });
+  /** Nothing is under way that could ever come back into the isolate: whoever waits now waits for ever. */
+  #isHung(): boolean {
+    if (this.#calls.count > 0 || this.#timers.size > 0 || this.#runner?.engineWorks === true) {
+      return false;
+    }
+    return this.#open.values().every((job) => job.stream === null && job.body?.awaited !== true);
   }
 
-  #pushFor(
-    owner: number,
-    op: string,
-    id: number,
-    payload: string,
-    buffer: ArrayBuffer | null = null,
-  ): void {
-    this.#runner?.push({ id, owner, op, payload, buffer });
+  #push(op: string, id: number, payload: string, buffer: ArrayBuffer | null = null): void {
+    this.#runner?.push({ id, owner: id, op, payload, buffer });
   }
 
   #payloadWithBody(job: Job, head: string, tail: string): string {
@@ -206,7 +231,7 @@ export class Instance implements SliceEvents {
         this.#timers.clear(id);
         break;
       case LEAVE.CALL_CANCEL:
-        for (const service of this.#services) service.cancel(id);
+        this.#calls.cancel(id);
         break;
       default:
         this.#advance(op, id, payload);
@@ -271,13 +296,14 @@ export class Instance implements SliceEvents {
       this.#failJob(job, "HANDLER_BAD_RESPONSE");
       return;
     }
-    job.answered = true;
+    this.#markAnswered(job);
     if (exchange.state !== "open") {
       // The client went away before: nobody reads, so nothing would ever give credit.
       this.#push(ENTER.ABORT, id, "The client went away.");
       this.#closeUnlessBusy(job);
       return;
     }
+    if (job.warned) ticket.used(job);
     ticket.answered("ok");
     if (head.kind === BODY.STREAM) {
       job.stream = new ReplyStream(exchange, (granted) =>
@@ -297,49 +323,13 @@ export class Instance implements SliceEvents {
   }
 
   #call(id: number, payload: string, bytes: ArrayBuffer | null): void {
-    const ownerEnd = payload.indexOf("\n");
-    const nameEnd = payload.indexOf("\n", ownerEnd + 1);
-    const name = payload.slice(ownerEnd + 1, nameEnd);
-    let done = false;
-    const once = (send: () => void): void => {
-      if (done || this.#dead) return;
-      done = true;
-      send();
-    };
-    const owner = Number(payload.slice(0, ownerEnd));
-    const job = this.#open.get(owner);
+    const job = this.#open.get(this.#calls.begin(id, payload, bytes));
     if (job !== undefined) job.called = true;
-    const call: Call = {
-      id,
-      owner,
-      args: payload.slice(nameEnd + 1),
-      bytes,
-      ok: (text) => once(() => this.#pushFor(owner, ENTER.CALL_OK, id, text)),
-      okBytes: (answer) =>
-        once(() =>
-          this.#pushFor(owner, ENTER.CALL_OK, id, "", exactBuffer(new Uint8Array(answer))),
-        ),
-      fail: (code, message) =>
-        once(() => this.#pushFor(owner, ENTER.CALL_FAIL, id, `${code}\n${message}`)),
-    };
-    if (!this.#services.some((service) => service.call(name, call))) {
-      call.fail("CALL_INVALID", `There is no call named ${name.slice(0, 64)}.`);
-    }
   }
 
   #log(id: number, payload: string): void {
     const job = this.#open.get(id);
-    const levelEnd = payload.indexOf("\n");
-    const level = payload.slice(0, levelEnd);
-    let text = payload.slice(levelEnd + 1);
-    if (job === undefined) return;
-    if (text.length > LOG_LINE_BYTES_MAX) text = `${text.slice(0, LOG_LINE_BYTES_MAX)}… (cut)`;
-    const before = job.logBytes;
-    job.logBytes += text.length;
-    if (before > LOG_BYTES_PER_REQUEST_MAX) return;
-    if (job.logBytes > LOG_BYTES_PER_REQUEST_MAX)
-      job.ticket.log("warn", "Further log lines of this request were dropped.");
-    else job.ticket.log(level, text);
+    if (job !== undefined) takeLog(job, payload);
   }
 
   #setTimer(id: number, payload: string): void {
@@ -368,11 +358,17 @@ export class Instance implements SliceEvents {
 
   #failJob(job: Job, code: Code): void {
     if (!this.#open.has(job.id)) return;
+    job.ticket.used(job);
     job.ticket.fail(code);
     this.#push(ENTER.ABORT, job.id, code);
-    job.answered = true;
+    this.#markAnswered(job);
     job.stream = null;
     this.#close(job);
+  }
+
+  #markAnswered(job: Job): void {
+    if (!job.answered) this.#unanswered--;
+    job.answered = true;
   }
 
   /** Its reply is out. */
@@ -383,8 +379,9 @@ export class Instance implements SliceEvents {
 
   #close(job: Job): void {
     if (!this.#open.delete(job.id)) return;
+    this.#markAnswered(job);
     job.body?.fail("The request is over.");
-    if (job.called) for (const service of this.#services) service.ownerDone(job.id);
+    if (job.called) this.#calls.ownerDone(job.id);
     if (this.#open.size === 0) this.#events.idle();
   }
 

@@ -16,4 +16,29 @@ export interface Job {
   /** Whether it made calls, so that services know of it. */
   called: boolean;
   logBytes: number;
+  cpuUs: number;
+  /** Looks at its CPU time: slices it had a part in, and ticks of the watch within long ones. */
+  slices: number;
+  /** The soft limit is behind it. */
+  warned: boolean;
+  /** Where its CPU time went, as frames of a stack. */
+  burned: string;
+}
+
+export function createJob(id: number, ticket: Ticket, wallMs: number): Job {
+  return {
+    id,
+    ticket,
+    deadlineMs: ticket.startedMs + wallMs,
+    answered: false,
+    stream: null,
+    background: false,
+    body: null,
+    called: false,
+    logBytes: 0,
+    cpuUs: 0,
+    slices: 0,
+    warned: false,
+    burned: "",
+  };
 }

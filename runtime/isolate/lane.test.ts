@@ -14,12 +14,12 @@ import {
 
 const LONG_US: number = INLINE_RECORD_US_MAX + 1;
 
-function pool(judge: LaneJudge, now: number, wallUs: number, records = 1): void {
-  judge.ended(now, { lane: "pool", wallUs, cpuUs: null, records });
+function pool(judge: LaneJudge, now: number, cpuUs: number, records = 1): void {
+  judge.ended(now, { lane: "pool", cpuUs, records });
 }
 
-function inline(judge: LaneJudge, now: number, wallUs: number, cpuUs: number | null = null): void {
-  judge.ended(now, { lane: "inline", wallUs, cpuUs, records: 1 });
+function inline(judge: LaneJudge, now: number, cpuUs: number, records = 1): void {
+  judge.ended(now, { lane: "inline", cpuUs, records });
 }
 
 function earn(judge: LaneJudge, now: number, slices: number = EARN_SLICES): void {
@@ -67,25 +67,24 @@ describe("a lane judge", () => {
     expect(judge.lane(0)).toBe("inline");
   });
 
-  test("wants CPU time after a long inline slice, for a while", () => {
+  test("forgives one long slice, not another soon after", () => {
     const judge = earned();
-    inline(judge, 0, INLINE_RECORD_US_MAX);
-    expect(judge.wantsCpuTime()).toBe(false);
-    inline(judge, 0, LONG_US);
-    expect(judge.lane(0)).toBe("inline");
-    for (let i = 0; i < PROBATION_SLICES; i++) {
-      expect(judge.wantsCpuTime()).toBe(true);
-      inline(judge, 0, 1, 1);
+    for (let i = 0; i < 3; i++) {
+      inline(judge, 0, LONG_US);
+      for (let n = 0; n < PROBATION_SLICES; n++) inline(judge, 0, INLINE_RECORD_US_MAX);
+      expect(judge.lane(0)).toBe("inline");
     }
-    expect(judge.wantsCpuTime()).toBe(false);
+    inline(judge, 0, LONG_US);
+    for (let n = 0; n < PROBATION_SLICES - 1; n++) inline(judge, 0, 1);
+    inline(judge, 0, LONG_US);
+    expect(judge.lane(0)).toBe("pool");
   });
 
-  test("forgives a slice that was long by the wall clock alone, not one long by both", () => {
+  test("counts an inline slice by what each of its records took", () => {
     const judge = earned();
-    inline(judge, 0, LONG_US);
-    inline(judge, 0, INLINE_SLICE_US_MAX, INLINE_RECORD_US_MAX);
+    for (let i = 0; i < 3; i++) inline(judge, 0, 4 * INLINE_RECORD_US_MAX, 4);
     expect(judge.lane(0)).toBe("inline");
-    inline(judge, 0, LONG_US, LONG_US);
+    for (let i = 0; i < 2; i++) inline(judge, 0, 4 * LONG_US, 4);
     expect(judge.lane(0)).toBe("pool");
   });
 

@@ -2,21 +2,20 @@
 // connection of the worker while it runs, so it has to be earned by a run of short slices and is lost by a long
 // one, for exponentially longer each time. Pool is for everybody else. Pure: time is an argument.
 //
-// Slices are timed by the wall clock, which a busy machine stretches. So one long slice inline only puts the
-// generation on probation: the next slices are timed in CPU time of this thread as well (that costs a system call
-// each), and a slice that is long by both loses the lane. One that is very long loses it whatever the reason.
+// Slices are judged by their CPU time, since a busy machine stretches the wall clock. One long slice may be the garbage
+// collector's; it only puts the generation on probation, and a second one soon after loses the lane.
 
 import type { Trust } from "../../sdk/records.ts";
 
 /** A record (one request, one reply to a call …) may cost this much inline: well under a millisecond. */
 export const INLINE_RECORD_US_MAX = 500;
-/** A slice this long loses the lane at once: the scheduler alone does not take a thread away for so long. */
-export const INLINE_SLICE_US_MAX = 100_000;
+/** A slice this long loses the lane at once: no collection of a healthy heap takes so long. */
+export const INLINE_SLICE_US_MAX = 20_000;
 /** Short slices in a row that earn the inline lane: enough to have seen the compiled code, not only start-up. */
 export const EARN_SLICES = 20;
 /** What a long pool slice costs of what was earned: a handler that is slow every tenth time never gets there. */
 export const LONG_SLICE_COST = 10;
-/** Slices timed in CPU time after a long one. */
+/** Slices after a long one in which another loses the lane. Collections are further apart. */
 export const PROBATION_SLICES = 200;
 /** First stay in the pool after losing the lane; doubles each time. */
 export const PENALTY_MS_FIRST = 1_000;
@@ -34,9 +33,7 @@ export type Lane = "inline" | "pool";
 
 export interface SliceTime {
   readonly lane: Lane;
-  readonly wallUs: number;
-  /** Of the thread, when it was asked for. */
-  readonly cpuUs: number | null;
+  readonly cpuUs: number;
   readonly records: number;
 }
 
@@ -44,8 +41,6 @@ export interface LaneJudge {
   lane(nowMs: number): Lane;
   /** How many records the next slice may hold. */
   batchMax(lane: Lane): number;
-  /** Whether the next inline slice has to be timed in CPU time as well. */
-  wantsCpuTime(): boolean;
   /** A slice ended by itself. */
   ended(nowMs: number, slice: SliceTime): void;
   /** A slice was cut off. */
@@ -66,12 +61,11 @@ export function createLaneJudge(trust: Trust): LaneJudge {
     probation = 0;
   }
 
-  function endedInline(nowMs: number, { wallUs, cpuUs, records }: SliceTime): void {
-    const limitUs = INLINE_RECORD_US_MAX * records;
-    if (probation > 0) probation--;
-    if (wallUs <= limitUs) return;
-    if (wallUs > INLINE_SLICE_US_MAX || (cpuUs !== null && cpuUs > limitUs)) lose(nowMs);
-    else probation = PROBATION_SLICES;
+  function endedInline(nowMs: number, { cpuUs, records }: SliceTime): void {
+    const isLong = cpuUs > INLINE_RECORD_US_MAX * records;
+    if (isLong && (probation > 0 || cpuUs > INLINE_SLICE_US_MAX)) lose(nowMs);
+    else if (isLong) probation = PROBATION_SLICES;
+    else if (probation > 0) probation--;
   }
 
   return {
@@ -83,9 +77,8 @@ export function createLaneJudge(trust: Trust): LaneJudge {
       const budgetUs = lane === "inline" ? INLINE_SLICE_US : POOL_SLICE_US;
       return Math.min(BATCH_MAX, Math.max(1, Math.floor(budgetUs / Math.max(averageUs, 1))));
     },
-    wantsCpuTime: () => probation > 0,
     ended(nowMs, slice) {
-      const eachUs = slice.wallUs / Math.max(slice.records, 1);
+      const eachUs = slice.cpuUs / Math.max(slice.records, 1);
       averageUs += (eachUs - averageUs) * SMOOTHING;
       if (slice.lane === "inline") endedInline(nowMs, slice);
       else if (nowMs < barredUntilMs) return;

@@ -7,7 +7,8 @@ import type { CallService } from "./call.ts";
 import { createEngine, type Engine, type Script } from "./engine.ts";
 import { Instance, type InstanceEvents } from "./instance.ts";
 import { createLaneJudge } from "./lane.ts";
-import { SliceRunner, type SliceHost } from "./slices.ts";
+import type { SliceHost } from "./slice-contract.ts";
+import { SliceRunner } from "./slices.ts";
 
 /** Restoring the platform takes a few milliseconds; this only stops what is broken. */
 const BOOT_MS_MAX = 2_000;

@@ -35,6 +35,11 @@ export class RequestBody implements BodySink {
     if (whole !== null && whole.byteLength > 0) this.#store(whole);
   }
 
+  /** The guest waits for more of it. */
+  get awaited(): boolean {
+    return this.#want !== "nothing";
+  }
+
   pull(): void {
     this.#ask("chunk");
   }

@@ -1,66 +1,32 @@
 // Runs one isolate's slices: collects records, sends them over in batches once per turn of the event loop, on
 // the lane the judge allows, and finds out how each slice ended.
 //
-// Inline a slice is over when the call returns. On the pool it reports by a message; a slice that is cut off
-// there stays silent, so a watch looks at the isolate's own running time. After a cut, an empty probe slice
-// tells whether the isolate can go on, and the cells tell whose code was running (sdk/bridge.ts CELL).
+// Inline a slice is over when the call returns. On the pool it reports by a message; meanwhile a watch looks every
+// few milliseconds, charges the time to the request whose code runs (sdk/bridge.ts CELL), and cuts the slice off
+// when that has used up what it may. A slice that is cut stays silent: an empty probe slice then tells whether the
+// isolate can go on.
+//
+// What is charged is CPU time: of this thread inline; on the pool the engine's wall time, reduced by what the
+// machine took away (slice-host.ts). The time limits of the engine are only the backstop of that.
 
 import { CELL, PHASE, pack } from "../../sdk/bridge.ts";
-import {
-  SliceError,
-  newCells,
-  takeBytes,
-  type Engine,
-  type Leave,
-  type SliceFault,
-} from "./engine.ts";
+import { SliceError, newCells, takeBytes, type Engine, type Leave } from "./engine.ts";
 import type { LaneJudge } from "./lane.ts";
+import { PoolMeter } from "./pool-meter.ts";
+import type { Death, PendingRecord, Runner, SliceEvents, SliceHost } from "./slice-contract.ts";
 
-/** How long after its time limit a silent pool slice is looked at: the engine's own time-out comes first. */
+/** How long after its time-out a silent pool slice is looked at: the engine's own comes first. */
 const CUT_GRACE_MS = 25;
+/** A pool slice's time-out, in CPU limits: threads that share the processors may take this many times as long, … */
+const BACKSTOP_FACTOR = 10;
+/** … up to this much longer. */
+const BACKSTOP_MORE_MS = 10_000;
+/** Inline slices shorter than this are charged by the wall clock: reading CPU time costs a system call. */
+const SHORT_US = 1_000;
 /** A probe that does not come back means a builtin that nothing stops: the thread is lost, and with it the worker. */
 const WEDGE_MS = 2_000;
 /** Time-out of a probe: on a busy machine a short one would condemn isolates for nothing. */
 const PROBE_MS = 1_000;
-
-export interface PendingRecord {
-  /** The exchange's, except for calls and timers, which have numbers of their own. */
-  readonly id: number;
-  /** The exchange whose code it starts, 0 for none. */
-  readonly owner: number;
-  readonly op: string;
-  /** Made when the batch leaves: what is known only then (a body that came in the same turn) is in it. */
-  readonly payload: string | (() => string);
-  /** Crosses beside the record; the payload then is its index. */
-  readonly buffer: ArrayBuffer | null;
-}
-
-export type Death = SliceFault | "wedged" | "broken";
-
-export interface SliceEvents {
-  deliver(packed: string, bytes: ArrayBuffer | null): void;
-  /** This request's code held the slice too long; it must not be answered by the guest any more. */
-  culprit(id: number): void;
-  /** Cut while promise jobs ran: any unanswered request that had a record in this slice may be to blame. */
-  suspects(ids: readonly number[]): void;
-  /** A body chunk or a reply to a call was lost with a cut slice. */
-  lost(id: number): void;
-  /** The isolate is of no use any more. `running`: whose code ran, 0 when unknown. */
-  died(death: Death, running: number, ids: readonly number[]): void;
-}
-
-/** Shared by all isolates of a worker. */
-export interface SliceHost {
-  now(): number;
-  /** Calls runner.flush() later in this turn of the event loop. */
-  schedule(runner: SliceRunner): void;
-  /** Runs `start` when fewer pool slices than the cap are under way; `start` must be followed by release. */
-  acquire(start: () => void): void;
-  release(): void;
-  /** Calls runner.check(now) every few milliseconds until unwatch. */
-  watch(runner: SliceRunner): void;
-  unwatch(runner: SliceRunner): void;
-}
 
 interface Trailing {
   /** Running time when the slice started. */
@@ -70,12 +36,12 @@ interface Trailing {
 
 type State = "idle" | "waiting" | "running" | "recovering" | "dead";
 
-export class SliceRunner {
+export class SliceRunner implements Runner {
   readonly cells: SharedArrayBuffer = newCells();
   readonly #cell = new Int32Array(this.cells);
   readonly #host: SliceHost;
   readonly #judge: LaneJudge;
-  readonly #sliceMs: number;
+  readonly #cpuMs: number;
   readonly #events: SliceEvents;
   #engine: Engine | null = null;
   #state: State = "idle";
@@ -90,14 +56,15 @@ export class SliceRunner {
   #holding = false;
   /** A pool slice that has reported but may still run promise jobs. */
   #trailing: Trailing | null = null;
-  /** Running time when it was last looked at: unchanged means that nothing runs. */
-  #seenNs = 0n;
+  readonly #meter: PoolMeter;
 
-  constructor(host: SliceHost, judge: LaneJudge, sliceMs: number, events: SliceEvents) {
+  /** `cpuMs`: what one request may use in all. */
+  constructor(host: SliceHost, judge: LaneJudge, cpuMs: number, events: SliceEvents) {
     this.#host = host;
     this.#judge = judge;
-    this.#sliceMs = sliceMs;
+    this.#cpuMs = cpuMs;
     this.#events = events;
+    this.#meter = new PoolMeter(host, events);
   }
 
   readonly leaveInline: Leave = (_slice, _settled, packed, bytes) => {
@@ -109,8 +76,12 @@ export class SliceRunner {
     // Also for a runner that was stopped: what is not taken would keep memory of an isolate that is disposed of.
     const taken = bytes === undefined ? null : takeBytes(bytes);
     if (this.#state === "dead") return;
-    if (slice !== 0 && slice === this.#slice && this.#state === "running") this.#reported(settled);
+    const ended = slice !== 0 && slice === this.#slice && this.#state === "running";
+    const leftUs = ended ? this.#reported(settled) : null;
     this.#events.deliver(packed, taken);
+    if (leftUs === null) return;
+    this.#chargeBatch(leftUs);
+    this.#goOn();
   };
 
   /** What an inline slice sent: handled only after it, since host code in a slice would count as the guest's. */
@@ -133,6 +104,11 @@ export class SliceRunner {
     return this.#state === "idle" && this.#trailing === null;
   }
 
+  /** The engine compiles something for the guest on threads of its own. */
+  get engineWorks(): boolean {
+    return (this.#cell[CELL.ENGINE_WORK] ?? 0) > 0;
+  }
+
   flush(): void {
     this.#scheduled = false;
     const engine = this.#engine;
@@ -147,11 +123,17 @@ export class SliceRunner {
     }
   }
 
+  /** Microseconds by which the running time has grown since the last look. */
+  look(): number {
+    return this.#engine === null ? 0 : this.#meter.look(this.#engine);
+  }
+
+  /** Right after look. */
   check(now: number): void {
     const engine = this.#engine;
     if (engine === null) return;
     if (this.#state === "recovering") {
-      if (now - this.#recoveringSinceMs > WEDGE_MS + this.#sliceMs) this.#die("wedged");
+      if (now - this.#recoveringSinceMs > WEDGE_MS + this.#cpuMs) this.#die("wedged");
       return;
     }
     if (this.#state !== "running" && this.#trailing === null) return;
@@ -159,18 +141,31 @@ export class SliceRunner {
       this.#die("memory");
       return;
     }
-    const ranNs = engine.runNs();
-    const still = ranNs !== this.#seenNs;
-    this.#seenNs = ranNs;
-    if (now - this.#startedMs <= this.#sliceMs + CUT_GRACE_MS) return;
+    if (this.#meter.idle) {
+      if (this.#state !== "running") this.#endTrailing();
+    } else if (this.#meter.charge(engine, this.#runningIds(), this.#state === "running")) {
+      this.#meter.endProfile(engine);
+      engine.inspect()?.terminate();
+      void this.#recover(engine, now);
+      return;
+    }
+    if (now - this.#startedMs <= this.#backstopMs + CUT_GRACE_MS) return;
     if (this.#state === "running") {
       // It was cut, or it ended without a report, as only a guest that was tampered with does.
-      const ended = !still && ranNs > this.#startedNs;
-      if (ended || this.#isTooLong(ranNs - this.#startedNs)) void this.#recover(engine, now);
+      const ended = this.#meter.idle && this.#meter.seenNs > this.#startedNs;
+      if (ended || this.#isTooLong(this.#meter.seenNs - this.#startedNs))
+        void this.#recover(engine, now);
     } else if (this.#trailing !== null) {
-      if (this.#isTooLong(ranNs - this.#trailing.sinceNs)) void this.#recover(engine, now);
-      else if (!still) this.#endTrailing();
+      if (this.#isTooLong(this.#meter.seenNs - this.#trailing.sinceNs))
+        void this.#recover(engine, now);
     }
+  }
+
+  /** Whose code runs: one request's, or after the report any of those that had not answered. */
+  #runningIds(): number[] {
+    const running = this.#cell[CELL.RUNNING] ?? 0;
+    if (this.#cell[CELL.PHASE] === PHASE.STARTING && running !== 0) return [running];
+    return [...new Set(idsOf(this.#trailing?.batch ?? this.#batch))];
   }
 
   /** No event comes after it. */
@@ -198,9 +193,13 @@ export class SliceRunner {
     this.#host.schedule(this);
   }
 
+  get #backstopMs(): number {
+    return Math.min(this.#cpuMs * BACKSTOP_FACTOR, this.#cpuMs + BACKSTOP_MORE_MS);
+  }
+
   /** The engine's time-out and its clock do not agree to the last microsecond. */
   #isTooLong(ranNs: bigint): boolean {
-    return ranNs >= BigInt(this.#sliceMs) * 950_000n;
+    return ranNs >= BigInt(this.#backstopMs) * 950_000n;
   }
 
   /** Takes the next batch out of what is pending and packs it. */
@@ -225,31 +224,58 @@ export class SliceRunner {
 
   #runInline(engine: Engine, now: number): void {
     const { packed, buffers } = this.#pack(this.#judge.batchMax("inline"));
-    const cpuBefore = this.#judge.wantsCpuTime() ? threadCpuUs() : null;
+    const cpuBefore = threadCpuUs();
     const started = performance.now();
+    let fault: unknown = null;
     this.#state = "running";
     try {
-      engine.enterInline(this.#slice, now, packed, buffers, this.#sliceMs);
-      this.#state = "idle";
-      this.#judge.ended(now, {
-        lane: "inline",
-        wallUs: (performance.now() - started) * 1_000,
-        cpuUs: cpuBefore === null ? null : threadCpuUs() - cpuBefore,
-        records: this.#batch.length,
-      });
+      engine.enterInline(this.#slice, now, packed, buffers, this.#cpuMs);
     } catch (error) {
-      this.#deliverInline();
-      if (this.#stopped()) return;
-      if (error instanceof SliceError && error.fault === "timeout") {
-        this.#blame(CELL.PHASE, CELL.RUNNING, CELL.STARTED, this.#batch);
-        void this.#recover(engine, now);
-      } else {
-        this.#die(error instanceof SliceError ? error.fault : "broken");
-      }
+      fault = error;
+    }
+    const wallUs = (performance.now() - started) * 1_000;
+    const cpuUs = wallUs < SHORT_US ? wallUs : Math.min(wallUs, threadCpuUs() - cpuBefore);
+    if (fault !== null) {
+      this.#endedBadly(engine, now, fault, cpuUs);
       return;
     }
+    this.#state = "idle";
+    this.#judge.ended(now, { lane: "inline", cpuUs, records: this.#batch.length });
     this.#deliverInline();
+    this.#chargeBatch(cpuUs);
+    this.#goOn();
+  }
+
+  #endedBadly(engine: Engine, now: number, fault: unknown, cpuUs: number): void {
+    this.#deliverInline();
+    if (this.#stopped()) return;
+    if (!(fault instanceof SliceError) || fault.fault !== "timeout") {
+      this.#die(fault instanceof SliceError ? fault.fault : "broken");
+      return;
+    }
+    const running = this.#cell[CELL.RUNNING] ?? 0;
+    this.#events.ran(running, cpuUs);
+    this.#events.burned(running, fault.frames);
+    this.#blame(CELL.PHASE, CELL.RUNNING, CELL.STARTED, this.#batch);
+    void this.#recover(engine, now);
+  }
+
+  /** What nobody was charged for yet, in equal parts. */
+  #chargeBatch(cpuUs: number): void {
+    const batch = this.#batch;
+    const eachUs = cpuUs / batch.length;
+    for (const { owner } of batch) {
+      if (owner === 0) continue;
+      this.#events.ran(owner, eachUs);
+      if (this.#events.cpuState(owner) === "spent") this.#events.culprit(owner);
+    }
+  }
+
+  /** A slice is over and all went well. */
+  #goOn(): void {
+    if (this.#stopped()) return;
     if (this.#pending.length > 0) this.#schedule();
+    else if (this.#trailing === null) this.#events.drained();
   }
 
   #deliverInline(): void {
@@ -269,41 +295,46 @@ export class SliceRunner {
     const { packed, buffers } = this.#pack(this.#judge.batchMax("pool"));
     this.#state = "running";
     this.#startedNs = engine.runNs();
+    this.#meter.begin(this.#startedNs, this.#trailing !== null);
     this.#host.watch(this);
     try {
-      engine.enterPool(this.#slice, this.#startedMs, packed, buffers, this.#sliceMs);
+      engine.enterPool(this.#slice, this.#startedMs, packed, buffers, this.#backstopMs);
     } catch {
       // The isolate was disposed of between two slices: it ran out of memory.
       this.#die("memory");
     }
   }
 
-  #reported(settled: number): void {
+  /** Answers with the CPU time that nobody was charged for yet; null when that is not the end of it. */
+  #reported(settled: number): number | null {
     const engine = this.#engine;
-    if (engine === null) return;
-    const ranNs = engine.runNs() - this.#startedNs;
+    if (engine === null) return null;
+    const runNs = engine.runNs();
+    const ranNs = runNs - this.#startedNs;
     const now = this.#host.now();
     if (this.#trailing !== null && this.#isTooLong(ranNs)) {
       // More than one slice may take: promise jobs of the one before were cut off, with this one behind them.
       void this.#recover(engine, now);
-      return;
+      return null;
     }
-    this.#judge.ended(now, {
-      lane: "pool",
-      wallUs: Number(ranNs) / 1_000,
-      cpuUs: null,
-      records: this.#batch.length,
-    });
+    const cpuUs = (Number(ranNs) / 1_000) * this.#host.cpuShare();
+    this.#judge.ended(now, { lane: "pool", cpuUs, records: this.#batch.length });
     this.#state = "idle";
     this.#giveBack();
-    if (settled === 1) this.#endTrailing();
+    this.#meter.endProfile(engine);
+    if (settled === 1) this.#stopTrailing();
     else this.#trailing = { sinceNs: this.#startedNs, batch: this.#batch };
-    if (this.#pending.length > 0) this.#schedule();
+    return this.#meter.end(runNs, cpuUs);
+  }
+
+  #stopTrailing(): void {
+    this.#trailing = null;
+    this.#host.unwatch(this);
   }
 
   #endTrailing(): void {
-    this.#trailing = null;
-    this.#host.unwatch(this);
+    this.#stopTrailing();
+    this.#goOn();
   }
 
   /** After a cut: is the isolate still of use, and who was it? */
@@ -317,14 +348,14 @@ export class SliceRunner {
     this.#recoveringSinceMs = now;
     this.#trailing = null;
     this.#host.watch(this);
-    try {
-      await engine.probe(++this.#slice, now, PROBE_MS);
-    } catch (error) {
-      if (this.#engine === null) return;
-      this.#die(error instanceof SliceError ? error.fault : "broken");
+    let fault = await this.#probe(engine, now);
+    // A slice that came to its end just before it was to be cut leaves the cut to the probe.
+    if (fault === "broken") fault = await this.#probe(engine, now);
+    if (this.#engine === null) return;
+    if (fault !== null) {
+      this.#die(fault);
       return;
     }
-    if (this.#engine === null) return;
     if (!blamed) {
       const { PREVIOUS_PHASE, PREVIOUS_RUNNING, PREVIOUS_STARTED } = CELL;
       this.#blame(PREVIOUS_PHASE, PREVIOUS_RUNNING, PREVIOUS_STARTED, suspects);
@@ -333,7 +364,17 @@ export class SliceRunner {
     if (this.#stopped()) return;
     this.#state = "idle";
     this.#host.unwatch(this);
-    if (this.#pending.length > 0) this.#schedule();
+    this.#goOn();
+  }
+
+  async #probe(engine: Engine, now: number): Promise<Death | null> {
+    if (this.#engine === null) return null;
+    try {
+      await engine.probe(++this.#slice, now, PROBE_MS);
+      return null;
+    } catch (error) {
+      return error instanceof SliceError ? error.fault : "broken";
+    }
   }
 
   /** Reads the cells of a slice that was cut, tells the events, and puts back what was not started. */

@@ -5,6 +5,13 @@ import type { Code } from "../../sdk/errors.ts";
 import type { Exchange } from "../../sdk/exchange.ts";
 import type { Outcome } from "../../sdk/outcome.ts";
 
+export interface Usage {
+  readonly cpuUs: number;
+  readonly slices: number;
+  /** Where the CPU time went, as frames of a stack; "" when that is not known. */
+  readonly burned: string;
+}
+
 export interface Ticket {
   readonly exchange: Exchange;
   /** On the monotonic clock (performance.now); its time limit counts from here. */
@@ -12,6 +19,8 @@ export interface Ticket {
   /** Sends the problem reply if nothing was sent yet, else breaks the reply off; fixes the outcome. */
   fail(code: Code, logged?: string): void;
   answered(outcome: Outcome): void;
+  /** What a request that came near its limits has used; before `fail` or `answered`. */
+  used(usage: Usage): void;
   /** A log line of the handler. */
   log(level: string, text: string): void;
 }

@@ -3,7 +3,7 @@
 // parse is a bug, not an attack.
 
 import type { ErrorData } from "../../sdk/errors.ts";
-import type { RestartReason, WorkerStats } from "../../sdk/node.ts";
+import type { RequestAccount, RestartReason, WorkerStats } from "../../sdk/node.ts";
 import type { LimitOverrides } from "../../sdk/limits.ts";
 import type { Trust, VersionRecord } from "../../sdk/records.ts";
 
@@ -46,6 +46,7 @@ export type ToWorker =
   | { readonly type: "forget"; readonly endpoint: string; readonly version: string }
   | { readonly type: "stats"; readonly ask: number }
   | { readonly type: "metrics"; readonly ask: number }
+  | { readonly type: "explain"; readonly ask: number; readonly request: string }
   | { readonly type: "drain"; readonly timeoutMs: number };
 
 export interface Condemnation {
@@ -68,6 +69,7 @@ export type ToSupervisor =
   | { readonly type: "prepared"; readonly ask: number; readonly error: ErrorData | null }
   | { readonly type: "stats"; readonly ask: number; readonly stats: WorkerStats }
   | { readonly type: "metrics"; readonly ask: number; readonly samples: MetricSamples }
+  | { readonly type: "explained"; readonly ask: number; readonly account: RequestAccount | null }
   | { readonly type: "beat" }
   /** This worker must be replaced. It still serves. Said again on each connection. */
   | { readonly type: "condemned"; readonly condemnation: Condemnation }

@@ -3,7 +3,7 @@
 // the same reason.
 
 import { EdgeError, type ErrorData } from "../../sdk/errors.ts";
-import type { Fleet, WorkerRestarts, WorkerStats } from "../../sdk/node.ts";
+import type { Fleet, RequestAccount, WorkerRestarts, WorkerStats } from "../../sdk/node.ts";
 import type { VersionRecord } from "../../sdk/records.ts";
 import type { MetricSamples, ToSupervisor, ToWorker } from "../link/messages.ts";
 import { addSamples, metricsText, type Samples } from "../observe/metrics.ts";
@@ -84,6 +84,13 @@ export class WorkerFleet implements Fleet {
     return answers.flatMap((answer): WorkerStats[] =>
       answer?.type === "stats" ? [answer.stats] : [],
     );
+  }
+
+  async explain(request: string): Promise<RequestAccount | null> {
+    for (const answer of await this.#askAll((ask) => ({ type: "explain", ask, request }))) {
+      if (answer?.type === "explained" && answer.account !== null) return answer.account;
+    }
+    return null;
   }
 
   async metrics(): Promise<string> {

@@ -8,7 +8,7 @@ import { openBlobReader } from "../../control/blobs.ts";
 import { openRegistryReader } from "../../control/registry/registry.ts";
 import type { Listener } from "../../sdk/exchange.ts";
 import { HEADER_BYTES_MAX, LIMITS, resolveLimits } from "../../sdk/limits.ts";
-import type { WorkerStats } from "../../sdk/node.ts";
+import type { RequestAccount, WorkerStats } from "../../sdk/node.ts";
 import type { VersionRecord } from "../../sdk/records.ts";
 import { listenNode } from "../http/node-listener.ts";
 import { listenUws } from "../http/uws-listener.ts";
@@ -25,6 +25,7 @@ import { createDispatcher } from "./dispatcher.ts";
 import { Endpoints } from "./endpoints.ts";
 import { startOf, type LoaderOptions } from "./loader.ts";
 import type { Observers } from "./request-ticket.ts";
+import { RecentRequests } from "./recent-requests.ts";
 import { createStackMaps } from "./stacks.ts";
 
 export interface DataPlaneOptions {
@@ -49,6 +50,8 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   const observers: Observers = {
     access: openAccessLog(join(config.data, "logs", `access-${worker}.log`)),
     metrics: new RequestMetrics(),
+    recent: new RecentRequests(),
+    limits: ({ manifest }) => resolveLimits(manifest.limits, config.limitMax),
     handlers: createLog({ format: config.logFormat, tag: "handler" }),
     mapStack: createStackMaps(loader.blobs),
     dev: config.dev,
@@ -106,6 +109,10 @@ export class DataPlane {
       isolates,
       rssBytes: process.memoryUsage.rss(),
     };
+  }
+
+  explain(request: string): RequestAccount | null {
+    return this.#observers.recent.find(request);
   }
 
   samples(): MetricSamples {

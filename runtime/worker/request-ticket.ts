@@ -3,19 +3,25 @@
 
 import { infoOf, type Code } from "../../sdk/errors.ts";
 import type { Exchange } from "../../sdk/exchange.ts";
+import type { Limits } from "../../sdk/limits.ts";
+import type { RequestAccount } from "../../sdk/node.ts";
 import type { Outcome } from "../../sdk/outcome.ts";
+import type { VersionRecord } from "../../sdk/records.ts";
 import { problem } from "../http/problem.ts";
-import type { Ticket } from "../isolate/ticket.ts";
+import type { Ticket, Usage } from "../isolate/ticket.ts";
 import type { AccessLog } from "../observe/access-log.ts";
 import type { Level, Log } from "../observe/log.ts";
 import type { RequestMetrics } from "../observe/metrics.ts";
 import type { Slot } from "./endpoints.ts";
 import { errorPage } from "./error-page.ts";
+import type { RecentRequests } from "./recent-requests.ts";
 import type { MapStack } from "./stacks.ts";
 
 export interface Observers {
   readonly access: AccessLog;
   readonly metrics: RequestMetrics;
+  readonly recent: RecentRequests;
+  readonly limits: (version: VersionRecord) => Limits;
   readonly handlers: Log;
   readonly mapStack: MapStack;
   /** Replies of handlers that fail tell why, to browsers. */
@@ -31,6 +37,7 @@ export class RequestTicket implements Ticket {
   readonly #observers: Observers;
   readonly startedMs: number;
   #outcome: Outcome | null = null;
+  #usage: Usage | null = null;
   /** The last error that was logged; only kept for the error page. */
   #lastError = "";
 
@@ -45,9 +52,14 @@ export class RequestTicket implements Ticket {
     this.#outcome ??= outcome;
   }
 
+  used({ cpuUs, slices, burned }: Usage): void {
+    this.#usage = { cpuUs: Math.round(cpuUs), slices, burned };
+  }
+
   fail(code: Code, logged?: string): void {
     const { exchange } = this;
     if (logged !== undefined) this.log("error", `${code}: ${logged}`);
+    else if (code === "CPU_LIMIT" && this.#usage !== null) this.log("error", cpuText(this.#usage));
     if (exchange.state === "open") {
       this.#outcome ??= code;
       this.#sendProblem(code);
@@ -96,7 +108,37 @@ export class RequestTicket implements Ticket {
       { requestId, method, host, path, status, outcome, endpoint, us, bytes },
       nowMs,
     );
+    if (this.#usage !== null) this.#remember(this.#usage, { status, outcome, us });
   }
+
+  #remember(
+    { cpuUs, slices, burned }: Usage,
+    end: Pick<RequestAccount, "status" | "outcome" | "us">,
+  ): void {
+    const version = this.slot?.version ?? null;
+    if (version === null) return;
+    const { requestId: id, method, host, path } = this.exchange;
+    const { cpuMs, wallMs } = this.#observers.limits(version);
+    this.#observers.recent.add({
+      id,
+      time: new Date().toISOString(),
+      endpoint: version.endpoint,
+      version: version.id,
+      method,
+      host,
+      path,
+      ...end,
+      cpuUs,
+      slices,
+      limits: { cpuMs, wallMs },
+      burned: this.#observers.mapStack(version, burned),
+    });
+  }
+}
+
+function cpuText({ cpuUs, burned }: Usage): string {
+  const where = burned === "" ? "" : `, most of it here:\n${burned}`;
+  return `CPU_LIMIT: the request used ${Math.round(cpuUs / 1_000)} ms of CPU time${where}`;
 }
 
 function acceptsHtml(exchange: Exchange): boolean {

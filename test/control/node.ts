@@ -95,6 +95,7 @@ function memoryFleet(): TestFleet {
     },
     stats: async () => fleet.workers,
     metrics: async () => "islet_requests_total 0\n",
+    explain: async () => null,
     restarts: () => ({ counts: {}, recent: [] }),
   };
   return fleet;

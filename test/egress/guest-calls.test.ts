@@ -36,6 +36,8 @@ function join(): Calls {
     pushBytes: (op, id, payload, bytes) => leave(op, id, payload, bytes.slice().buffer),
     current: () => 1,
     setCurrent: () => undefined,
+    now: () => 0,
+    remaining: () => ({ cpuMs: 0, wallMs: 0 }),
   });
   return calls;
 }

@@ -21,8 +21,8 @@ import { makeSnapshot, type Script } from "../../runtime/isolate/engine.ts";
 import { Generation } from "../../runtime/isolate/generation.ts";
 import { loadInstance, type Loaded, type Start } from "../../runtime/isolate/load.ts";
 import { createSliceHost, type SliceHostHandle } from "../../runtime/isolate/slice-host.ts";
-import type { Death } from "../../runtime/isolate/slices.ts";
-import type { Ticket } from "../../runtime/isolate/ticket.ts";
+import type { Death } from "../../runtime/isolate/slice-contract.ts";
+import type { Ticket, Usage } from "../../runtime/isolate/ticket.ts";
 import type { Code } from "../../sdk/errors.ts";
 import { resolveLimits, type LimitOverrides } from "../../sdk/limits.ts";
 import type { Outcome } from "../../sdk/outcome.ts";
@@ -54,6 +54,7 @@ export class Sent implements Ticket {
   /** Decisions about the outcome; more than one is a bug. */
   decisions = 0;
   readonly logs: string[] = [];
+  usage: Usage | null = null;
 
   constructor(input: RequestInput) {
     this.exchange = new MemoryExchange(input);
@@ -70,6 +71,10 @@ export class Sent implements Ticket {
   answered(outcome: Outcome): void {
     this.decisions++;
     this.outcome ??= outcome;
+  }
+
+  used({ cpuUs, slices, burned }: Usage): void {
+    this.usage = { cpuUs, slices, burned };
   }
 
   log(level: string, text: string): void {

@@ -8,7 +8,7 @@ const SOURCE = `
 const handlers = {
   ok: () => new Response("ok"),
   spin: () => { for (;;); },
-  never: () => new Promise(() => {}),
+  late: () => new Promise((resolve) => setTimeout(resolve, 1e9)),
   waits: async (request) => { await request.text(); return new Response("waited"); },
   endless: () => new Response(new ReadableStream({ pull(c) { c.enqueue(new Uint8Array(50_000)); } })),
   lateStream: async (request) => {
@@ -66,7 +66,7 @@ describe("an instance", () => {
 
   test("ends a request that does not answer when its time is over, and no other", async () => {
     const opened = workshop.open({ source: SOURCE, limits: { wallMs: 300 } });
-    const sent = opened.send("/never");
+    const sent = opened.send("/late");
     expect(await opened.outcome("/ok")).toBe("ok");
     expect(await sent.ended()).toBe("HANDLER_TIMEOUT");
     expect(opened.generation.inFlight).toBe(0);
@@ -162,7 +162,7 @@ describe("a generation", () => {
 
   test("whose drain takes too long ends what is open", async () => {
     const opened = workshop.open({ source: SOURCE, drainTimeoutMs: 50 });
-    const sent = opened.send("/never");
+    const sent = opened.send("/late");
     await opened.text("/ok");
     opened.generation.drain();
     expect(await sent.ended()).toBe("SHUTTING_DOWN");
@@ -180,7 +180,7 @@ describe("a generation", () => {
 
   test("that is abandoned ends what is open", async () => {
     const opened = workshop.open({ source: SOURCE });
-    const sent = opened.send("/never");
+    const sent = opened.send("/late");
     await opened.text("/ok");
     opened.generation.abandon();
     expect(await sent.ended()).toBe("SHUTTING_DOWN");

@@ -1,0 +1,77 @@
+// The calls of one isolate that have no reply yet.
+
+import { ENTER } from "../../sdk/bridge.ts";
+import type { Call, CallService } from "./call.ts";
+import { exactBuffer } from "./request-body.ts";
+
+/** Sends a record to the guest; `owner` is the request that made the call. */
+export type PushFor = (
+  owner: number,
+  op: string,
+  id: number,
+  payload: string,
+  buffer?: ArrayBuffer | null,
+) => void;
+
+export class OpenCalls {
+  readonly #services: readonly CallService[];
+  readonly #push: PushFor;
+  #count = 0;
+  #closed = false;
+
+  constructor(services: readonly CallService[], push: PushFor) {
+    this.#services = services;
+    this.#push = push;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** `payload`: of a CALL record, request id \n name \n arguments. Answers with the request's id. */
+  begin(id: number, payload: string, bytes: ArrayBuffer | null): number {
+    const ownerEnd = payload.indexOf("\n");
+    const nameEnd = payload.indexOf("\n", ownerEnd + 1);
+    const name = payload.slice(ownerEnd + 1, nameEnd);
+    const owner = Number(payload.slice(0, ownerEnd));
+    const call = this.#call(id, owner, payload.slice(nameEnd + 1), bytes);
+    if (!this.#services.some((service) => service.call(name, call))) {
+      call.fail("CALL_INVALID", `There is no call named ${name.slice(0, 64)}.`);
+    }
+    return owner;
+  }
+
+  cancel(id: number): void {
+    for (const service of this.#services) service.cancel(id);
+  }
+
+  ownerDone(owner: number): void {
+    for (const service of this.#services) service.ownerDone(owner);
+  }
+
+  /** No reply is sent after it. */
+  close(): void {
+    this.#closed = true;
+    for (const service of this.#services) service.close();
+  }
+
+  #call(id: number, owner: number, args: string, bytes: ArrayBuffer | null): Call {
+    let done = false;
+    this.#count++;
+    const once = (op: string, payload: string, buffer?: ArrayBuffer): void => {
+      if (done || this.#closed) return;
+      done = true;
+      this.#count--;
+      this.#push(owner, op, id, payload, buffer);
+    };
+    return {
+      id,
+      owner,
+      args,
+      bytes,
+      ok: (text) => once(ENTER.CALL_OK, text),
+      okBytes: (answer) => once(ENTER.CALL_OK, "", exactBuffer(new Uint8Array(answer))),
+      fail: (code, message) => once(ENTER.CALL_FAIL, `${code}\n${message}`),
+    };
+  }
+}

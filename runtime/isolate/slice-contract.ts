@@ -1,0 +1,59 @@
+// What a slice runner (slices.ts) is given to run, whom it tells, and what all runners of a worker share.
+
+import type { SliceFault } from "./engine.ts";
+
+export interface PendingRecord {
+  /** The exchange's, except for calls and timers, which have numbers of their own. */
+  readonly id: number;
+  /** The exchange whose code it starts, 0 for none. */
+  readonly owner: number;
+  readonly op: string;
+  /** Made when the batch leaves: what is known only then (a body that came in the same turn) is in it. */
+  readonly payload: string | (() => string);
+  /** Crosses beside the record; the payload then is its index. */
+  readonly buffer: ArrayBuffer | null;
+}
+
+export type Death = SliceFault | "wedged" | "broken";
+
+export interface SliceEvents {
+  deliver(packed: string, bytes: ArrayBuffer | null): void;
+  /** This request has used so much CPU time. */
+  ran(id: number, cpuUs: number): void;
+  /** What the request has left of its CPU time, against two limits. */
+  cpuState(id: number): "well" | "warned" | "spent";
+  /** Where the time of this request went: an error's stack without its message. */
+  burned(id: number, frames: string): void;
+  /** All that was entered has run to its end, and nothing waits to be entered. */
+  drained(): void;
+  /** This request's code held the slice too long; it must not be answered by the guest any more. */
+  culprit(id: number): void;
+  /** Cut while promise jobs ran: any unanswered request that had a record in this slice may be to blame. */
+  suspects(ids: readonly number[]): void;
+  /** A body chunk or a reply to a call was lost with a cut slice. */
+  lost(id: number): void;
+  /** The isolate is of no use any more. `running`: whose code ran, 0 when unknown. */
+  died(death: Death, running: number, ids: readonly number[]): void;
+}
+
+/** Shared by all isolates of a worker. */
+export interface SliceHost {
+  now(): number;
+  /** Which part of a pool slice's wall time was CPU time lately, 0 to 1. */
+  cpuShare(): number;
+  /** Calls runner.flush() later in this turn of the event loop. */
+  schedule(runner: Runner): void;
+  /** Runs `start` when fewer pool slices than the cap are under way; `start` must be followed by release. */
+  acquire(start: () => void): void;
+  release(): void;
+  /** Calls runner.look() and then runner.check(now) every few milliseconds until unwatch. */
+  watch(runner: Runner): void;
+  unwatch(runner: Runner): void;
+}
+
+/** What the shared host sees of a runner. */
+export interface Runner {
+  flush(): void;
+  look(): number;
+  check(now: number): void;
+}
