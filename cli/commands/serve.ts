@@ -81,6 +81,11 @@ export const serve: Command = {
   ],
   run: async ({ values, cwd, output }) => {
     const options = readServeOptions(values, cwd);
+    if (process.argv.some((text) => /^--token(=|$)/.test(text))) {
+      output.warn("--token can be seen by every user of this machine; use EDGE_ADMIN_TOKEN");
+      // From here on it cannot: the title takes the place of the command line.
+      process.title = "edge serve";
+    }
     // Only here: no other command needs the node's own code.
     const supervisor = await import("../../runtime/supervisor.ts");
     if (output.json) {

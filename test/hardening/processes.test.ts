@@ -30,7 +30,7 @@ describe("a node that was started with secrets", () => {
   beforeAll(async () => {
     vi.stubEnv("DATABASE_PASSWORD", SECRET);
     vi.stubEnv("NODE_OPTIONS", "--stack-trace-limit=11");
-    node = await startNode();
+    node = await startNode({ args: ["--token", TOKEN] });
     vi.unstubAllEnvs();
     await node.publish("secretive", 'export default { fetch: () => new Response("x") };', {
       vars: { KEY: VARIABLE },
@@ -100,6 +100,11 @@ describe("a node that was started with secrets", () => {
 
   test.skipIf(!hasSetpriv)("keeps workers and jails from gaining rights", () => {
     for (const { status } of confined()) expect(status("NoNewPrivs")).toBe("1");
+  });
+
+  test("warns of a token on its command line", () => {
+    expect(see(node.pid).command).toContain("edge serve");
+    expect(node.output).toContain("use EDGE_ADMIN_TOKEN");
   });
 
   test("warns once of root, when it is root", () => {
