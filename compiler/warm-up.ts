@@ -51,7 +51,8 @@ const HANDLER = `{
       for (const [name, value] of again.headers) void (name + value);
       return again;
     }
-    console.log("warm-up", { list: [1] });
+    const { log } = console;
+    log("warm-up", { list: [1] });
     ctx.waitUntil(Promise.resolve());
     const { signal } = request;
     const init = { method: "POST", headers: { "x-a": "b" }, body: "text", signal };
