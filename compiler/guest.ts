@@ -8,6 +8,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { diagnosticsError, findingOf } from "./diagnostics.ts";
 import { runEsbuild } from "./esbuild.ts";
 import type { BuildOptions, Built, Plugin } from "./esbuild.ts";
+import { packedModule, type IdnaEntry } from "./idna-table.ts";
 import { GUEST_NAME } from "./script.ts";
 
 export interface GuestInput {
@@ -65,6 +66,16 @@ const lazyPackages: Plugin = {
   },
 };
 
+const packedTable: Plugin = {
+  name: "islet-packed-table",
+  setup(build) {
+    build.onLoad({ filter: /[/\\]tr46[/\\]lib[/\\]mappingTable\.json$/ }, ({ path }) => ({
+      contents: packedModule(JSON.parse(readFileSync(path, "utf8")) as IdnaEntry[]),
+      loader: "js",
+    }));
+  },
+};
+
 const OPTIONS = {
   bundle: true,
   format: "iife",
@@ -85,7 +96,7 @@ const OPTIONS = {
 export async function buildGuest(input: GuestInput): Promise<Guest> {
   const entry = resolve(input.entry);
   const root = dirname(entry);
-  const recipe = sha256(JSON.stringify([OPTIONS, LAZY_PACKAGES, wrapGuest("")]));
+  const recipe = sha256(JSON.stringify([OPTIONS, LAZY_PACKAGES, packedModule([]), wrapGuest("")]));
   const file = join(input.cacheDir, `guest-${sha256(entry).slice(0, 16)}.json`);
   const cached = readCached(file);
   if (cached !== null && cached.recipe === recipe && isFresh(root, cached)) {
@@ -96,7 +107,7 @@ export async function buildGuest(input: GuestInput): Promise<Guest> {
     entryPoints: [entry],
     absWorkingDir: root,
     outfile: join(root, "guest.js"),
-    plugins: [lazyPackages],
+    plugins: [lazyPackages, packedTable],
   });
   if (!outcome.ok) {
     throw diagnosticsError(
