@@ -29,6 +29,8 @@ export interface ServeOptions {
   readonly user?: string;
   /** Whether a demo endpoint answers /hello on a node that has no endpoints. */
   readonly demo: boolean;
+  /** Replies that the node gives in a handler's place say why in x-edge-outcome. */
+  readonly outcomeHeader: boolean;
   /** Failing handlers show their errors to browsers: for `edge dev`. */
   readonly dev: boolean;
   /** Absolute path; written once when the node answers. */

@@ -60,6 +60,10 @@ const FLAGS: readonly OptionSpec[] = [
     flags: "--user <name>",
     summary: "when started as root: system user that runs workers and checks code",
   },
+  {
+    flags: "--outcome-header",
+    summary: "replies in a failed handler's place say why in x-edge-outcome",
+  },
   { flags: "--no-demo", summary: "no demo endpoint at /hello" },
   { flags: "--dev", summary: "show browsers why a handler failed; never on a public node" },
   { flags: "--ready-file <file>", summary: "JSON file to write once the node answers" },
@@ -126,6 +130,7 @@ export function readServeOptions(values: Values, cwd: string): ServeOptions {
     limitMax: parseLimitFlags(values.list("limit-max"), "--limit-max"),
     allowPrivateEgress: values.flag("allow-private-egress"),
     egressMayBePrivate: values.flag("egress-may-be-private"),
+    outcomeHeader: values.flag("outcome-header"),
     demo: !values.flag("no-demo"),
     dev: values.flag("dev"),
     ...(config === undefined ? {} : { config }),

@@ -29,6 +29,8 @@ export interface WorkerConfig {
   readonly poolSlicesMax: number;
   readonly logFormat: "pretty" | "json";
   readonly drainTimeoutMs: number;
+  /** Whether replies in a handler's place name the outcome in x-edge-outcome. */
+  readonly outcomeHeader: boolean;
   /** Show authors what broke, in the replies. */
   readonly dev: boolean;
   /** The operator's ceilings. */

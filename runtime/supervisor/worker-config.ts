@@ -30,6 +30,7 @@ export function workerConfig(options: ServeOptions, place: Place): WorkerConfig 
     defaultTrust: options.defaultTrust,
     allowPrivateEgress: options.allowPrivateEgress,
     egressMayBePrivate: options.egressMayBePrivate,
+    outcomeHeader: options.outcomeHeader,
     poolSlicesMax: Math.max(2, options.workers),
     logFormat: process.stderr.isTTY ? "pretty" : "json",
     drainTimeoutMs: options.drainTimeoutMs,

@@ -54,6 +54,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     limits: ({ manifest }) => resolveLimits(manifest.limits, config.limitMax),
     handlers: createLog({ format: config.logFormat, tag: "handler" }),
     mapStack: createStackMaps(loader.blobs),
+    outcomeHeader: config.outcomeHeader,
     dev: config.dev,
   };
   const endpoints = openEndpoints(options, loader, observers.metrics);

@@ -24,6 +24,8 @@ export interface Observers {
   readonly limits: (version: VersionRecord) => Limits;
   readonly handlers: Log;
   readonly mapStack: MapStack;
+  /** Replies in a handler's place name the outcome. */
+  readonly outcomeHeader: boolean;
   /** Replies of handlers that fail tell why, to browsers. */
   readonly dev: boolean;
 }
@@ -90,8 +92,9 @@ export class RequestTicket implements Ticket {
       exchange.reply(status, page.headers, page.body);
       return;
     }
-    const more = retry ? `${headers}retry-after\n1\n` : headers;
-    exchange.reply(status, more, body);
+    const later = retry ? "retry-after\n1\n" : "";
+    const why = this.#observers.outcomeHeader ? `x-edge-outcome\n${code}\n` : "";
+    exchange.reply(status, headers + later + why, body);
   }
 
   #done(): void {

@@ -122,6 +122,5 @@ export const WIDTH_EXCEPTIONS: Readonly<Record<string, string>> = {
 /** Codes that no test refers to yet, and why. */
 export const UNTESTED_CODES: Readonly<Record<string, string>> = {
   REQUEST_TIMEOUT: "Met only in a running node.",
-  NO_RESPONSE: "Reserved for handlers that can never answer; they run into the wall limit so far.",
   STARTUP_CRASH: "Met only in a running node.",
 };
