@@ -92,7 +92,9 @@ export interface ListQuery {
 export const listSchema: z.ZodType<ListQuery, unknown> = z.strictObject({
   domain: z.string().exactOptional(),
   enabled: z.stringbool().exactOptional(),
-  status: z.enum(["created", "compiled", "loaded", "running", "stopped", "error"]).exactOptional(),
+  status: z
+    .enum(["created", "compiled", "loaded", "running", "quarantined", "stopped", "error"])
+    .exactOptional(),
   page: z.coerce.number().int().min(1).default(1),
   limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(PAGE_MAX),
 });

@@ -4,7 +4,7 @@ import type { Command } from "./command.ts";
 import { dev } from "./commands/dev.ts";
 import { doctor } from "./commands/doctor.ts";
 import { explain } from "./commands/explain.ts";
-import { list, remove, rollback, show, versions } from "./commands/endpoints.ts";
+import { list, remove, resume, rollback, show, versions } from "./commands/endpoints.ts";
 import { publish } from "./commands/publish.ts";
 import { serve } from "./commands/serve.ts";
 
@@ -16,6 +16,7 @@ export const COMMANDS: readonly Command[] = [
   show,
   versions,
   rollback,
+  resume,
   remove,
   explain,
   doctor,

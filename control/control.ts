@@ -7,7 +7,7 @@ import { randomUUID } from "node:crypto";
 import { EdgeError, errorData, infoOf } from "../sdk/errors.ts";
 import { DRAIN_TIMEOUT_MS_DEFAULT } from "../sdk/limits.ts";
 import type { PublishRequest, PublishResult } from "../sdk/publish.ts";
-import type { Deployed, EndpointRecord, Manifest, VersionRecord } from "../sdk/records.ts";
+import type { Deployed, EndpointRecord, Manifest, Strike, VersionRecord } from "../sdk/records.ts";
 import { hashOf } from "./blobs.ts";
 import { timestamp } from "./clock.ts";
 import { claimsOf, routesOrDefault, versionIdOf } from "./manifest.ts";
@@ -24,6 +24,7 @@ import {
   versionsBeyond,
   type OnStage,
 } from "./publish.ts";
+import { quarantineOf, release, strike, strikesOf } from "./quarantine.ts";
 import { createTurns } from "./turns.ts";
 
 /** A check keeps a core busy; more at once only make each of them slower. */
@@ -51,14 +52,22 @@ export interface Control {
   update(name: string, patch: EndpointPatch): Promise<EndpointRecord>;
   /** Bundles and checks the draft and keeps it as a version; `start` deploys it. */
   compile(name: string): Promise<VersionRecord>;
+  /** Also releases a version that is quarantined. */
   start(name: string): Promise<void>;
   stop(name: string): Promise<void>;
-  /** To the version that was deployed before the present one, or to the one named. */
+  /** To the last version before the present one that is not quarantined, or to the one named, which is released. */
   rollback(
     name: string,
     options?: { readonly version?: string; readonly message?: string },
   ): Promise<PublishResult>;
   remove(name: string): Promise<void>;
+  /** A version was what a worker ran when it had to be replaced. Resolves to what is against it now. */
+  strike(name: string, found: Pick<Strike, "version" | "reason">): Promise<Verdict>;
+}
+
+export interface Verdict {
+  readonly strikes: number;
+  readonly quarantined: boolean;
 }
 
 const noStage: OnStage = () => undefined;
@@ -79,6 +88,7 @@ export function createControl(ports: ControlPorts): Control {
       turns.run(name, () => save(ports, { ...existing(ports, name).endpoint, stopped: true })),
     rollback: (name, options = {}) => turns.run(name, () => rollback(ports, name, options)),
     remove: (name) => turns.run(name, () => remove(ports, name)),
+    strike: (name, found) => turns.run(name, () => addStrike(ports, name, found)),
   };
 }
 
@@ -97,7 +107,8 @@ async function publish(
   const { version, check } = await storeCandidate(ports, candidate, onStage);
   const record = ports.registry.get(manifest.name)?.endpoint ?? newRecord(ports, manifest.name);
   // What is published from outside replaces a draft; somebody who stopped the endpoint has to start it.
-  const endpoint = settled(ports, { ...record, routes: manifest.routes, draft: null });
+  const free = release(record, version.id);
+  const endpoint = settled(ports, { ...free, routes: manifest.routes, draft: null });
   const live = await deploy(ports, { version, endpoint, message }, onStage);
   return resultOf(ports, { version, check, live, bundleMs, begun });
 }
@@ -229,9 +240,10 @@ async function compile(ports: ControlPorts, name: string): Promise<VersionRecord
 
 async function start(ports: ControlPorts, name: string): Promise<void> {
   const { endpoint, deployment } = existing(ports, name);
-  const started = { ...endpoint, stopped: false, enabled: true };
   const compiled =
     endpoint.compiled === undefined ? null : ports.registry.version(name, endpoint.compiled);
+  const wanted = compiled?.id ?? deployment?.versions[0]?.version;
+  const started = { ...release(endpoint, wanted), stopped: false, enabled: true };
   if (compiled !== null) {
     const plan = { version: compiled, endpoint: settled(ports, started), message: "started" };
     await deploy(ports, plan, noStage);
@@ -257,18 +269,43 @@ async function rollback(
   // Checked again: its snapshot may be gone, or of another engine.
   const check = await checkCandidate(ports, codeOf(ports, stored), noStage);
   const version = { ...stored, start: check.start };
-  const record = settled(ports, { ...endpoint, routes: version.manifest.routes });
+  const free = release(endpoint, version.id);
+  const record = settled(ports, { ...free, routes: version.manifest.routes });
   const message = options.message ?? `rollback to ${version.id}`;
   const live = await deploy(ports, { version, endpoint: record, message }, noStage);
   return resultOf(ports, { version, check, live, bundleMs: 0, begun });
 }
 
-/** The newest version that was deployed before the present one and is not the same. */
-function previousOf({ registry }: ControlPorts, name: string): string | null {
+/** The newest version that was deployed before the present one, is not the same and may run. */
+function previousOf(ports: ControlPorts, name: string): string | null {
+  const { registry } = ports;
+  const { endpoint } = existing(ports, name);
   const [current, ...earlier] = registry.deployments(name);
   const live = current?.versions[0]?.version;
   const ids = earlier.map(({ versions }) => versions[0]?.version);
-  return ids.find((id) => id !== undefined && id !== live && registry.version(name, id)) ?? null;
+  const fits = (id: string): boolean =>
+    id !== live && registry.version(name, id) !== null && quarantineOf(endpoint, id) === null;
+  return ids.find((id) => id !== undefined && fits(id)) ?? null;
+}
+
+async function addStrike(
+  ports: ControlPorts,
+  name: string,
+  found: Pick<Strike, "version" | "reason">,
+): Promise<Verdict> {
+  const endpoint = ports.registry.get(name)?.endpoint;
+  if (endpoint === undefined || ports.registry.version(name, found.version) === null) {
+    return { strikes: 0, quarantined: false };
+  }
+  const now = ports.clock.now();
+  const struck = strike(endpoint, found, now);
+  if (struck !== endpoint) {
+    const revision = await ports.registry.append([{ op: "endpoint.put", endpoint: struck }]);
+    await ports.fleet.announce(revision);
+  }
+  const quarantine = quarantineOf(struck, found.version);
+  const strikes = quarantine?.strikes ?? strikesOf(struck, found.version, now);
+  return { strikes: strikes.length, quarantined: quarantine !== null };
 }
 
 async function remove(ports: ControlPorts, name: string): Promise<void> {

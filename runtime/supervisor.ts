@@ -16,6 +16,7 @@ import { narrowInheritance } from "./supervisor/environment.ts";
 import { publishDemo, DEMO_NAME } from "./supervisor/demo.ts";
 import { WorkerFleet } from "./supervisor/fleet.ts";
 import { defaultMemoryBytes } from "./supervisor/health.ts";
+import { strike } from "./supervisor/strike.ts";
 import { Keeper } from "./supervisor/keeper.ts";
 import { findWorkers, isHeldBy, listeningPorts, type Orphan } from "./supervisor/processes.ts";
 import {
@@ -96,6 +97,7 @@ async function serveIn(
     }),
     onMessage: (worker, message) => fleet.message(worker, message),
     onGone: (worker) => fleet.gone(worker),
+    onCulprit: (culprit, reason) => void strike({ plane, log, culprit, reason }),
   });
   let admin: AdminServer | null = null;
   let isReady = false;
@@ -202,10 +204,10 @@ function announceReady(options: ServeOptions, ready: Ready): void {
   if (options.demo) print(`Try      curl ${ready.gatewayUrl}/${DEMO_NAME}`);
 }
 
+/** SIGHUP: the terminal that it was started in is closed. Its workers have none, and would stay. */
 function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
-    process.once("SIGINT", () => resolve());
-    process.once("SIGTERM", () => resolve());
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, resolve);
   });
 }
 

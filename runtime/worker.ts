@@ -142,7 +142,7 @@ function condemn(condemnation: Condemnation): void {
 function terminate(): void {
   if (config === null) process.kill(process.pid, "SIGKILL");
   else if (orphaned) void end(config.drainTimeoutMs);
-  else condemn({ reason: "terminated", text: "it was told to end by SIGTERM" });
+  else condemn({ reason: "terminated", text: "it was told to end by SIGTERM", culprit: null });
 }
 
 async function prepare(ask: number, version: Parameters<DataPlane["prepare"]>[0]): Promise<void> {

@@ -23,6 +23,7 @@ export const CODES = {
   HEADERS_TOO_LARGE: { fault: "client", status: 431, retry: false, title: "The request headers are larger than the limit" },
   NOT_DEPLOYED: { fault: "author", status: 503, retry: false, title: "The endpoint has no deployed version", fix: "Publish it: edge publish." },
   STOPPED: { fault: "author", status: 503, retry: false, title: "The endpoint is stopped", fix: "Start it: POST /api/endpoints/{id}/start." },
+  QUARANTINED: { fault: "author", status: 503, retry: false, title: "The endpoint's version is out of service because it brought down workers", fix: "See why: edge show NAME. Publish a corrected version, or let this one run again: edge resume NAME." },
   OVERLOADED: { fault: "platform", status: 503, retry: true, title: "The node is too busy to take this request" },
   SHUTTING_DOWN: { fault: "platform", status: 503, retry: true, title: "The node is shutting down" },
   // What a handler can do to its own request.

@@ -75,6 +75,8 @@ export interface WorkerRestart {
   readonly reason: RestartReason;
   readonly text: string;
   readonly at: string;
+  /** The version that ran, when it can be told; it was given a strike. */
+  readonly culprit: { readonly endpoint: string; readonly version: string } | null;
 }
 
 export interface WorkerRestarts {

@@ -2,6 +2,7 @@
 
 import type { Json } from "./errors.ts";
 import type { LimitOverrides } from "./limits.ts";
+import type { RestartReason } from "./node.ts";
 
 /** SHA-256, 64 hex digits. Names a blob by its content. */
 export type BlobHash = string;
@@ -58,6 +59,21 @@ export interface DeploymentRecord {
   readonly createdAt: string;
 }
 
+/** A worker had to be replaced, and this version was what it ran. */
+export interface Strike {
+  readonly version: VersionId;
+  readonly reason: RestartReason;
+  readonly at: string;
+}
+
+/** A version that may not run until it is published anew or released by hand. */
+export interface Quarantine {
+  readonly version: VersionId;
+  readonly since: string;
+  /** Those that led to it, oldest first. */
+  readonly strikes: readonly Strike[];
+}
+
 /** What the admin API lets people edit; `draft` is code that was stored but not compiled yet. */
 export interface EndpointRecord {
   /** UUID, for the seeds' API; the name is what people use. Both are unique. */
@@ -73,6 +89,9 @@ export interface EndpointRecord {
   readonly compiled?: VersionId;
   /** The last compile that failed, shown as state `error`; cleared by the next that works. */
   readonly failure: { readonly code: string; readonly message: string } | null;
+  /** Of any version, oldest first. */
+  readonly strikes?: readonly Strike[];
+  readonly quarantined?: readonly Quarantine[];
   readonly createdAt: string;
   readonly updatedAt: string;
 }

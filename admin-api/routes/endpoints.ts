@@ -36,7 +36,7 @@ const ONE = "/api/endpoints/:id";
 
 export function addEndpointRoutes(app: Hono<AdminEnv>, deps: AdminDeps): void {
   const { control, registry } = deps;
-  const viewOf = (name: string): EndpointView => endpointView(named(deps, name), deps.gatewayUrl());
+  const viewOf = (name: string): EndpointView => endpointView(named(deps, name), seenFrom(deps));
 
   app.get(COLLECTION, (context) => list(context, deps));
 
@@ -54,7 +54,7 @@ export function addEndpointRoutes(app: Hono<AdminEnv>, deps: AdminDeps): void {
 
   app.get(ONE, (context) => {
     const found = addressed(context, deps);
-    return succeed(context, endpointView(found, deps.gatewayUrl()));
+    return succeed(context, endpointView(found, seenFrom(deps)));
   });
 
   app.put(ONE, async (context) => {
@@ -135,11 +135,15 @@ function list(context: AdminContext, deps: AdminDeps): Response {
   const from = (query.page - 1) * query.limit;
   const page = found.slice(from, from + query.limit);
   context.header("x-total-count", String(found.length));
-  const gateway = deps.gatewayUrl();
+  const seen = seenFrom(deps);
   return succeed(
     context,
-    page.map((each) => endpointView(each, gateway)),
+    page.map((each) => endpointView(each, seen)),
   );
+}
+
+function seenFrom(deps: AdminDeps): { readonly gatewayUrl: string; readonly nowMs: number } {
+  return { gatewayUrl: deps.gatewayUrl(), nowMs: deps.clock.now() };
 }
 
 function isWanted(each: Deployed, { domain, enabled, status }: ListQuery): boolean {

@@ -35,6 +35,7 @@ export function addNodeRoutes(app: Hono<AdminEnv>, deps: AdminDeps): void {
     return succeed(context, {
       endpoints_total: all.length,
       endpoints_running: all.filter((each) => stateOf(each) === "loaded").length,
+      endpoints_quarantined: all.filter((each) => stateOf(each) === "quarantined").length,
       requests_handled: workers.reduce((sum, { requestsTotal }) => sum + requestsTotal, 0),
       uptime_seconds: Math.floor((deps.clock.now() - startedAt) / 1000),
       ...isolateCounts(workers),

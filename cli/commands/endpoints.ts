@@ -42,10 +42,7 @@ export const show: Command = {
     const fields = typeof data === "object" && data !== null ? Object.entries(data) : [];
     const rows = fields
       .filter(([name]) => name !== "code")
-      .map(([name, value]: [string, Json]) => [
-        name,
-        name === "routes" ? routesCell(data) : textOf(value),
-      ]);
+      .map(([name, value]: [string, Json]) => [name, fieldText(name, value, data)]);
     return { data, text: tableText(["FIELD", "VALUE"], rows) };
   },
 };
@@ -60,7 +57,7 @@ export const versions: Command = {
     const data = await client().get(`${endpointPath(args[0])}/versions`);
     const rows = items(data).map((version) => [
       cell(version, "id"),
-      field(version, "live") === true ? "live" : "",
+      marks(version),
       cell(version, "createdAt", "created_at"),
       cell(version, "bundleBytes", "bundle_bytes"),
       cell(version, "message"),
@@ -83,6 +80,19 @@ export const rollback: Command = {
       ...(version === undefined ? {} : { version }),
       ...(message === undefined ? {} : { message }),
     });
+    const live = `${cell(data, "version")} (generation ${cell(data, "generation")})`;
+    return { data, text: `${args[0] ?? ""} serves ${live}` };
+  },
+};
+
+export const resume: Command = {
+  name: "resume",
+  summary: "let an endpoint serve again that is quarantined or stopped",
+  args: [NAME],
+  options: NODE_OPTIONS,
+  examples: ["edge resume hello"],
+  run: async ({ args, client }) => {
+    const data = await client().send("POST", `${endpointPath(args[0])}/start`);
     const live = `${cell(data, "version")} (generation ${cell(data, "generation")})`;
     return { data, text: `${args[0] ?? ""} serves ${live}` };
   },
@@ -132,6 +142,21 @@ function cell(value: Json, ...names: readonly string[]): string {
     if (found !== undefined && found !== null) return textOf(found);
   }
   return "-";
+}
+
+function fieldText(name: string, value: Json, endpoint: Json): string {
+  if (name === "routes") return routesCell(endpoint);
+  if (name === "strikes") return strikesCell(value);
+  return name === "quarantine" ? cell(value, "since") : textOf(value);
+}
+
+function marks(version: Json): string {
+  return ["live", "quarantined"].filter((name) => field(version, name) === true).join(", ");
+}
+
+function strikesCell(strikes: Json): string {
+  const texts = items(strikes).map((one) => `${cell(one, "reason")} at ${cell(one, "at")}`);
+  return texts.length === 0 ? "-" : texts.join(", ");
 }
 
 function routesCell(endpoint: Json): string {

@@ -51,9 +51,17 @@ export type ToWorker =
   | { readonly type: "explain"; readonly ask: number; readonly request: string }
   | { readonly type: "drain"; readonly timeoutMs: number };
 
+/** A version that ran when a worker broke. */
+export interface Culprit {
+  readonly endpoint: string;
+  readonly version: string;
+}
+
 export interface Condemnation {
   readonly reason: Extract<RestartReason, "wedged" | "catastrophic" | "terminated">;
   readonly text: string;
+  /** null: nobody's fault. */
+  readonly culprit: Culprit | null;
 }
 
 export type ToSupervisor =

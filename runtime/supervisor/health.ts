@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { constrainedMemory } from "node:process";
 import { totalmem } from "node:os";
 import type { RestartReason } from "../../sdk/node.ts";
+import type { Culprit } from "../link/messages.ts";
 import type { WorkerProcess } from "./worker-process.ts";
 
 /** A worker beats four times a second; one that is silent this long holds its event loop or is stopped. */
@@ -21,6 +22,8 @@ const WORKER_MEMORY_BYTES_DEFAULT_MIN: number = 256 * 1024 * 1024;
 export interface Sickness {
   readonly reason: RestartReason;
   readonly text: string;
+  /** When it is known already. */
+  readonly culprit?: Culprit | null;
   /** It cannot drain: once its replacement serves it is killed. */
   readonly kill: boolean;
 }

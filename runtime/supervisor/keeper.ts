@@ -7,7 +7,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { rmSync } from "node:fs";
 import { EdgeError, type ErrorData } from "../../sdk/errors.ts";
 import { openChannel, type Channel } from "../link/channel.ts";
-import type { ToSupervisor, ToWorker, WorkerConfig } from "../link/messages.ts";
+import type { Culprit, ToSupervisor, ToWorker, WorkerConfig } from "../link/messages.ts";
 import type { RestartReason, WorkerRestarts } from "../../sdk/node.ts";
 import type { Log } from "../observe/log.ts";
 import { memoryBytesOf, sicknessOf, SILENCE_MS_MAX, type Sickness } from "./health.ts";
@@ -41,6 +41,8 @@ export interface KeeperOptions {
   readonly log: Log;
   readonly onMessage: (worker: WorkerProcess, message: ToSupervisor) => void;
   readonly onGone: (worker: WorkerProcess) => void;
+  /** A version was what a worker ran when it had to be replaced. */
+  readonly onCulprit: (culprit: Culprit, reason: RestartReason) => void;
 }
 
 export class Keeper {
@@ -255,9 +257,9 @@ export class Keeper {
   }
 
   /** If it serves, its replacement serves first; then it drains, or is killed if it cannot. */
-  #retire(worker: WorkerProcess, { reason, text, kill }: Sickness): void {
+  #retire(worker: WorkerProcess, { reason, text, kill, culprit = null }: Sickness): void {
     if (this.#stopping || worker.state === "gone" || (worker.state !== "serving" && !kill)) return;
-    if (!worker.doomed && worker.state !== "leaving") this.#note(worker, reason, text);
+    if (!worker.doomed && worker.state !== "leaving") this.#note(worker, reason, text, culprit);
     worker.doomed ||= kill;
     if (worker.state === "serving") {
       this.#leave(worker);
@@ -270,12 +272,18 @@ export class Keeper {
     this.#leaving.push(worker);
   }
 
-  #note(worker: WorkerProcess, reason: RestartReason, text: string): void {
+  #note(
+    worker: WorkerProcess,
+    reason: RestartReason,
+    text: string,
+    culprit: Culprit | null = null,
+  ): void {
     const { number, pid } = worker;
-    this.#options.log.write("warn", `Worker ${number} (pid ${pid}) is replaced: ${text}.`, {
-      reason,
-    });
-    this.#ledger.add({ worker: number, pid, reason, text, at: new Date().toISOString() });
+    const fields = { reason, endpoint: culprit?.endpoint, version: culprit?.version };
+    this.#options.log.write("warn", `Worker ${number} (pid ${pid}) is replaced: ${text}.`, fields);
+    const at = new Date().toISOString();
+    this.#ledger.add({ worker: number, pid, reason, text, at, culprit });
+    if (culprit !== null) this.#options.onCulprit(culprit, reason);
   }
 
   #exited(worker: WorkerProcess, { code, signal }: End): void {

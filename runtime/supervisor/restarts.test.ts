@@ -13,7 +13,7 @@ test("an end tells crash, kill and exit apart", () => {
 test("the ledger counts all restarts and remembers the last twenty, newest first", () => {
   const ledger = new RestartLedger();
   for (let worker = 1; worker <= 21; worker++) {
-    ledger.add({ worker, pid: worker, reason: "memory", text: "", at: "" });
+    ledger.add({ worker, pid: worker, reason: "memory", text: "", at: "", culprit: null });
   }
   const { counts, recent } = ledger.view();
   expect(counts).toEqual({ memory: 21 });

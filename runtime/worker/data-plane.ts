@@ -169,14 +169,18 @@ function openEndpoints(
       createCryptoCalls(),
     ],
     now: () => performance.now(),
-    onDeath(endpoint, death) {
+    onDeath(version, death) {
+      const { endpoint } = version;
       metrics.terminated(endpoint, death);
       log.write("error", `An isolate died: ${death}.`, { endpoint });
       if (death !== "wedged") return;
-      onCondemned({ reason: "wedged", text: `a thread of ${endpoint} does not come back` });
+      const text = `a thread of ${endpoint} does not come back`;
+      onCondemned({ reason: "wedged", text, culprit: { endpoint, version: version.id } });
     },
-    onCatastrophic: (endpoint, error) =>
-      onCondemned({ reason: "catastrophic", text: `an isolate of ${endpoint} broke: ${error}` }),
+    onCatastrophic({ endpoint, id }, error) {
+      const text = `an isolate of ${endpoint} broke: ${error}`;
+      onCondemned({ reason: "catastrophic", text, culprit: { endpoint, version: id } });
+    },
     onLoadError: (endpoint, error) => log.write("error", String(error), { endpoint }),
   });
 }

@@ -3,7 +3,8 @@
 // changed endpoint and lets the old generations drain.
 
 import type { Limits } from "../../sdk/limits.ts";
-import { EdgeError } from "../../sdk/errors.ts";
+import { quarantineOf } from "../../control/quarantine.ts";
+import { EdgeError, type Code } from "../../sdk/errors.ts";
 import type { IsolateStats, RegistryReader } from "../../sdk/node.ts";
 import type { Deployed, RouteSpec, Trust, VersionRecord } from "../../sdk/records.ts";
 import { compileRoutes } from "../gateway/route/table.ts";
@@ -16,7 +17,9 @@ export interface Slot {
   readonly name: string;
   deployed: Deployed;
   version: VersionRecord | null;
+  /** Of a quarantined version it refuses every request. */
   generation: Generation | null;
+  readonly quarantined: boolean;
 }
 
 /** A publish that came to nothing after its candidate was loaded leaves it behind for this long. */
@@ -37,9 +40,9 @@ export interface EndpointsOptions {
   readonly services: (limits: Limits, version: VersionRecord) => LoadOptions["services"];
   /** Monotonic. */
   readonly now: () => number;
-  readonly onDeath: (endpoint: string, death: Death) => void;
+  readonly onDeath: (version: VersionRecord, death: Death) => void;
   /** V8 gave up; the thread it did so on never comes back. */
-  readonly onCatastrophic: (endpoint: string, error: string) => void;
+  readonly onCatastrophic: (version: VersionRecord, error: string) => void;
   readonly onLoadError: (endpoint: string, error: unknown) => void;
 }
 
@@ -118,8 +121,8 @@ export class Endpoints {
 
   stats(): IsolateStats[] {
     const live = [...this.#slots.values()].flatMap((slot) => {
-      const { generation, version, deployed } = slot;
-      if (generation === null || version === null) return [];
+      const { generation, version, deployed, quarantined } = slot;
+      if (generation === null || version === null || quarantined) return [];
       return [
         isolateStats(slot.name, version.id, deployed.deployment?.generation ?? 0, generation),
       ];
@@ -150,18 +153,23 @@ export class Endpoints {
       this.#slots.delete(name);
       return;
     }
+    const id = deployed.deployment?.versions[0]?.version;
+    const quarantined = quarantineOf(deployed.endpoint, id) !== null;
     const same =
       slot?.deployed.deployment?.generation === deployed.deployment?.generation &&
-      slot?.deployed.endpoint.id === deployed.endpoint.id;
+      slot?.deployed.endpoint.id === deployed.endpoint.id &&
+      slot?.quarantined === quarantined;
     if (slot !== undefined && same) {
       slot.deployed = deployed;
       return;
     }
-    const id = deployed.deployment?.versions[0]?.version;
     const version = deployed.versions.find((one) => one.id === id) ?? null;
-    const next: Slot = { name, deployed, version, generation: null };
-    if (version !== null)
-      next.generation = this.#takeCandidate(version) ?? this.#generation(version);
+    const next: Slot = { name, deployed, version, generation: null, quarantined };
+    if (version !== null) {
+      next.generation = quarantined
+        ? this.#generation(version, "QUARANTINED")
+        : (this.#takeCandidate(version) ?? this.#generation(version));
+    }
     this.#slots.set(name, next);
     if (slot !== undefined) this.#retire(slot);
   }
@@ -180,11 +188,12 @@ export class Endpoints {
     generation.drain();
   }
 
-  #generation(version: VersionRecord): Generation {
+  #generation(version: VersionRecord, refuses: Code | null = null): Generation {
     const { endpoint, manifest } = version;
     const options = this.#options;
     const limits = options.limits(version);
     const generation: Generation = new Generation({
+      refuses,
       load: (events) =>
         loadInstance({
           start: options.startOf(version),
@@ -194,12 +203,12 @@ export class Endpoints {
           services: options.services(limits, version),
           events,
           host: options.host,
-          onCatastrophic: (error) => options.onCatastrophic(endpoint, error),
+          onCatastrophic: (error) => options.onCatastrophic(version, error),
         }),
       drainTimeoutMs: manifest.drainTimeoutMs,
       now: options.now,
       onGone: () => this.#draining.delete(generation),
-      onDeath: (death) => options.onDeath(endpoint, death),
+      onDeath: (death) => options.onDeath(version, death),
       onLoadError: (error) => options.onLoadError(endpoint, error),
     });
     return generation;

@@ -161,6 +161,36 @@ describe("admin API", () => {
     });
   });
 
+  test("a quarantined version is told by state, reasons and time, and released by start", async () => {
+    await using admin = await openTestAdmin();
+    const { control } = admin.node;
+    const { version } = await control.publish(request("a"));
+    await control.strike("a", { version, reason: "stalled" });
+    const once = data(await admin.call("GET", "/api/endpoints/a"));
+    expect(once).toMatchObject({ state: "loaded", quarantine: null, strikes: [{ version }] });
+    await control.strike("a", { version, reason: "crash" });
+    await control.strike("a", { version, reason: "wedged" });
+    const since = "2026-01-01T00:00:00.000Z";
+    const strikes = ["stalled", "crash", "wedged"].map((reason) => ({
+      version,
+      reason,
+      at: since,
+    }));
+    expect(data(await admin.call("GET", "/api/endpoints/a"))).toMatchObject({
+      state: "quarantined",
+      status: "error",
+      error: `Quarantined since ${since}: it brought down 3 workers (stalled at ${since}, crash at ${since}, wedged at ${since}).`,
+      quarantine: { version, since, strikes },
+    });
+    expect(data(await admin.call("GET", "/api/endpoints?status=quarantined"))).toHaveLength(1);
+    expect(data(await admin.call("GET", "/api/stats"))).toMatchObject({ endpoints_quarantined: 1 });
+    const versions = data(await admin.call("GET", "/api/endpoints/a/versions"));
+    expect(versions).toMatchObject([{ id: version, live: true, quarantined: true }]);
+    expect((await admin.call("POST", "/api/endpoints/a/start")).status).toBe(200);
+    const released = data(await admin.call("GET", "/api/endpoints/a"));
+    expect(released).toMatchObject({ state: "loaded", quarantine: null, strikes: [], error: null });
+  });
+
   test("metrics are the workers' text", async () => {
     await using admin = await openTestAdmin();
     const answer = await admin.call("GET", "/metrics");

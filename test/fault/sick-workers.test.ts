@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { isRunning, startNode, until, type TestNode } from "../node.ts";
 import { echo } from "../e2e/load.ts";
 import { asking } from "./asking.ts";
+import { WEDGER } from "./wedger.ts";
 
 /** The supervisor takes a worker for stalled after 3 s; then a replacement. */
 const REPLACED_MS_MAX = 10_000;
@@ -15,16 +16,6 @@ const HOARDER = `const kept = [];
     fetch() {
       kept.push(new Uint8Array(8_000_000).fill(kept.length + 1));
       return new Response("kept " + kept.length);
-    },
-  };`;
-
-/** A builtin that ignores the engine's time-out. */
-const WEDGER = `export default {
-    fetch(request) {
-      if (new URL(request.url).searchParams.has("wedge")) {
-        Array.prototype.indexOf.call({ length: 2 ** 53 - 1 }, 1);
-      }
-      return new Response("well");
     },
   };`;
 
