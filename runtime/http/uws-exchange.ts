@@ -7,13 +7,11 @@
 
 import type { Code } from "../../sdk/errors.ts";
 import { addressText } from "./address.ts";
-import { DISCARD_BYTES_MAX, InboundBody } from "./body.ts";
-import type { BodySource } from "./body.ts";
+import { DISCARD_BYTES_MAX, InboundBody, type BodySource } from "./body.ts";
 import type { BodySink, Exchange, ExchangeHandler, HeaderList } from "../../sdk/exchange.ts";
 import type { Hub, RequestHead } from "./hub.ts";
 import { problem } from "./problem.ts";
-import { hasNoBody, readReplyHead, STATUS_LINES } from "./reply-head.ts";
-import type { ReplyHead } from "./reply-head.ts";
+import { hasNoBody, readReplyHead, STATUS_LINES, type ReplyHead } from "./reply-head.ts";
 import { headerOf } from "./header-list.ts";
 import { nextRequestId } from "./request-id.ts";
 import type { UwsResponse } from "./uws.ts";
@@ -193,7 +191,6 @@ export class UwsExchange implements Exchange, BodySource {
   }
 
   overflow(bytesMax: number): void {
-    if (this.#state !== "open") return;
     this.refuse("BODY_TOO_LARGE", `The body may have ${bytesMax} bytes.`);
   }
 

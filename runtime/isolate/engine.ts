@@ -13,7 +13,7 @@ import { setFlagsFromString } from "node:v8";
 import type ivmTypes from "isolated-vm";
 import { CELLS_LENGTH } from "../../sdk/bridge.ts";
 import { EdgeError } from "../../sdk/errors.ts";
-import { Inspection } from "./inspection.ts";
+import { Inspection } from "./slice/inspection.ts";
 
 const require = createRequire(import.meta.url);
 const ivm = require("isolated-vm") as typeof ivmTypes;

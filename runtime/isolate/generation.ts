@@ -5,7 +5,7 @@
 import { errorData, type Code } from "../../sdk/errors.ts";
 import type { Loaded } from "./load.ts";
 import type { InstanceEvents } from "./instance.ts";
-import type { Death } from "./slice-contract.ts";
+import type { Death } from "./slice/contract.ts";
 import type { Ticket } from "./ticket.ts";
 
 /** Requests that may wait while the isolate loads (a few milliseconds). */

@@ -1,5 +1,5 @@
 // One live isolate of one version in this worker, and the requests that are open in it. Turns tickets into
-// records and records into replies; slices.ts decides when they cross. Everything a guest sends is checked
+// records and records into replies; slice/runner.ts decides when they cross. Everything a guest sends is checked
 // here: what an honest guest cannot have sent condemns the isolate.
 //
 // A request stays open until the guest has answered it, its reply stream has ended and its background work is
@@ -9,7 +9,7 @@ import { BODY, ENTER, LEAVE, OPEN_MAX, Records } from "../../sdk/bridge.ts";
 import type { Limits } from "../../sdk/limits.ts";
 import type { Code } from "../../sdk/errors.ts";
 import type { CallService } from "./call.ts";
-import { CpuBudget } from "./cpu-budget.ts";
+import { CpuBudget } from "./slice/cpu-budget.ts";
 import { GuestTimers } from "./guest-timers.ts";
 import { takeLog } from "./guest-log.ts";
 import { createJob, type Job } from "./job.ts";
@@ -17,8 +17,8 @@ import { OpenCalls, type PushFor } from "./open-calls.ts";
 import { OpenJobs } from "./open-jobs.ts";
 import { createHeadParser, thrownText, ReplyStream } from "./reply.ts";
 import { RequestBody, decodeUtf8 } from "./request-body.ts";
-import type { Death, SliceEvents } from "./slice-contract.ts";
-import type { SliceRunner } from "./slices.ts";
+import type { Death, SliceEvents } from "./slice/contract.ts";
+import type { SliceRunner } from "./slice/runner.ts";
 import type { Ticket } from "./ticket.ts";
 import { isUtf8 } from "node:buffer";
 

@@ -6,9 +6,9 @@ import { STARTUP_CPU_MS_MAX, type Limits } from "../../sdk/limits.ts";
 import type { CallService } from "./call.ts";
 import { createEngine, type Engine, type Script } from "./engine.ts";
 import { Instance, type InstanceEvents } from "./instance.ts";
-import { createLaneJudge } from "./lane.ts";
-import type { SliceHost } from "./slice-contract.ts";
-import { SliceRunner } from "./slices.ts";
+import { createLaneJudge } from "./slice/lane.ts";
+import type { SliceHost } from "./slice/contract.ts";
+import { SliceRunner } from "./slice/runner.ts";
 
 /** Restoring the platform takes a few milliseconds; this only stops what is broken. */
 const BOOT_MS_MAX = 2_000;

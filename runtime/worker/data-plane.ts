@@ -15,7 +15,7 @@ import { listenUws } from "../http/uws-listener.ts";
 import { createCryptoCalls } from "../isolate/crypto-calls.ts";
 import { createEgress } from "../isolate/egress/egress.ts";
 import { safeEngineVersion } from "../isolate/engine.ts";
-import { createSliceHost } from "../isolate/slice-host.ts";
+import { createSliceHost } from "../isolate/slice/host.ts";
 import type { Condemnation, MetricSamples, WorkerConfig } from "../link/messages.ts";
 import { GUEST_ENTRY, V8_FLAGS } from "../link/places.ts";
 import { openAccessLog } from "../observe/access-log.ts";

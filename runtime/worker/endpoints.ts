@@ -11,7 +11,7 @@ import { compileRoutes } from "../gateway/route/table.ts";
 import type { RouteInput, RouteTable } from "../gateway/route/contract.ts";
 import { Generation } from "../isolate/generation.ts";
 import { loadInstance, type LoadOptions, type Start } from "../isolate/load.ts";
-import type { Death } from "../isolate/slice-contract.ts";
+import type { Death } from "../isolate/slice/contract.ts";
 
 export interface Slot {
   readonly name: string;

@@ -87,7 +87,7 @@ export function gatewaySuite(kind: ListenerKind): void {
         vars: { WORD: "spoken", DEEP: { list: [1, 2] } },
         limits: { wallMs: 1_500, memoryMb: 32 },
       });
-      await node.publish("flood", FLOOD);
+      await node.publish("flood", FLOOD, { limits: { cpuMs: 10_000 } });
       await node.publish("only", "export default { fetch: () => new Response('only') };", {
         routes: [
           { host: "*", path: "/only/:id", methods: ["GET", "PUT"] },
@@ -173,8 +173,11 @@ export function gatewaySuite(kind: ListenerKind): void {
       expectProblem(await node.get("/all/string"), "HANDLER_BAD_RESPONSE");
     });
 
+    test("says NO_RESPONSE when nothing can ever be returned", async () => {
+      expectProblem(await node.get("/all/never"), "NO_RESPONSE");
+    });
+
     test("says HANDLER_TIMEOUT when nothing is returned in time", async () => {
-      expectProblem(await node.get("/all/never"), "HANDLER_TIMEOUT");
       expectProblem(await node.get("/all/slow"), "HANDLER_TIMEOUT");
     });
 

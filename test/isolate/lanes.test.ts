@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { CallService } from "../../runtime/isolate/call.ts";
 import { createCryptoCalls } from "../../runtime/isolate/crypto-calls.ts";
-import { EARN_SLICES } from "../../runtime/isolate/lane.ts";
+import { EARN_SLICES } from "../../runtime/isolate/slice/lane.ts";
 import { CALLS } from "../../sdk/bridge.ts";
 import {
   earnInline,

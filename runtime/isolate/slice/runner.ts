@@ -7,13 +7,15 @@
 // isolate can go on.
 //
 // What is charged is CPU time: of this thread inline; on the pool the engine's wall time, reduced by what the
-// machine took away (slice-host.ts). The time limits of the engine are only the backstop of that.
+// machine took away (host.ts). The time limits of the engine are only the backstop of that.
 
-import { CELL, PHASE, pack } from "../../sdk/bridge.ts";
-import { SliceError, newCells, takeBytes, type Engine, type Leave } from "./engine.ts";
+import { CELL, PHASE } from "../../../sdk/bridge.ts";
+import { SliceError, newCells, takeBytes, type Engine, type Leave } from "../engine.ts";
 import type { LaneJudge } from "./lane.ts";
+import { Outbox } from "./outbox.ts";
 import { PoolMeter } from "./pool-meter.ts";
-import type { Death, PendingRecord, Runner, SliceEvents, SliceHost } from "./slice-contract.ts";
+import { ownersOf, RecordQueue, type PackedBatch } from "./queue.ts";
+import type { Death, PendingRecord, Runner, SliceEvents, SliceHost } from "./contract.ts";
 
 /** How long after its time-out a silent pool slice is looked at: the engine's own comes first. */
 const CUT_GRACE_MS = 25;
@@ -45,8 +47,8 @@ export class SliceRunner implements Runner {
   readonly #events: SliceEvents;
   #engine: Engine | null = null;
   #state: State = "idle";
-  #pending: PendingRecord[] = [];
-  #batch: PendingRecord[] = [];
+  readonly #queue = new RecordQueue();
+  readonly #outbox = new Outbox();
   #slice = 0;
   #scheduled = false;
   #startedMs = 0;
@@ -68,8 +70,7 @@ export class SliceRunner implements Runner {
   }
 
   readonly leaveInline: Leave = (_slice, _settled, packed, bytes) => {
-    this.#left.push(packed);
-    this.#leftBytes.push(bytes === undefined ? null : takeBytes(bytes));
+    this.#outbox.put(packed, bytes === undefined ? null : takeBytes(bytes));
   };
 
   readonly leavePool: Leave = (slice, settled, packed, bytes) => {
@@ -84,18 +85,14 @@ export class SliceRunner implements Runner {
     this.#goOn();
   };
 
-  /** What an inline slice sent: handled only after it, since host code in a slice would count as the guest's. */
-  #left: string[] = [];
-  #leftBytes: (ArrayBuffer | null)[] = [];
-
   attach(engine: Engine): void {
     this.#engine = engine;
-    if (this.#pending.length > 0) this.#schedule();
+    if (!this.#queue.isEmpty) this.#schedule();
   }
 
   push(record: PendingRecord): void {
     if (this.#state === "dead") return;
-    this.#pending.push(record);
+    this.#queue.push(record);
     if (this.#state === "idle") this.#schedule();
   }
 
@@ -112,7 +109,7 @@ export class SliceRunner implements Runner {
   flush(): void {
     this.#scheduled = false;
     const engine = this.#engine;
-    if (engine === null || this.#state !== "idle" || this.#pending.length === 0) return;
+    if (engine === null || this.#state !== "idle" || this.#queue.isEmpty) return;
     const now = this.#host.now();
     const lane = this.#trailing === null ? this.#judge.lane(now) : "pool";
     if (lane === "inline") {
@@ -165,14 +162,14 @@ export class SliceRunner implements Runner {
   #runningIds(): number[] {
     const running = this.#cell[CELL.RUNNING] ?? 0;
     if (this.#cell[CELL.PHASE] === PHASE.STARTING && running !== 0) return [running];
-    return [...new Set(idsOf(this.#trailing?.batch ?? this.#batch))];
+    return [...new Set(ownersOf(this.#trailing?.batch ?? this.#queue.batch))];
   }
 
   /** No event comes after it. */
   stop(): void {
     this.#giveBack();
     this.#state = "dead";
-    this.#pending = [];
+    this.#queue.clear();
     this.#host.unwatch(this);
     this.#engine = null;
   }
@@ -202,28 +199,15 @@ export class SliceRunner implements Runner {
     return ranNs >= BigInt(this.#backstopMs) * 950_000n;
   }
 
-  /** Takes the next batch out of what is pending and packs it. */
-  #pack(max: number): { packed: string; buffers: ArrayBuffer[] } {
-    const all = this.#pending;
-    this.#batch = all.length <= max ? all : all.slice(0, max);
-    this.#pending = all.length <= max ? [] : all.slice(max);
-    const buffers: ArrayBuffer[] = [];
-    let packed = "";
-    for (const { op, id, payload, buffer } of this.#batch) {
-      if (buffer === null) {
-        packed += pack(op, id, typeof payload === "string" ? payload : payload());
-      } else {
-        packed += pack(op, id, `${buffers.length}`);
-        buffers.push(buffer);
-      }
-    }
+  #take(max: number): PackedBatch {
+    const taken = this.#queue.take(max);
     this.#slice++;
     this.#startedMs = this.#host.now();
-    return { packed, buffers };
+    return taken;
   }
 
   #runInline(engine: Engine, now: number): void {
-    const { packed, buffers } = this.#pack(this.#judge.batchMax("inline"));
+    const { packed, buffers } = this.#take(this.#judge.batchMax("inline"));
     const cpuBefore = threadCpuUs();
     const started = performance.now();
     let fault: unknown = null;
@@ -240,14 +224,14 @@ export class SliceRunner implements Runner {
       return;
     }
     this.#state = "idle";
-    this.#judge.ended(now, { lane: "inline", cpuUs, records: this.#batch.length });
-    this.#deliverInline();
+    this.#judge.ended(now, { lane: "inline", cpuUs, records: this.#queue.batch.length });
+    this.#outbox.empty(this.#events);
     this.#chargeBatch(cpuUs);
     this.#goOn();
   }
 
   #endedBadly(engine: Engine, now: number, fault: unknown, cpuUs: number): void {
-    this.#deliverInline();
+    this.#outbox.empty(this.#events);
     if (this.#stopped()) return;
     if (!(fault instanceof SliceError) || fault.fault !== "timeout") {
       this.#die(fault instanceof SliceError ? fault.fault : "broken");
@@ -256,13 +240,13 @@ export class SliceRunner implements Runner {
     const running = this.#cell[CELL.RUNNING] ?? 0;
     this.#events.ran(running, cpuUs);
     this.#events.burned(running, fault.frames);
-    this.#blame(CELL.PHASE, CELL.RUNNING, CELL.STARTED, this.#batch);
+    this.#blame(CELL.PHASE, CELL.RUNNING, CELL.STARTED, this.#queue.batch);
     void this.#recover(engine, now);
   }
 
   /** What nobody was charged for yet, in equal parts. */
   #chargeBatch(cpuUs: number): void {
-    const batch = this.#batch;
+    const batch = this.#queue.batch;
     const eachUs = cpuUs / batch.length;
     for (const { owner } of batch) {
       if (owner === 0) continue;
@@ -274,16 +258,8 @@ export class SliceRunner implements Runner {
   /** A slice is over and all went well. */
   #goOn(): void {
     if (this.#stopped()) return;
-    if (this.#pending.length > 0) this.#schedule();
+    if (!this.#queue.isEmpty) this.#schedule();
     else if (this.#trailing === null) this.#events.drained();
-  }
-
-  #deliverInline(): void {
-    const left = this.#left;
-    const bytes = this.#leftBytes;
-    this.#left = [];
-    this.#leftBytes = [];
-    for (let i = 0; i < left.length; i++) this.#events.deliver(left[i] ?? "", bytes[i] ?? null);
   }
 
   #runPool(engine: Engine): void {
@@ -292,7 +268,7 @@ export class SliceRunner implements Runner {
       this.#giveBack();
       return;
     }
-    const { packed, buffers } = this.#pack(this.#judge.batchMax("pool"));
+    const { packed, buffers } = this.#take(this.#judge.batchMax("pool"));
     this.#state = "running";
     this.#startedNs = engine.runNs();
     this.#meter.begin(this.#startedNs, this.#trailing !== null);
@@ -318,12 +294,12 @@ export class SliceRunner implements Runner {
       return null;
     }
     const cpuUs = (Number(ranNs) / 1_000) * this.#host.cpuShare();
-    this.#judge.ended(now, { lane: "pool", cpuUs, records: this.#batch.length });
+    this.#judge.ended(now, { lane: "pool", cpuUs, records: this.#queue.batch.length });
     this.#state = "idle";
     this.#giveBack();
     this.#meter.endProfile(engine);
     if (settled === 1) this.#stopTrailing();
-    else this.#trailing = { sinceNs: this.#startedNs, batch: this.#batch };
+    else this.#trailing = { sinceNs: this.#startedNs, batch: this.#queue.batch };
     return this.#meter.end(runNs, cpuUs);
   }
 
@@ -340,8 +316,8 @@ export class SliceRunner implements Runner {
   /** After a cut: is the isolate still of use, and who was it? */
   async #recover(engine: Engine, now: number): Promise<void> {
     if (this.#engine === null) return;
-    const blamed = this.#batch.length === 0;
-    const suspects = this.#trailing?.batch ?? this.#batch;
+    const blamed = this.#queue.batch.length === 0;
+    const suspects = this.#trailing?.batch ?? this.#queue.batch;
     this.#judge.cut(now);
     this.#giveBack();
     this.#state = "recovering";
@@ -384,28 +360,25 @@ export class SliceRunner implements Runner {
     startedCell: number,
     suspects: readonly PendingRecord[],
   ): void {
-    const batch = this.#batch;
-    this.#batch = [];
+    const { batch } = this.#queue;
     if (this.#cell[phaseCell] !== PHASE.STARTING) {
-      this.#events.suspects(idsOf(suspects));
+      this.#queue.cut(batch.length);
+      this.#events.suspects(ownersOf(suspects));
       return;
     }
     const started = this.#cell[startedCell] ?? batch.length;
     if (started === 0 && batch.length > 0) {
       // Nothing of the author's runs before the first record unless it was put into the bridge's way.
-      this.#batch = batch;
       this.#die("broken");
       return;
     }
-    const rest = batch.slice(started);
-    for (const record of rest) if (record.buffer !== null) this.#events.lost(record.owner);
-    this.#pending = [...rest.filter((record) => record.buffer === null), ...this.#pending];
+    for (const { owner } of this.#queue.cut(started)) this.#events.lost(owner);
     this.#events.culprit(this.#cell[runningCell] ?? 0);
   }
 
   #die(death: Death): void {
     const running = this.#cell[CELL.RUNNING] ?? 0;
-    const ids = idsOf(this.#batch);
+    const ids = ownersOf(this.#queue.batch);
     this.stop();
     this.#events.died(death, running, ids);
   }
@@ -414,8 +387,4 @@ export class SliceRunner implements Runner {
 function threadCpuUs(): number {
   const { user, system } = process.threadCpuUsage();
   return user + system;
-}
-
-function idsOf(batch: readonly PendingRecord[]): number[] {
-  return batch.map((record) => record.owner).filter((owner) => owner !== 0);
 }

@@ -5,7 +5,7 @@
 // Slices are judged by their CPU time, since a busy machine stretches the wall clock. One long slice may be the garbage
 // collector's; it only puts the generation on probation, and a second one soon after loses the lane.
 
-import type { Trust } from "../../sdk/records.ts";
+import type { Trust } from "../../../sdk/records.ts";
 
 /** A record (one request, one reply to a call …) may cost this much inline: well under a millisecond. */
 export const INLINE_RECORD_US_MAX = 500;

@@ -1,7 +1,7 @@
 // Charges a pool slice's time to requests while it runs, and takes a profile of one that comes near its limit.
 
-import type { Engine } from "./engine.ts";
-import type { SliceEvents, SliceHost } from "./slice-contract.ts";
+import type { Engine } from "../engine.ts";
+import type { SliceEvents, SliceHost } from "./contract.ts";
 
 export class PoolMeter {
   readonly #host: Pick<SliceHost, "cpuShare">;

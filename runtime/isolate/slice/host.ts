@@ -4,7 +4,7 @@
 // The engine counts the time of a slice by the wall clock, which a busy machine stretches. So the watch compares
 // it with what the threads of this process really got from the processors, and each slice is charged its share.
 
-import type { Runner, SliceHost } from "./slice-contract.ts";
+import type { Runner, SliceHost } from "./contract.ts";
 
 /** How often running pool slices are looked at; a limit is noticed this much late at most. */
 const WATCH_MS = 20;

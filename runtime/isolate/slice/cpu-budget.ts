@@ -1,9 +1,9 @@
 // What each request may use of CPU time, and what it has used. The guest reads the same figures in the cells, for
 // ctx.remaining().
 
-import { CELL, OPEN_MAX } from "../../sdk/bridge.ts";
-import type { Limits } from "../../sdk/limits.ts";
-import type { Job } from "./job.ts";
+import { CELL, OPEN_MAX } from "../../../sdk/bridge.ts";
+import type { Limits } from "../../../sdk/limits.ts";
+import type { Job } from "../job.ts";
 
 /**
  * A slice is cut off at the limit by the engine's clock. When this part of the limit or less was CPU time, the

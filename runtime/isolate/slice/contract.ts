@@ -1,6 +1,6 @@
-// What a slice runner (slices.ts) is given to run, whom it tells, and what all runners of a worker share.
+// What a slice runner (runner.ts) is given to run, whom it tells, and what all runners of a worker share.
 
-import type { SliceFault } from "./engine.ts";
+import type { SliceFault } from "../engine.ts";
 
 export interface PendingRecord {
   /** The exchange's, except for calls and timers, which have numbers of their own. */
