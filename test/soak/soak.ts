@@ -1,12 +1,19 @@
-// `npm run soak [publishes] [kills]`: what takes too long for every test run. 220 publishes under 32 connections,
-// then 50 times kill -9 of the supervisor while it publishes. Prints what it measured and fails when a bound is broken.
+// `npm run soak`: what takes too long for every test run. Prints what it measured and fails when a bound is broken.
+//   npm run soak [publishes] [kills]            220 publishes under 32 connections, then 50 times kill -9 of the
+//                                               supervisor while it publishes
+//   npm run soak -- hostile [minutes] [text] [trust]
+//                                               every attack of test/hostile, then random mixes for 10 minutes under
+//                                               each trust setting; `text` picks attacks by group and name
 
 import assert from "node:assert/strict";
 import { pssBytes, startNode, temporary, until, type TestNode } from "../node.ts";
 import { Load, echo } from "../e2e/load.ts";
+import { hostile } from "./hostile.ts";
 
-const PUBLISHES = Number(process.argv[2] ?? 220);
-const KILLS = Number(process.argv[3] ?? 50);
+const IS_HOSTILE = process.argv[2] === "hostile";
+const PUBLISHES = IS_HOSTILE ? 0 : Number(process.argv[2] ?? 220);
+const KILLS = IS_HOSTILE ? 0 : Number(process.argv[3] ?? 50);
+const MIX_MINUTES = 10;
 const CONNECTIONS = 32;
 /** Over the last so many publishes the workers' memory must not grow by more than this each. */
 const MEASURED = Math.min(100, Math.floor(PUBLISHES / 2));
@@ -84,6 +91,11 @@ async function expectAll(node: TestNode, acknowledged: readonly string[]): Promi
   }
 }
 
+if (IS_HOSTILE) {
+  const minutes = Number(process.argv[3] ?? MIX_MINUTES);
+  const [, , , , only = "", trust] = process.argv;
+  await hostile({ minutes, only, trust, print });
+}
 if (PUBLISHES > 0) await publishes();
 if (KILLS > 0) await kills();
 process.exit(0);

@@ -1,0 +1,10 @@
+// All attacks: what range/range.ts runs.
+
+import { ESCAPES } from "./attacks/escapes.ts";
+import { FLOODS } from "./attacks/floods.ts";
+import { LOOPS } from "./attacks/loops.ts";
+import { MEMORY } from "./attacks/memory.ts";
+import { PROTOCOL } from "./attacks/protocol.ts";
+import type { Attack } from "./range/attack.ts";
+
+export const ATTACKS: readonly Attack[] = [...ESCAPES, ...PROTOCOL, ...FLOODS, ...LOOPS, ...MEMORY];

@@ -1,0 +1,51 @@
+// What handlers of attacks fetch from: a server that answers, never answers, or never stops answering.
+
+import { once } from "node:events";
+import { createServer, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+const CHUNK: Buffer = Buffer.alloc(64 * 1024, "x");
+
+export class HostilePeer implements AsyncDisposable {
+  readonly #server: Server;
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  static async start(): Promise<HostilePeer> {
+    const server = createServer((request, response) => {
+      response.on("error", () => {});
+      request.on("error", () => {}).resume();
+      answer(request.url ?? "/", response);
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    return new HostilePeer(server);
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await once(this.#server, "close");
+  }
+}
+
+function answer(path: string, response: ServerResponse): void {
+  if (path === "/hang") return;
+  if (path === "/loop") {
+    response.writeHead(302, { location: "/loop" }).end();
+  } else if (path === "/endless") {
+    const pour = (): void => {
+      while (!response.destroyed && response.write(CHUNK));
+    };
+    response.on("drain", pour);
+    pour();
+  } else {
+    response.end("peer");
+  }
+}
