@@ -3,7 +3,7 @@
 
 import { EdgeError } from "../sdk/errors.ts";
 import type { Code, Json } from "../sdk/errors.ts";
-import { LIMITS } from "../sdk/limits.ts";
+import { isInRange, LIMITS, limitRange } from "../sdk/limits.ts";
 import type { LimitInfo, LimitName, LimitOverrides } from "../sdk/limits.ts";
 
 const DURATION_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
@@ -58,11 +58,8 @@ export function parseLimit(name: string, value: Json, code: Code): LimitOverride
   }
   const info: LimitInfo = LIMITS[name];
   const number = typeof value === "string" ? limitNumber(value, info.unit) : value;
-  if (typeof number !== "number" || !Number.isSafeInteger(number) || number < 1) {
-    throw new EdgeError(code, `${name} is a whole number of ${info.unit}, at least 1`);
-  }
-  if (number > info.max) {
-    throw new EdgeError(code, `${name} is at most ${info.max} ${info.unit}, not ${number}`);
+  if (typeof number !== "number" || !isInRange(name, number)) {
+    throw new EdgeError(code, `${name} is ${limitRange(name)}, not ${JSON.stringify(value)}`);
   }
   return { [name]: number };
 }

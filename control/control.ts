@@ -14,6 +14,7 @@ import { claimsOf, routesOrDefault, versionIdOf } from "./manifest.ts";
 import type { ControlPorts } from "./ports.ts";
 import {
   assertEgress,
+  assertLimits,
   assertRoutes,
   candidateOf,
   checkCandidate,
@@ -103,6 +104,7 @@ async function publish(
   const { manifest, message } = candidate;
   assertRoutes(ports, manifest);
   assertEgress(ports, manifest);
+  assertLimits(ports, manifest);
   if (request.dryRun === true) return dryRun(ports, { candidate, bundleMs, begun, onStage });
   const { version, check } = await storeCandidate(ports, candidate, onStage);
   const record = ports.registry.get(manifest.name)?.endpoint ?? newRecord(ports, manifest.name);

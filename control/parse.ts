@@ -8,6 +8,9 @@ import { EGRESS_HOSTS_MAX, parseEgressHost } from "../sdk/egress.ts";
 import {
   DRAIN_TIMEOUT_MS_DEFAULT,
   LIMITS,
+  limitRange,
+  type LimitInfo,
+  type LimitName,
   ROUTES_PER_ENDPOINT_MAX,
   VAR_BYTES_MAX,
   VARS_PER_ENDPOINT_MAX,
@@ -76,8 +79,11 @@ function bytesOf(value: Json): number {
   return Buffer.byteLength(JSON.stringify(value));
 }
 
-function limit(name: keyof typeof LIMITS): z.ZodExactOptional<z.ZodNumber> {
-  return z.int().min(1).max(LIMITS[name].max).exactOptional();
+function limit(name: LimitName): z.ZodExactOptional<z.ZodNumber> {
+  const { min = 1, max }: LimitInfo = LIMITS[name];
+  const error = ({ input }: { readonly input?: unknown }): string =>
+    `${limitRange(name)}, not ${JSON.stringify(input) ?? "nothing"}`;
+  return z.int({ error }).min(min, { error }).max(max, { error }).exactOptional();
 }
 
 const limitsSchema = z.strictObject({
@@ -86,8 +92,10 @@ const limitsSchema = z.strictObject({
   wallMs: limit("wallMs"),
   memoryMb: limit("memoryMb"),
   subrequests: limit("subrequests"),
+  concurrency: limit("concurrency"),
+  queue: limit("queue"),
   bodyBytes: limit("bodyBytes"),
-} satisfies Record<keyof typeof LIMITS, z.ZodType>);
+} satisfies Record<LimitName, z.ZodType>);
 
 const egressHostSchema = z.string().transform((text, context) => {
   const host = parseEgressHost(text);

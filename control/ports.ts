@@ -1,6 +1,7 @@
 // What the control plane needs from outside; joined in the composition root.
 
 import type { Blobs, Checker, Fleet, RegistryWriter } from "../sdk/node.ts";
+import type { LimitOverrides } from "../sdk/limits.ts";
 import type { Bundle } from "../sdk/publish.ts";
 import type { BlobStore } from "./blobs.ts";
 import type { Clock } from "./clock.ts";
@@ -16,6 +17,8 @@ export interface ControlPorts {
   readonly checkRoutes: (routes: readonly RouteClaim[]) => void;
   /** Whether endpoints may name private hosts that they want to reach. */
   readonly egressMayBePrivate: boolean;
+  /** The operator's ceilings of limits. */
+  readonly limitMax: LimitOverrides;
   readonly bundleSource: (input: {
     readonly code: string;
     readonly filename: string;

@@ -4,7 +4,14 @@
 // new generation: no failure leaves a node between two versions.
 
 import { EdgeError, type JsonObject } from "../sdk/errors.ts";
-import { BUNDLE_BYTES_MAX, DRAIN_TIMEOUT_MS_DEFAULT, MAP_BYTES_MAX } from "../sdk/limits.ts";
+import {
+  BUNDLE_BYTES_MAX,
+  DRAIN_TIMEOUT_MS_DEFAULT,
+  isInRange,
+  limitRange,
+  MAP_BYTES_MAX,
+  type LimitName,
+} from "../sdk/limits.ts";
 import type { CheckResult } from "../sdk/node.ts";
 import type { PublishRequest, PublishResult, PublishStage } from "../sdk/publish.ts";
 import type {
@@ -90,6 +97,18 @@ export function assertEgress(ports: ControlPorts, { egress = [] }: Manifest): vo
   if (egress.length === 0 || ports.egressMayBePrivate) return;
   const message = `This node lets no endpoint name private hosts: ${egress.join(", ")}`;
   throw new EdgeError("EGRESS_NOT_ALLOWED", message, { detail: { egress } });
+}
+
+/** Throws LIMIT_NOT_ALLOWED. Workers cap what was published before the ceiling was lowered. */
+export function assertLimits({ limitMax }: ControlPorts, { limits }: Manifest): void {
+  for (const name of Object.keys(limits) as LimitName[]) {
+    const value = limits[name];
+    if (value === undefined || isInRange(name, value, limitMax)) continue;
+    const range = limitRange(name, limitMax);
+    throw new EdgeError("LIMIT_NOT_ALLOWED", `${name} is ${range} on this node, not ${value}`, {
+      detail: { limit: name, value, max: limitMax[name] ?? null },
+    });
+  }
 }
 
 /** Dry run and snapshot. Stores nothing. */

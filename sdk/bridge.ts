@@ -35,7 +35,7 @@ export const ENTER = {
 } as const;
 
 /**
- * Requests open in one isolate; beyond it 503 OVERLOADED. Far more than a healthy handler ever holds. An
+ * Requests open in one isolate at most, whatever its limit. Far more than a healthy handler ever holds. An
  * exchange's number modulo this is its place at both ends, so that neither needs a Map (which, added to and
  * deleted from all the time, keeps the garbage collector busy).
  */

@@ -3,6 +3,8 @@
 
 export interface LimitInfo {
   readonly unit: "ms" | "MB" | "bytes" | "count";
+  /** 1 where it is left out. */
+  readonly min?: number;
   readonly default: number;
   readonly max: number;
   readonly why: string;
@@ -16,6 +18,8 @@ export const LIMITS = {
   wallMs: { unit: "ms", default: 30_000, max: 3_600_000, why: "Time to the first byte of the reply; a client rarely waits longer." },
   memoryMb: { unit: "MB", default: 128, max: 512, why: "Heap of one isolate; what Workers code is written for." },
   subrequests: { unit: "count", default: 50, max: 1_000, why: "Stops fan-out loops; what Workers code is written for." },
+  concurrency: { unit: "count", default: 1_000, max: 1_024, why: "Requests open in one isolate at once, background work included; each holds a part of its memory." },
+  queue: { unit: "count", min: 0, default: 100, max: 10_000, why: "Requests that wait beyond that; a short burst passes, a long queue would only make everybody late." },
   bodyBytes: { unit: "bytes", default: 10_485_760, max: 1_073_741_824, why: "A request body a handler may read whole." },
 } as const;
 
@@ -33,6 +37,20 @@ export function resolveLimits(overrides: LimitOverrides, ceilings: LimitOverride
     resolved[name] = Math.min(overrides[name] ?? usual, ceilings[name] ?? max, max);
   }
   return resolved;
+}
+
+/** What a value of it has to be: "a whole number of MB from 1 to 512". */
+export function limitRange(name: LimitName, ceilings: LimitOverrides = {}): string {
+  const { unit, min = 1, max } = TABLE[name];
+  const of = unit === "count" ? "" : ` of ${unit}`;
+  return `a whole number${of} from ${min} to ${Math.min(ceilings[name] ?? max, max)}`;
+}
+
+export function isInRange(name: LimitName, value: number, ceilings: LimitOverrides = {}): boolean {
+  const { min = 1, max } = TABLE[name];
+  return (
+    Number.isSafeInteger(value) && value >= min && value <= Math.min(ceilings[name] ?? max, max)
+  );
 }
 
 /** A bundle is parsed by every worker; 10 MiB is what the peers' paid plans take. */

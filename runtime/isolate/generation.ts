@@ -4,12 +4,11 @@
 
 import { errorData, type Code } from "../../sdk/errors.ts";
 import type { Loaded } from "./load.ts";
+import type { Limits } from "../../sdk/limits.ts";
 import type { InstanceEvents } from "./instance.ts";
 import type { Death } from "./slice/contract.ts";
 import type { Ticket } from "./ticket.ts";
 
-/** Requests that may wait while the isolate loads (a few milliseconds). */
-export const WAITING_MAX = 1_024;
 /** After this many deaths in a row an isolate is not loaded again at once … */
 const DEATHS_MAX = 3;
 /** Deaths further apart than this are not in a row. */
@@ -24,6 +23,8 @@ export interface GenerationOptions {
   /** It may not be loaded: what requests fail with. */
   readonly refuses?: Code | null;
   readonly drainTimeoutMs: number;
+  /** How many requests may be here, open and waiting, and how long one may wait. */
+  readonly limits: Pick<Limits, "concurrency" | "queue" | "wallMs">;
   /** Monotonic. */
   readonly now: () => number;
   /** Drained and disposed of. */
@@ -36,6 +37,7 @@ export class Generation {
   readonly #options: GenerationOptions;
   #loaded: Loaded | null = null;
   #loading: Promise<Loaded> | null = null;
+  /** For the isolate to load, or for room in it; in order. */
   #waiting: Ticket[] = [];
   #deaths = 0;
   #lastDeathMs = Number.NEGATIVE_INFINITY;
@@ -66,24 +68,30 @@ export class Generation {
   }
 
   accept(ticket: Ticket): void {
-    if (this.#loaded !== null) {
-      this.#loaded.instance.accept(ticket);
+    const instance = this.#loaded?.instance;
+    if (instance?.hasRoom === true && this.#waiting.length === 0) {
+      instance.accept(ticket);
       return;
     }
-    const { refuses = null } = this.#options;
+    const { refuses = null, now } = this.#options;
     if (refuses !== null) ticket.fail(refuses);
     else if (this.#gone) ticket.fail("SHUTTING_DOWN");
-    else if (this.#options.now() < this.#pausedUntilMs) ticket.fail("ISOLATE_FAILED");
-    else if (this.#waiting.length >= WAITING_MAX) ticket.fail("OVERLOADED");
+    else if (instance === undefined && now() < this.#pausedUntilMs) ticket.fail("ISOLATE_FAILED");
+    else if (this.#isFull()) ticket.fail("OVERLOADED", this.#fullText());
     else {
       this.#waiting.push(ticket);
-      // A failure reaches every waiting ticket in #load.
-      this.#load().catch(() => {});
+      this.#loadForWaiting();
     }
   }
 
+  /** Ends what has passed its time limit; what only waited never met the handler. */
   expire(now: number): void {
     this.#loaded?.instance.expire(now);
+    const waitedSince = now - this.#options.limits.wallMs;
+    while ((this.#waiting[0]?.startedMs ?? now) <= waitedSince) {
+      this.#waiting.shift()?.fail("OVERLOADED", "It waited for its turn until its time was over.");
+    }
+    if (this.#draining && this.inFlight === 0) this.#dispose();
   }
 
   /** No new requests from here on; idempotent. */
@@ -94,22 +102,55 @@ export class Generation {
       this.#dispose();
       return;
     }
-    this.#drainTimer = setTimeout(() => {
-      this.#loaded?.instance.failAll("SHUTTING_DOWN");
-      this.#dispose();
-    }, this.#options.drainTimeoutMs);
+    this.#drainTimer = setTimeout(() => this.abandon(), this.#options.drainTimeoutMs);
   }
 
   /** At once, whatever is open. */
   abandon(): void {
     this.#draining = true;
+    // Before those that are open: each that ends would let one in.
+    this.#failWaiting("SHUTTING_DOWN");
     this.#loaded?.instance.failAll("SHUTTING_DOWN");
     this.#dispose();
   }
 
+  #isFull(): boolean {
+    const { concurrency, queue } = this.#options.limits;
+    if (this.inFlight < concurrency + queue) return false;
+    // Those whose clients have given up need no place.
+    this.#waiting = this.#waiting.filter(({ exchange }) => exchange.state === "open");
+    return this.inFlight >= concurrency + queue;
+  }
+
+  #fullText(): string {
+    const { concurrency, queue } = this.#options.limits;
+    return `${concurrency} requests were open (limit concurrency) and ${queue} waited (limit queue).`;
+  }
+
+  #failWaiting(code: Code, logged?: string): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const ticket of waiting) ticket.fail(code, logged);
+  }
+
+  #loadForWaiting(): void {
+    // A failure reaches every waiting ticket in #load.
+    if (this.#loaded === null) this.#load().catch(() => {});
+  }
+
+  #admit(): void {
+    const instance = this.#loaded?.instance;
+    while (instance?.hasRoom === true) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      instance.accept(next);
+    }
+  }
+
   async #load(): Promise<Loaded> {
     this.#loading ??= this.#options.load({
-      idle: () => {
+      ended: () => {
+        if (this.#waiting.length > 0) this.#admit();
         if (this.#draining && this.inFlight === 0) this.#dispose();
       },
       died: (death) => this.#died(death),
@@ -132,17 +173,13 @@ export class Generation {
       return;
     }
     this.#loaded = loaded;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const ticket of waiting) loaded.instance.accept(ticket);
+    this.#admit();
   }
 
   #failed(error: unknown): void {
     this.#loading = null;
     this.#pausedUntilMs = this.#options.now() + DEATH_PAUSE_MS;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const ticket of waiting) ticket.fail("ISOLATE_FAILED", errorData(error).message);
+    this.#failWaiting("ISOLATE_FAILED", errorData(error).message);
     this.#options.onLoadError(error);
     if (this.#draining) this.#dispose();
   }
@@ -160,6 +197,11 @@ export class Generation {
       this.#pausedUntilMs = this.#options.now() + DEATH_PAUSE_MS;
     }
     this.#options.onDeath(death);
+    if (this.#waiting.length > 0) {
+      // They were not in there: the next isolate serves them.
+      if (now < this.#pausedUntilMs) this.#failWaiting("ISOLATE_FAILED");
+      else this.#loadForWaiting();
+    }
     if (this.#draining && this.inFlight === 0) this.#dispose();
   }
 
@@ -167,8 +209,7 @@ export class Generation {
     if (this.#gone) return;
     this.#gone = true;
     if (this.#drainTimer !== null) clearTimeout(this.#drainTimer);
-    for (const ticket of this.#waiting) ticket.fail("SHUTTING_DOWN");
-    this.#waiting = [];
+    this.#failWaiting("SHUTTING_DOWN");
     this.#loaded?.dispose();
     this.#loaded = null;
     this.#options.onGone();

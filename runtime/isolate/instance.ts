@@ -5,7 +5,7 @@
 // A request stays open until the guest has answered it, its reply stream has ended and its background work is
 // done; the generation it belongs to drains on exactly that count.
 
-import { BODY, ENTER, LEAVE, OPEN_MAX, Records } from "../../sdk/bridge.ts";
+import { BODY, ENTER, LEAVE, Records } from "../../sdk/bridge.ts";
 import type { Limits } from "../../sdk/limits.ts";
 import type { Code } from "../../sdk/errors.ts";
 import type { CallService } from "./call.ts";
@@ -28,8 +28,8 @@ export const BACKGROUND_MS = 30_000;
 const WHOLE_BODY_BYTES_MAX = 256 * 1024;
 
 export interface InstanceEvents {
-  /** No request is open any more. */
-  idle(): void;
+  /** A request is over; there is room for another. */
+  ended(): void;
   died(death: Death): void;
 }
 
@@ -70,13 +70,14 @@ export class Instance implements SliceEvents {
     return this.#open.size;
   }
 
+  get hasRoom(): boolean {
+    return this.#open.size < this.#limits.concurrency && !this.#dead;
+  }
+
+  /** Only when there is room. */
   accept(ticket: Ticket): void {
-    if (this.#open.size >= OPEN_MAX) {
-      ticket.fail("OVERLOADED");
-      return;
-    }
     const { exchange } = ticket;
-    // It may have waited for this isolate to load: whoever left meanwhile is told of no more.
+    // It may have waited: whoever left meanwhile is told of no more.
     if (exchange.state !== "open") return;
     const id = this.#open.nextId();
     const job = createJob(id, ticket, this.#limits.wallMs);
@@ -171,6 +172,8 @@ export class Instance implements SliceEvents {
   }
 
   died(death: Death, running: number, ids: readonly number[]): void {
+    // First, so that none comes in for each that goes.
+    this.#dead = true;
     const blamed = new Set(running === 0 ? ids : [running]);
     const code: Code = death === "memory" || death === "disposed" ? "MEMORY_LIMIT" : "CPU_LIMIT";
     for (const job of this.#open.values()) {
@@ -382,7 +385,7 @@ export class Instance implements SliceEvents {
     this.#markAnswered(job);
     job.body?.fail("The request is over.");
     if (job.called) this.#calls.ownerDone(job.id);
-    if (this.#open.size === 0) this.#events.idle();
+    this.#events.ended();
   }
 
   /** The guest broke the rules of the bridge: only code that tampered with it can do that. */

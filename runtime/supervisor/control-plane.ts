@@ -73,6 +73,7 @@ export async function openControlPlane(parts: ControlPlaneOptions): Promise<Cont
     fleet: parts.fleet,
     clock: systemClock,
     checkRoutes: compileRoutes,
+    limitMax: options.limitMax,
     egressMayBePrivate: options.egressMayBePrivate || options.allowPrivateEgress,
     bundleSource,
     gatewayUrl: parts.gatewayUrl,

@@ -194,6 +194,7 @@ export class Endpoints {
     const limits = options.limits(version);
     const generation: Generation = new Generation({
       refuses,
+      limits,
       load: (events) =>
         loadInstance({
           start: options.startOf(version),

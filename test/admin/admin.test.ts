@@ -408,6 +408,20 @@ describe("publish", () => {
   });
 
   test.each([
+    [{ memoryMb: -1 }, "limits.memoryMb: a whole number of MB from 1 to 512, not -1"],
+    [{ memoryMb: 513 }, "limits.memoryMb: a whole number of MB from 1 to 512, not 513"],
+    [{ cpuMs: "5" }, 'limits.cpuMs: a whole number of ms from 1 to 30000, not "5"'],
+    [{ queue: 1.5 }, "limits.queue: a whole number from 0 to 10000, not 1.5"],
+    [{ wallMs: null }, "limits.wallMs: a whole number of ms from 1 to 3600000, not null"],
+    [{ cpu: 5 }, "limits.cpu: unknown field"],
+  ])("with limits %j is refused with name, value and range", async (limits, message) => {
+    await using admin = await openTestAdmin();
+    const answer = await admin.call("POST", "/api/publish", { ...request("a"), limits });
+    expectError(answer, "INPUT_INVALID");
+    expect(answer.text).toContain(JSON.stringify(message).slice(1, -1));
+  });
+
+  test.each([
     ["INPUT_INVALID", { ...request("a"), colour: "red" }],
     ["INPUT_INVALID", { ...request("a"), limits: { memoryMb: 513 } }],
     ["INPUT_INVALID", { ...request("a"), vars: { "not a name": 1 } }],

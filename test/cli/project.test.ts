@@ -100,8 +100,20 @@ describe("edge.jsonc", () => {
     ["[]", "MANIFEST_INVALID edge.jsonc:1:1: an object is expected"],
     ["", "MANIFEST_INVALID edge.jsonc:1:1: value expected here"],
     ['{ "limits": { "cpu": 5 } }', 'edge.jsonc:1:15: There is no limit "cpu"'],
-    ['{ "limits": { "memoryMb": 513 } }', "memoryMb is at most 512 MB, not 513"],
-    ['{ "limits": { "memoryMb": 0 } }', "memoryMb is a whole number of MB, at least 1"],
+    [
+      '{ "limits": { "memoryMb": 513 } }',
+      "memoryMb is a whole number of MB from 1 to 512, not 513",
+    ],
+    ['{ "limits": { "memoryMb": 0 } }', "memoryMb is a whole number of MB from 1 to 512, not 0"],
+    ['{ "limits": { "queue": -1 } }', "queue is a whole number from 0 to 10000, not -1"],
+    [
+      '{ "limits": { "cpuMs": "soon" } }',
+      'cpuMs is a whole number of ms from 1 to 30000, not "soon"',
+    ],
+    [
+      '{ "limits": { "wallMs": 0.5 } }',
+      "wallMs is a whole number of ms from 1 to 3600000, not 0.5",
+    ],
     ['{ "routes": ["/a/{"] }', "ROUTE_INVALID edge.jsonc:1:14: Route pattern"],
     ['{ "routes": [{ "path": "/a", "host": "a b" }] }', "ROUTE_INVALID edge.jsonc:1:14"],
     ['{ "routes": [{ "pth": "/a" }] }', "edge.jsonc:1:16: routes[0].pth: there is no such field"],

@@ -8,6 +8,7 @@ import { openBlobs, hashOf, type BlobStore } from "../../control/blobs.ts";
 import { createControl, type Control } from "../../control/control.ts";
 import { openRegistry } from "../../control/registry/registry.ts";
 import { compileRoutes } from "../../runtime/gateway/route/table.ts";
+import type { LimitOverrides } from "../../sdk/limits.ts";
 import type { Checker, Fleet, RegistryWriter, WorkerStats } from "../../sdk/node.ts";
 import type { PublishRequest } from "../../sdk/publish.ts";
 import { temporaryFolder, testClock, type TestClock } from "./samples.ts";
@@ -39,7 +40,10 @@ export interface TestNode extends AsyncDisposable {
 }
 
 export async function openTestNode(
-  options: { readonly egressMayBePrivate?: boolean } = {},
+  options: {
+    readonly egressMayBePrivate?: boolean;
+    readonly limitMax?: LimitOverrides;
+  } = {},
 ): Promise<TestNode> {
   const folder = temporaryFolder();
   const clock = testClock();
@@ -56,6 +60,7 @@ export async function openTestNode(
     fleet,
     clock,
     checkRoutes: compileRoutes,
+    limitMax: options.limitMax ?? {},
     egressMayBePrivate: options.egressMayBePrivate ?? false,
     bundleSource,
     gatewayUrl: () => "http://127.0.0.1:9080",

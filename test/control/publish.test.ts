@@ -97,6 +97,19 @@ test("publish that names private hosts needs the operator's leave", async () => 
   expect(open.registry.version("a", version)?.manifest.egress).toEqual(egress);
 });
 
+test("publish above the operator's ceiling is refused with the limit, its value and its range", async () => {
+  await using node = await openTestNode({ limitMax: { memoryMb: 64 } });
+  for (const memoryMb of [63, 64]) {
+    await node.control.publish(request("a", { limits: { memoryMb, cpuMs: 30_000 } }));
+  }
+  const refused = node.control.publish(request("a", { limits: { memoryMb: 65 }, dryRun: true }));
+  await expect(refused).rejects.toMatchObject({
+    code: "LIMIT_NOT_ALLOWED",
+    message: "memoryMb is a whole number of MB from 1 to 64 on this node, not 65",
+    detail: { limit: "memoryMb", value: 65, max: 64 },
+  });
+});
+
 test("publish that was cut short is refused with UPLOAD_CORRUPT", async () => {
   await using node = await openTestNode();
   const cut = { ...request("hello"), code: HANDLER.slice(0, -1) };

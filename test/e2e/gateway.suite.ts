@@ -63,6 +63,10 @@ export default {
   },
 };`;
 
+const SINGLE = `export default {
+  fetch: (request) => new Response(request.url.endsWith("/ends") ? "ended" : new ReadableStream({ start(c) { c.enqueue(new Uint8Array(1)); } })),
+};`;
+
 const FLOOD = `export default {
   fetch() {
     let left = ${OFFERED_CHUNKS};
@@ -87,6 +91,7 @@ export function gatewaySuite(kind: ListenerKind): void {
         vars: { WORD: "spoken", DEEP: { list: [1, 2] } },
         limits: { wallMs: 1_500, memoryMb: 32 },
       });
+      await node.publish("single", SINGLE, { limits: { concurrency: 1, queue: 0 } });
       await node.publish("flood", FLOOD, { limits: { cpuMs: 10_000 } });
       await node.publish("only", "export default { fetch: () => new Response('only') };", {
         routes: [
@@ -118,6 +123,21 @@ export function gatewaySuite(kind: ListenerKind): void {
       const denied = await node.get("/only/7", { method: "POST", body: "x" });
       expectProblem(denied, "METHOD_NOT_ALLOWED");
       expect(denied.headers.get("allow")?.split(", ").toSorted()).toEqual(["GET", "HEAD", "PUT"]);
+    });
+
+    test("refuses what is more than an isolate may have open with OVERLOADED, to be tried again", async () => {
+      const stop = new AbortController();
+      const url = `http://127.0.0.1:${node.port}/single`;
+      const open = await fetch(url, { signal: stop.signal });
+      const refused = await node.get("/single");
+      expectProblem(refused, "OVERLOADED");
+      expect(refused.headers.get("retry-after")).toBe("1");
+      stop.abort();
+      await open.text().catch(() => undefined);
+      await until(
+        "the isolate has room again",
+        async () => (await node.get("/single/ends")).status === 200,
+      );
     });
 
     test("answers /health as long as no endpoint does", async () => {

@@ -170,14 +170,16 @@ export async function openWorkshop(options: WorkshopOptions = {}): Promise<Works
     let waiters: ((death: Death) => void)[] = [];
     let loaded: Loaded | null = null;
     let loads = 0;
+    const limits = resolveLimits({ wallMs: 15_000, ...input.limits });
     const { promise: gone, resolve: onGone } = Promise.withResolvers<void>();
     const generation = new Generation({
+      limits,
       async load(events) {
         input.beforeLoad?.();
         loads++;
         loaded = await loadInstance({
           start: start(),
-          limits: resolveLimits({ wallMs: 15_000, ...input.limits }),
+          limits,
           trust: input.trust ?? "untrusted",
           env: input.env ?? "{}",
           host,

@@ -2,12 +2,14 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { OPEN_MAX } from "../../sdk/bridge.ts";
-import { openWorkshop, type Workshop } from "./instances.ts";
+import { openWorkshop, type Sent, type Workshop } from "./instances.ts";
 
 const SOURCE = `
 const handlers = {
   ok: () => new Response("ok"),
   spin: () => { for (;;); },
+  bomb: () => { const a = []; for (;;) a.push(new Array(1000).fill(a.length)); },
+  waitsBehind: (request, ctx) => { ctx.waitUntil(new Promise((resolve) => setTimeout(resolve, 1e9))); return new Response("ok"); },
   late: () => new Promise((resolve) => setTimeout(resolve, 1e9)),
   waits: async (request) => { await request.text(); return new Response("waited"); },
   endless: () => new Response(new ReadableStream({ pull(c) { c.enqueue(new Uint8Array(50_000)); } })),
@@ -25,7 +27,7 @@ const handlers = {
   headers: () => { return new Response("h", { headers: { "x-big": "v".repeat(20_000_000) } }); },
   expose: () => new Response("e", { headers: { "access-control-expose-headers": "x-request-id", "x-z": "1" } }),
 };
-export default { fetch: (request) => handlers[new URL(request.url).pathname.slice(1)](request) };
+export default { fetch: (request, env, ctx) => handlers[new URL(request.url).pathname.slice(1)](request, ctx) };
 `;
 
 let workshop: Workshop;
@@ -33,6 +35,11 @@ beforeAll(async () => {
   workshop = await openWorkshop();
 });
 afterAll(() => workshop.close());
+
+/** Resolves when the handler reads the request's body. */
+async function reads({ exchange }: Sent): Promise<void> {
+  while (!exchange.bodyRead) await new Promise((resolve) => setImmediate(resolve));
+}
 
 describe("an instance", () => {
   test("tells its heap without waiting for what runs in it", async () => {
@@ -48,20 +55,72 @@ describe("an instance", () => {
     expect(opened.generation.heapBytes()).toBeGreaterThan(100_000);
   });
 
-  test("takes so many requests at once and refuses the next", async () => {
-    const opened = workshop.open({ source: SOURCE });
-    await opened.text("/ok");
-    const sent = Array.from({ length: OPEN_MAX }, () =>
-      opened.send({ url: "/waits", streamed: true }),
-    );
-    expect(opened.generation.inFlight).toBe(OPEN_MAX);
-    expect(await opened.outcome("/ok")).toBe("OVERLOADED");
-    sent[0]?.exchange.upload(null);
-    await sent[0]?.text();
-    expect(await opened.outcome("/ok")).toBe("ok");
-    for (const one of sent) one.exchange.upload(null);
-    for (const one of sent) expect(await one.ended()).toBe("ok");
+  test.each([2, OPEN_MAX])(
+    "takes %i requests at once, lets others wait in order, and refuses the next",
+    async (concurrency) => {
+      const opened = workshop.open({ source: SOURCE, limits: { concurrency, queue: 2 } });
+      await opened.text("/ok");
+      const waits = (): Sent => opened.send({ url: "/waits", streamed: true });
+      const open = Array.from({ length: concurrency }, waits);
+      expect(opened.loaded()?.instance.inFlight).toBe(concurrency);
+      const [third, fourth] = [waits(), waits()];
+      expect(opened.generation.inFlight).toBe(concurrency + 2);
+      const refused = opened.send("/ok");
+      expect(await refused.ended()).toBe("OVERLOADED");
+      expect(refused.logs.join()).toContain(
+        `${concurrency} requests were open (limit concurrency) and 2 waited (limit queue)`,
+      );
+      open[0]?.exchange.upload(null);
+      await open[0]?.text();
+      await reads(third);
+      expect(fourth.exchange.bodyRead).toBe(false);
+      for (const one of [...open.slice(1), third, fourth]) one.exchange.upload(null);
+      for (const one of [...open, third, fourth]) expect(await one.ended()).toBe("ok");
+      expect(opened.generation.inFlight).toBe(0);
+    },
+  );
+
+  test("gives the places of clients that went away while they waited to others", async () => {
+    const opened = workshop.open({ source: SOURCE, limits: { concurrency: 1, queue: 1 } });
+    const first = opened.send({ url: "/waits", streamed: true });
+    await reads(first);
+    const left = opened.send("/ok");
+    left.exchange.disconnect();
+    const stays = opened.send("/ok");
+    first.exchange.upload(null);
+    expect(await stays.text()).toBe("ok");
+    expect(left.outcome).toBeNull();
     expect(opened.generation.inFlight).toBe(0);
+  });
+
+  test("without a queue refuses at once what is too much, but loads for as many as it may take", async () => {
+    const opened = workshop.open({ source: SOURCE, limits: { concurrency: 2, queue: 0 } });
+    const both = [opened.send("/ok"), opened.send("/ok")];
+    expect(await opened.outcome("/ok")).toBe("OVERLOADED");
+    for (const one of both) expect(await one.text()).toBe("ok");
+  });
+
+  test("that dies takes only what was open with it; what waited is served by the next", async () => {
+    const opened = workshop.open({
+      source: SOURCE,
+      limits: { concurrency: 1, queue: 1, memoryMb: 16 },
+    });
+    const bomb = opened.send("/bomb");
+    const waited = opened.send("/ok");
+    expect(await bomb.ended()).toBe("MEMORY_LIMIT");
+    expect(await waited.text()).toBe("ok");
+    expect(opened.loads()).toBe(2);
+  });
+
+  test("refuses a request that waited until its time was over", async () => {
+    const opened = workshop.open({
+      source: SOURCE,
+      limits: { concurrency: 1, queue: 1, wallMs: 300 },
+    });
+    const first = opened.send("/waitsBehind");
+    expect(await first.text()).toBe("ok");
+    expect(await opened.outcome("/ok")).toBe("OVERLOADED");
+    opened.generation.abandon();
   });
 
   test("ends a request that does not answer when its time is over, and no other", async () => {

@@ -92,7 +92,7 @@ async function load(start: Start, env = "{}"): Promise<Loaded> {
     env,
     host: workshop.host,
     services: [createCryptoCalls()],
-    events: { idle: () => undefined, died: () => undefined },
+    events: { ended: () => undefined, died: () => undefined },
     onCatastrophic: (message) => workshop.catastrophes.push(message),
   });
   loaded.push(one);
