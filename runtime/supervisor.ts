@@ -16,7 +16,7 @@ import { narrowInheritance } from "./supervisor/environment.ts";
 import { publishDemo, DEMO_NAME } from "./supervisor/demo.ts";
 import { WorkerFleet } from "./supervisor/fleet.ts";
 import { defaultMemoryBytes } from "./supervisor/health.ts";
-import { strike } from "./supervisor/strike.ts";
+import { strike } from "./supervisor/inquest/strike.ts";
 import { Keeper } from "./supervisor/keeper.ts";
 import { findWorkers, isHeldBy, listeningPorts, type Orphan } from "./supervisor/processes.ts";
 import {

@@ -110,6 +110,9 @@ async function handle(message: ToWorker): Promise<void> {
       supervisor.send({ type: "explained", ask: message.ask, account });
       break;
     }
+    case "look-closely":
+      plane?.lookClosely(message.forMs);
+      break;
     case "drain":
       await end(message.timeoutMs);
       break;

@@ -7,9 +7,10 @@ import type { CallService } from "./call.ts";
 import { createEngine, type Engine, type Script } from "./engine.ts";
 import { Instance, type InstanceEvents } from "./instance.ts";
 import { createLaneJudge } from "./slice/lane.ts";
-import type { SliceHost } from "./slice/contract.ts";
+import type { SliceHost, SliceWitness } from "./slice/contract.ts";
 import { SliceRunner } from "./slice/runner.ts";
 
+const NOBODY: SliceWitness = { enter() {}, leave() {}, begin() {}, end() {} };
 /** Restoring the platform takes a few milliseconds; this only stops what is broken. */
 const BOOT_MS_MAX = 2_000;
 
@@ -34,6 +35,7 @@ export interface LoadOptions {
   /** The handler's `env`, as JSON. */
   readonly env: string;
   readonly host: SliceHost;
+  readonly witness?: SliceWitness;
   readonly services: readonly CallService[];
   readonly events: InstanceEvents;
   /** V8 lost control of a thread: this process has to be replaced. */
@@ -48,6 +50,19 @@ export interface Loaded {
 }
 
 export async function loadInstance(options: LoadOptions): Promise<Loaded> {
+  const { witness = NOBODY } = options;
+  // Author code runs here too, and a snapshot may bring down whoever loads it.
+  witness.enter();
+  witness.begin();
+  try {
+    return await load(options, witness);
+  } finally {
+    witness.end();
+    witness.leave();
+  }
+}
+
+async function load(options: LoadOptions, witness: SliceWitness): Promise<Loaded> {
   const { start, limits, host } = options;
   const engine = createEngine({
     memoryMb: limits.memoryMb,
@@ -64,7 +79,13 @@ export async function loadInstance(options: LoadOptions): Promise<Loaded> {
       now: () => performance.now(),
       events: options.events,
     });
-    const runner = new SliceRunner(host, createLaneJudge(options.trust), limits.cpuMs, instance);
+    const runner = new SliceRunner({
+      host,
+      judge: createLaneJudge(options.trust),
+      cpuMs: limits.cpuMs,
+      events: instance,
+      witness,
+    });
     engine.boot(
       {
         cells: runner.cells,

@@ -49,6 +49,8 @@ export type ToWorker =
   | { readonly type: "stats"; readonly ask: number }
   | { readonly type: "metrics"; readonly ask: number }
   | { readonly type: "explain"; readonly ask: number; readonly request: string }
+  /** A worker died and its witness (witness.ts) could not tell enough: let this one's be exact. */
+  | { readonly type: "look-closely"; readonly forMs: number }
   | { readonly type: "drain"; readonly timeoutMs: number };
 
 /** A version that ran when a worker broke. */

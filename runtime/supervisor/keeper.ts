@@ -10,8 +10,10 @@ import { openChannel, type Channel } from "../link/channel.ts";
 import type { Culprit, ToSupervisor, ToWorker, WorkerConfig } from "../link/messages.ts";
 import type { RestartReason, WorkerRestarts } from "../../sdk/node.ts";
 import type { Log } from "../observe/log.ts";
+import { witnessPath } from "../link/witness.ts";
 import { memoryBytesOf, sicknessOf, SILENCE_MS_MAX, type Sickness } from "./health.ts";
-import type { Orphan } from "./processes.ts";
+import { Inquest } from "./inquest/inquest.ts";
+import { isStopped, type Orphan } from "./processes.ts";
 import { reasonOfEnd, RestartLedger } from "./restarts.ts";
 import { openSocketFolder, shareSocket } from "./rights/data-access.ts";
 import {
@@ -53,6 +55,7 @@ export class Keeper {
   #leaving: WorkerProcess[] = [];
   readonly #deaths: number[] = [];
   readonly #ledger = new RestartLedger();
+  readonly #inquest = new Inquest();
   #standby: WorkerProcess | null = null;
   #nextNumber = 1;
   #stopping = false;
@@ -165,6 +168,8 @@ export class Keeper {
 
   #spawn(): WorkerProcess {
     const number = this.#nextNumber++;
+    // Numbers begin anew with each supervisor.
+    rmSync(this.#witness(number), { force: true });
     const handle = spawnWorker(number, this.#options.socketPath, this.#options.start);
     return this.#add(new WorkerProcess(number, handle, Date.now()));
   }
@@ -231,6 +236,7 @@ export class Keeper {
   #listening(worker: WorkerProcess): void {
     if (worker.state !== "starting") return;
     worker.state = "serving";
+    this.#lookClosely([worker]);
     const relieved = worker.handle.isChild ? this.#leaving.shift() : undefined;
     if (relieved?.doomed === true) relieved.kill();
     else if (relieved !== undefined) void this.#end(relieved);
@@ -259,8 +265,9 @@ export class Keeper {
   /** If it serves, its replacement serves first; then it drains, or is killed if it cannot. */
   #retire(worker: WorkerProcess, { reason, text, kill, culprit = null }: Sickness): void {
     if (this.#stopping || worker.state === "gone" || (worker.state !== "serving" && !kill)) return;
-    if (!worker.doomed && worker.state !== "leaving") this.#note(worker, reason, text, culprit);
+    const isNews = !worker.doomed && worker.state !== "leaving";
     worker.doomed ||= kill;
+    if (isNews) this.#note(worker, reason, text, culprit);
     if (worker.state === "serving") {
       this.#leave(worker);
       this.#replace();
@@ -276,14 +283,36 @@ export class Keeper {
     worker: WorkerProcess,
     reason: RestartReason,
     text: string,
-    culprit: Culprit | null = null,
+    named: Culprit | null = null,
   ): void {
     const { number, pid } = worker;
+    const culprit = named ?? this.#culprit(worker, reason);
     const fields = { reason, endpoint: culprit?.endpoint, version: culprit?.version };
     this.#options.log.write("warn", `Worker ${number} (pid ${pid}) is replaced: ${text}.`, fields);
     const at = new Date().toISOString();
     this.#ledger.add({ worker: number, pid, reason, text, at, culprit });
     if (culprit !== null) this.#options.onCulprit(culprit, reason);
+  }
+
+  #culprit(worker: WorkerProcess, reason: RestartReason): Culprit | null {
+    const { number, pid, handle, doomed } = worker;
+    // Of an adopted worker nobody sees whether it crashed or somebody ended it.
+    if (isStopped(pid) || (reason === "crash" && !handle.isChild)) return null;
+    // What ran just now has not filled a memory that took its time to fill.
+    if (reason === "memory" && !doomed) return null;
+    const culprit = this.#inquest.culprit(this.#witness(number), reason, Date.now());
+    this.#lookClosely(this.serving);
+    return culprit;
+  }
+
+  #lookClosely(workers: readonly WorkerProcess[]): void {
+    const forMs = this.#inquest.closeLookMs(Date.now());
+    if (forMs === 0) return;
+    for (const worker of workers) worker.send({ type: "look-closely", forMs });
+  }
+
+  #witness(number: number): string {
+    return witnessPath(this.#options.config.data, number);
   }
 
   #exited(worker: WorkerProcess, { code, signal }: End): void {

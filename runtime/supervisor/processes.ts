@@ -38,10 +38,20 @@ function workerNumber(pid: number, socketPath: string): number | null {
 
 /** Whether nothing of it runs any more; what is left of a process may wait for its parent for ever. */
 export function isGone(pid: number): boolean {
+  const state = stateOf(pid);
+  return state === "" || state === "Z" || state === "X";
+}
+
+/** Somebody has stopped it, by SIGSTOP or a debugger. */
+export function isStopped(pid: number): boolean {
+  const state = stateOf(pid);
+  return state === "T" || state === "t";
+}
+
+function stateOf(pid: number): string {
   const stat = tryRead(`/proc/${pid}/stat`);
   // The name may hold anything, brackets too; what follows the last one is fixed.
-  const state = stat.slice(stat.lastIndexOf(")") + 2)[0] ?? "";
-  return state === "" || state === "Z" || state === "X";
+  return stat.slice(stat.lastIndexOf(")") + 2)[0] ?? "";
 }
 
 /** TCP ports that it listens on. */

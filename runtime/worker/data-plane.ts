@@ -18,6 +18,7 @@ import { safeEngineVersion } from "../isolate/engine.ts";
 import { createSliceHost } from "../isolate/slice/host.ts";
 import type { Condemnation, MetricSamples, WorkerConfig } from "../link/messages.ts";
 import { GUEST_ENTRY, V8_FLAGS } from "../link/places.ts";
+import { openWitness, witnessPath, type Witness } from "../link/witness.ts";
 import { openAccessLog } from "../observe/access-log.ts";
 import { createLog } from "../observe/log.ts";
 import { RequestMetrics, addSamples, type Samples } from "../observe/metrics.ts";
@@ -57,7 +58,8 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     outcomeHeader: config.outcomeHeader,
     dev: config.dev,
   };
-  const endpoints = openEndpoints(options, loader, observers.metrics);
+  const witness = openWitness(witnessPath(config.data, worker));
+  const endpoints = openEndpoints(options, { loader, witness }, observers.metrics);
   endpoints.refresh();
   const listen = config.listener === "node" ? listenNode : listenUws;
   const listener = await listen({
@@ -67,7 +69,15 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     bodyBytesMax: LIMITS.bodyBytes.default,
     headerBytesMax: HEADER_BYTES_MAX,
   });
-  return new DataPlane(worker, endpoints, listener, observers);
+  return new DataPlane({ worker, endpoints, listener, observers, witness });
+}
+
+interface Parts {
+  readonly worker: number;
+  readonly endpoints: Endpoints;
+  readonly listener: Listener;
+  readonly observers: Observers;
+  readonly witness: Witness;
 }
 
 export class DataPlane {
@@ -76,14 +86,16 @@ export class DataPlane {
   readonly #endpoints: Endpoints;
   readonly #listener: Listener;
   readonly #observers: Observers;
+  readonly #witness: Witness;
   readonly #expiry: NodeJS.Timeout;
 
-  constructor(worker: number, endpoints: Endpoints, listener: Listener, observers: Observers) {
+  constructor({ worker, endpoints, listener, observers, witness }: Parts) {
     this.port = listener.port;
     this.#worker = worker;
     this.#endpoints = endpoints;
     this.#listener = listener;
     this.#observers = observers;
+    this.#witness = witness;
     this.#expiry = setInterval(() => endpoints.expire(performance.now()), EXPIRE_MS);
   }
 
@@ -97,6 +109,10 @@ export class DataPlane {
 
   forget(endpoint: string): void {
     this.#endpoints.forget(endpoint);
+  }
+
+  lookClosely(forMs: number): void {
+    this.#witness.lookClosely(forMs);
   }
 
   stats(): WorkerStats {
@@ -150,7 +166,7 @@ async function openLoader({ config, engine }: DataPlaneOptions): Promise<LoaderO
 
 function openEndpoints(
   { config, worker, onCondemned }: DataPlaneOptions,
-  loader: LoaderOptions,
+  { loader, witness }: { loader: LoaderOptions; witness: Witness },
   metrics: RequestMetrics,
 ): Endpoints {
   const log = createLog({ format: config.logFormat, tag: `worker-${worker}` });
@@ -158,6 +174,7 @@ function openEndpoints(
     reader: openRegistryReader({ dir: join(config.data, "registry") }),
     startOf: (version) => startOf(version, loader),
     defaultTrust: config.defaultTrust,
+    witness: (version) => witness.of(version),
     host: createSliceHost(config.poolSlicesMax),
     limits: ({ manifest }) => resolveLimits(manifest.limits, config.limitMax),
     services: ({ subrequests }, { manifest }) => [

@@ -12,6 +12,8 @@ import type { RouteInput, RouteTable } from "../gateway/route/contract.ts";
 import { Generation } from "../isolate/generation.ts";
 import { loadInstance, type LoadOptions, type Start } from "../isolate/load.ts";
 import type { Death } from "../isolate/slice/contract.ts";
+import type { Culprit } from "../link/messages.ts";
+import type { VersionWitness } from "../link/witness.ts";
 
 export interface Slot {
   readonly name: string;
@@ -37,6 +39,7 @@ export interface EndpointsOptions {
   readonly defaultTrust: Trust;
   readonly host: LoadOptions["host"];
   readonly limits: (version: VersionRecord) => Limits;
+  readonly witness: (version: Culprit) => VersionWitness;
   readonly services: (limits: Limits, version: VersionRecord) => LoadOptions["services"];
   /** Monotonic. */
   readonly now: () => number;
@@ -192,6 +195,7 @@ export class Endpoints {
     const { endpoint, manifest } = version;
     const options = this.#options;
     const limits = options.limits(version);
+    const witness = options.witness({ endpoint, version: version.id });
     const generation: Generation = new Generation({
       refuses,
       limits,
@@ -200,6 +204,7 @@ export class Endpoints {
           start: options.startOf(version),
           limits,
           trust: manifest.trust ?? options.defaultTrust,
+          witness,
           env: JSON.stringify(manifest.vars),
           services: options.services(limits, version),
           events,

@@ -46,6 +46,8 @@ test("a worker that stands still is replaced before it is killed: stalled", asyn
   process.kill(victim, "SIGSTOP");
   const client = asking(node.port, "/busy?nonce=n");
   await expectReason(node, victim, "stalled");
+  // Whoever stopped it is to blame, not what it ran.
+  expect(await restarts(node)).toMatchObject({ recent: [{ culprit: null }] });
   expect(await node.serving()).toEqual([standby]);
   // Whoever waited for the one that stood still is cut off; the port itself was always served.
   expect((await client.stop()).filter((text) => text.includes("ECONNREFUSED"))).toEqual([]);

@@ -1,6 +1,7 @@
 // What a slice runner (runner.ts) is given to run, whom it tells, and what all runners of a worker share.
 
 import type { SliceFault } from "../engine.ts";
+import type { LaneJudge } from "./lane.ts";
 
 export interface PendingRecord {
   /** The exchange's, except for calls and timers, which have numbers of their own. */
@@ -36,6 +37,19 @@ export interface SliceEvents {
   died(death: Death, running: number, ids: readonly number[]): void;
 }
 
+/**
+ * Is told whose code runs, so that it can be known after this process has died. Once per slice or more often: only
+ * plain stores, nearly always.
+ */
+export interface SliceWitness {
+  /** This thread begins to run it, and ends. One at a time. */
+  enter(): void;
+  leave(): void;
+  /** Another thread may run it, until `end`; as often as there are threads. */
+  begin(): void;
+  end(): void;
+}
+
 /** Shared by all isolates of a worker. */
 export interface SliceHost {
   now(): number;
@@ -53,7 +67,17 @@ export interface SliceHost {
 
 /** What the shared host sees of a runner. */
 export interface Runner {
+  readonly witness: SliceWitness;
   flush(): void;
   look(): number;
   check(now: number): void;
+}
+
+export interface RunnerOptions {
+  readonly host: SliceHost;
+  readonly judge: LaneJudge;
+  /** What one request may use in all. */
+  readonly cpuMs: number;
+  readonly events: SliceEvents;
+  readonly witness: SliceWitness;
 }

@@ -63,11 +63,12 @@ export function createSliceHost(cap: number): SliceHostHandle {
     },
     watch(runner) {
       if (watched.size === 0) share.begin();
+      if (!watched.has(runner)) runner.witness.begin();
       watched.add(runner);
       timer ??= setTimeout(watch, WATCH_MS);
     },
     unwatch(runner) {
-      watched.delete(runner);
+      if (watched.delete(runner)) runner.witness.end();
     },
     close() {
       if (timer !== null) clearTimeout(timer);

@@ -11,11 +11,10 @@
 
 import { CELL, PHASE } from "../../../sdk/bridge.ts";
 import { SliceError, newCells, takeBytes, type Engine, type Leave } from "../engine.ts";
-import type { LaneJudge } from "./lane.ts";
 import { Outbox } from "./outbox.ts";
 import { PoolMeter } from "./pool-meter.ts";
 import { ownersOf, RecordQueue, type PackedBatch } from "./queue.ts";
-import type { Death, PendingRecord, Runner, SliceEvents, SliceHost } from "./contract.ts";
+import type { Death, PendingRecord, Runner, RunnerOptions } from "./contract.ts";
 
 /** How long after its time-out a silent pool slice is looked at: the engine's own comes first. */
 const CUT_GRACE_MS = 25;
@@ -40,11 +39,12 @@ type State = "idle" | "waiting" | "running" | "recovering" | "dead";
 
 export class SliceRunner implements Runner {
   readonly cells: SharedArrayBuffer = newCells();
+  readonly witness: RunnerOptions["witness"];
   readonly #cell = new Int32Array(this.cells);
-  readonly #host: SliceHost;
-  readonly #judge: LaneJudge;
+  readonly #host: RunnerOptions["host"];
+  readonly #judge: RunnerOptions["judge"];
   readonly #cpuMs: number;
-  readonly #events: SliceEvents;
+  readonly #events: RunnerOptions["events"];
   #engine: Engine | null = null;
   #state: State = "idle";
   readonly #queue = new RecordQueue();
@@ -60,11 +60,12 @@ export class SliceRunner implements Runner {
   #trailing: Trailing | null = null;
   readonly #meter: PoolMeter;
 
-  /** `cpuMs`: what one request may use in all. */
-  constructor(host: SliceHost, judge: LaneJudge, cpuMs: number, events: SliceEvents) {
+  constructor(options: RunnerOptions) {
+    const { host, events } = options;
+    this.witness = options.witness;
     this.#host = host;
-    this.#judge = judge;
-    this.#cpuMs = cpuMs;
+    this.#judge = options.judge;
+    this.#cpuMs = options.cpuMs;
     this.#events = events;
     this.#meter = new PoolMeter(host, events);
   }
@@ -208,6 +209,7 @@ export class SliceRunner implements Runner {
 
   #runInline(engine: Engine, now: number): void {
     const { packed, buffers } = this.#take(this.#judge.batchMax("inline"));
+    this.witness.enter();
     const cpuBefore = threadCpuUs();
     const started = performance.now();
     let fault: unknown = null;
@@ -218,6 +220,7 @@ export class SliceRunner implements Runner {
       fault = error;
     }
     const wallUs = (performance.now() - started) * 1_000;
+    this.witness.leave();
     const cpuUs = wallUs < SHORT_US ? wallUs : Math.min(wallUs, threadCpuUs() - cpuBefore);
     if (fault !== null) {
       this.#endedBadly(engine, now, fault, cpuUs);

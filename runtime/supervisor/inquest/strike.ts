@@ -1,9 +1,9 @@
 // From a worker's death to the record of the version that caused it.
 
-import type { RestartReason } from "../../sdk/node.ts";
-import type { Culprit } from "../link/messages.ts";
-import type { Log } from "../observe/log.ts";
-import type { ControlPlane } from "./control-plane.ts";
+import type { RestartReason } from "../../../sdk/node.ts";
+import type { Culprit } from "../../link/messages.ts";
+import type { Log } from "../../observe/log.ts";
+import type { ControlPlane } from "../control-plane.ts";
 
 export interface Found {
   readonly plane: Pick<ControlPlane, "control">;

@@ -1,0 +1,92 @@
+// Who is to blame for a worker that could not say it any more. Crashes are real ones, only their cause is not: a
+// signal from outside does what an error of V8 would do.
+
+import { expect, test } from "vitest";
+import { readWitness, witnessPath } from "../../runtime/link/witness.ts";
+import { isRunning, startNode, until, type TestNode } from "../node.ts";
+import { echo } from "../e2e/load.ts";
+import { WEDGER } from "./wedger.ts";
+
+const TEST_MS_MAX = 60_000;
+
+const SPINNER = `export default { fetch() { for (;;); } };`;
+const LONG = { limits: { cpuMs: 30_000, wallMs: 60_000 } };
+
+function field(data: unknown, name: string): unknown {
+  return Reflect.get(Object(data), name);
+}
+
+/** As in "bad: crash". */
+async function strikes(node: TestNode, ...names: string[]): Promise<string[]> {
+  const all: string[] = [];
+  for (const name of names) {
+    const { data } = await node.api("GET", `/api/endpoints/${name}`);
+    const list = field(data, "strikes");
+    if (!Array.isArray(list)) continue;
+    for (const one of list) all.push(`${name}: ${String(field(one, "reason"))}`);
+  }
+  return all;
+}
+
+/** Of the newest restart. */
+async function culprit(node: TestNode): Promise<unknown> {
+  const { data } = await node.api("GET", "/api/stats");
+  const recent = field(field(data, "worker_restarts"), "recent");
+  return Array.isArray(recent) ? recent[0] : null;
+}
+
+/** Whose code the witness of worker `number` names now. */
+function named(node: TestNode, number: number): string {
+  const { main = [], pool = [] } = readWitness(witnessPath(node.data, number)) ?? {};
+  return [...main, ...pool].map(({ endpoint }) => endpoint).join(" ");
+}
+
+async function crash(node: TestNode, number: number, running: readonly string[]): Promise<void> {
+  const asked = running.map((name) => node.get(`/${name}`).catch(() => null));
+  await until("they run", () => named(node, number) === running.join(" "));
+  const [pid = 0] = await node.serving();
+  process.kill(pid, "SIGSEGV");
+  await until("it is gone", () => !isRunning(pid));
+  await Promise.all(asked);
+  await until("another serves", async () => (await node.serving().catch(() => [])).length === 1);
+}
+
+test(
+  "of a worker that crashed, the version that ran gets a strike; of an idle one nobody",
+  async () => {
+    await using node = await startNode({ workers: 1 });
+    await node.publish("good", echo("v1"));
+    const { version } = await node.publish("bad", SPINNER, LONG);
+    await node.standby();
+    await node.get("/good?nonce=n");
+    await crash(node, 1, []);
+    expect(await culprit(node)).toMatchObject({ reason: "crash", culprit: null });
+    await crash(node, 2, ["bad"]);
+    const bad = { endpoint: "bad", version };
+    expect(await culprit(node)).toMatchObject({ reason: "crash", culprit: bad });
+    await until("bad has a strike", async () => (await strikes(node, "bad")).length > 0);
+    expect(await strikes(node, "good", "bad")).toEqual(["bad: crash"]);
+    expect((await node.edge("show", "bad")).stdout).toMatch(/strikes +crash at 20/);
+  },
+  TEST_MS_MAX,
+);
+
+test(
+  "of a worker that stands still, the version that holds its thread gets a strike",
+  async () => {
+    await using node = await startNode({ workers: 1 });
+    await node.publish("good", SPINNER, LONG);
+    await node.publish("bad", WEDGER, { trust: "own" });
+    await node.standby();
+    for (let at = 0; at < 100; at++) await node.get("/bad");
+    await until("nobody runs", () => named(node, 1) === "");
+    const pool = node.get("/good").catch(() => null);
+    await until("the pool is at work", () => named(node, 1) === "good");
+    const stuck = node.get("/bad?wedge").catch(() => null);
+    await until("bad has a strike", async () => (await strikes(node, "bad")).length > 0);
+    expect(await strikes(node, "good", "bad")).toEqual(["bad: stalled"]);
+    expect(await culprit(node)).toMatchObject({ reason: "stalled", culprit: { endpoint: "bad" } });
+    await Promise.all([pool, stuck]);
+  },
+  TEST_MS_MAX,
+);
