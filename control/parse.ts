@@ -94,6 +94,11 @@ const limitsSchema = z.strictObject({
   subrequests: limit("subrequests"),
   concurrency: limit("concurrency"),
   queue: limit("queue"),
+  streamMs: limit("streamMs"),
+  subrequestsAtOnce: limit("subrequestsAtOnce"),
+  responseBytes: limit("responseBytes"),
+  timers: limit("timers"),
+  logBytes: limit("logBytes"),
   bodyBytes: limit("bodyBytes"),
 } satisfies Record<LimitName, z.ZodType>);
 

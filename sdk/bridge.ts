@@ -108,6 +108,8 @@ export const CELL = {
   /** Set by the host once: a request's CPU time in microseconds, its wall time in milliseconds. */
   CPU_LIMIT_US: 8,
   WALL_LIMIT_MS: 9,
+  /** Set by the host before the guest boots. */
+  TIMERS_MAX: 10,
   /** From here on, by place (OPEN_MAX): CPU time that the request has used, in microseconds. */
   USED_US: 16,
 } as const;

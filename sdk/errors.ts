@@ -29,13 +29,14 @@ export const CODES = {
   // What a handler can do to its own request.
   HANDLER_EXCEPTION: { fault: "handler", status: 500, retry: false, title: "The handler threw an exception" },
   HANDLER_BAD_RESPONSE: { fault: "handler", status: 500, retry: false, title: "The handler did not return a Response" },
-  HANDLER_TIMEOUT: { fault: "handler", status: 504, retry: false, title: "The handler did not answer in time" },
+  HANDLER_TIMEOUT: { fault: "handler", status: 504, retry: false, title: "The handler did not answer in time", fix: "Answer sooner, or raise the limit wallMs (of a streamed reply: streamMs)." },
+  RESPONSE_TOO_LARGE: { fault: "handler", status: 500, retry: false, title: "The handler's reply is larger than the limit", fix: "Send less, or raise the limit responseBytes." },
   NO_RESPONSE: { fault: "handler", status: 500, retry: false, title: "The handler waits for something that can never happen" },
-  CPU_LIMIT: { fault: "handler", status: 503, retry: false, title: "The handler used too much CPU time" },
-  MEMORY_LIMIT: { fault: "handler", status: 503, retry: false, title: "The handler used too much memory" },
+  CPU_LIMIT: { fault: "handler", status: 503, retry: false, title: "The handler used too much CPU time", fix: "See which lines with edge explain ID. Do less, or raise the limit cpuMs." },
+  MEMORY_LIMIT: { fault: "handler", status: 503, retry: false, title: "The handler used too much memory", fix: "Keep less, stream what is large, or raise the limit memoryMb." },
   ISOLATE_FAILED: { fault: "platform", status: 503, retry: true, title: "The handler's isolate failed and is being replaced" },
   // What a handler can ask of the host.
-  SUBREQUEST_LIMIT: { fault: "handler", status: 500, retry: false, title: "The handler made too many subrequests" },
+  SUBREQUEST_LIMIT: { fault: "handler", status: 500, retry: false, title: "The handler made too many subrequests", fix: "Make fewer, or raise the limit subrequests." },
   EGRESS_DENIED: { fault: "handler", status: 500, retry: false, title: "The handler may not reach this address", fix: "Private addresses are refused unless the operator starts the node with --allow-private-egress, or with --egress-may-be-private and the endpoint names the host (egress)." },
   FETCH_FAILED: { fault: "handler", status: 500, retry: true, title: "The subrequest failed" },
   CALL_INVALID: { fault: "handler", status: 500, retry: false, title: "The handler made a call that the host does not know" },

@@ -16,11 +16,16 @@ export const LIMITS = {
   cpuMs: { unit: "ms", default: 200, max: 30_000, why: "CPU time of one request, all its runs together; more is taken from its neighbours." },
   cpuSoftMs: { unit: "ms", default: 50, max: 30_000, why: "CPU time after which ctx.signal aborts, so that a handler can come to an end by itself." },
   wallMs: { unit: "ms", default: 30_000, max: 3_600_000, why: "Time to the first byte of the reply; a client rarely waits longer." },
+  streamMs: { unit: "ms", default: 300_000, max: 86_400_000, why: "Time from the first byte of a streamed reply to its last; each holds a place of `concurrency`." },
   memoryMb: { unit: "MB", default: 128, max: 512, why: "Heap of one isolate; what Workers code is written for." },
   subrequests: { unit: "count", default: 50, max: 1_000, why: "Stops fan-out loops; what Workers code is written for." },
+  subrequestsAtOnce: { unit: "count", default: 16, max: 256, why: "Subrequests of one request on their way at once; further ones wait for their turn." },
   concurrency: { unit: "count", default: 1_000, max: 1_024, why: "Requests open in one isolate at once, background work included; each holds a part of its memory." },
   queue: { unit: "count", min: 0, default: 100, max: 10_000, why: "Requests that wait beyond that; a short burst passes, a long queue would only make everybody late." },
   bodyBytes: { unit: "bytes", default: 10_485_760, max: 1_073_741_824, why: "A request body a handler may read whole." },
+  responseBytes: { unit: "bytes", default: 1_099_511_627_776, max: 1_099_511_627_776, why: "A reply's body; by default as good as none, since a streamed reply holds little memory." },
+  timers: { unit: "count", default: 10_000, max: 10_000, why: "Timers of one isolate that wait; each costs the host one of its own." },
+  logBytes: { unit: "bytes", default: 131_072, max: 1_048_576, why: "All log lines of one request; what comes after is dropped, with a mark." },
 } as const;
 
 export type LimitName = keyof typeof LIMITS;
@@ -68,8 +73,6 @@ export const URL_BYTES_MAX: number = 16 * 1024;
 export const DRAIN_TIMEOUT_MS_DEFAULT = 30_000;
 /** One log line of a handler; longer is cut with a mark. */
 export const LOG_LINE_BYTES_MAX: number = 8 * 1024;
-/** All log lines of one request. */
-export const LOG_BYTES_PER_REQUEST_MAX: number = 128 * 1024;
 export const ROUTES_PER_ENDPOINT_MAX = 100;
 export const VARS_PER_ENDPOINT_MAX = 128;
 export const VAR_BYTES_MAX: number = 64 * 1024;

@@ -196,6 +196,7 @@ class Bridge implements Wire {
         this.#timerOwners.set(id, this.#current);
         this.push(LEAVE.TIMER_SET, id, `${ms}\n${this.#current}`);
       },
+      timersMax: this.#cells[CELL.TIMERS_MAX] ?? 0,
       clearTimer: (id) => {
         this.#timerOwners.delete(id);
         this.push(LEAVE.TIMER_CLEAR, id, "");

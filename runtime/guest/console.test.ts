@@ -14,6 +14,7 @@ const port: Port = {
   fetch: refused,
   bytesCall: refused,
   setTimer: () => undefined,
+  timersMax: 10,
   clearTimer: () => undefined,
   log: (level, text) => lines.push(`${level} ${text}`),
 };

@@ -27,6 +27,7 @@ const port: Port = {
       service.call(name, call as unknown as Call);
     }),
   setTimer: () => undefined,
+  timersMax: 10,
   clearTimer: () => undefined,
   log: () => undefined,
 };

@@ -12,6 +12,7 @@ const port: Port = {
   fetch: () => Promise.reject(new Error("not here")),
   bytesCall: () => Promise.reject(new Error("not here")),
   setTimer: (id, ms) => timers.push({ id, ms }),
+  timersMax: 10,
   clearTimer: () => undefined,
   log: (_level, text) => lines.push(text),
 };

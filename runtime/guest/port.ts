@@ -54,6 +54,8 @@ export interface Port {
   /** A call that takes and gives bytes (crypto). The argument's buffer is transferred away. */
   bytesCall(name: string, args: string, bytes: Uint8Array): Promise<ArrayBuffer>;
   setTimer(id: number, ms: number): void;
+  /** How many may be set at once. */
+  readonly timersMax: number;
   clearTimer(id: number): void;
   log(level: "debug" | "info" | "warn" | "error", text: string): void;
 }

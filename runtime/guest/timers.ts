@@ -1,11 +1,10 @@
 // Timers are kept here and counted by the host: it learns an id and a delay, and reports the id when due.
 
+import { LIMITS } from "../../sdk/limits.ts";
 import { DOMException } from "./dom-exception.ts";
 import type { Port } from "./port.ts";
 import { reportException } from "./report.ts";
 
-/** Each costs the host an entry in its timer wheel; more than this at once is a leak. */
-export const TIMERS_MAX = 10_000;
 /** HTML's clamp: from this nesting level on a timer waits at least NESTED_MS_MIN, so that chains cannot spin. */
 const NESTING_CLAMPED = 5;
 const NESTED_MS_MIN = 4;
@@ -41,8 +40,9 @@ export function thawTimers(thawed: Port): void {
 }
 
 function start(timer: Timer): number {
-  if (count >= TIMERS_MAX) {
-    throw new DOMException(`More than ${TIMERS_MAX} timers at once`, "QuotaExceededError");
+  const timersMax = port === null ? LIMITS.timers.default : port.timersMax;
+  if (count >= timersMax) {
+    throw new DOMException(`More than ${timersMax} timers at once`, "QuotaExceededError");
   }
   lastId++;
   keepTimer(lastId, timer);

@@ -1,18 +1,21 @@
 // Log lines of a handler, within what one request may write.
 
-import { LOG_BYTES_PER_REQUEST_MAX, LOG_LINE_BYTES_MAX } from "../../sdk/limits.ts";
+import { LOG_LINE_BYTES_MAX } from "../../sdk/limits.ts";
 import type { Job } from "./job.ts";
 
 /** `payload`: of a LOG record, level \n text. */
-export function takeLog(job: Job, payload: string): void {
+export function takeLog(job: Job, payload: string, bytesMax: number): void {
   const levelEnd = payload.indexOf("\n");
   const level = payload.slice(0, levelEnd);
   let text = payload.slice(levelEnd + 1);
   if (text.length > LOG_LINE_BYTES_MAX) text = `${text.slice(0, LOG_LINE_BYTES_MAX)}… (cut)`;
   const before = job.logBytes;
   job.logBytes += text.length;
-  if (before > LOG_BYTES_PER_REQUEST_MAX) return;
-  if (job.logBytes > LOG_BYTES_PER_REQUEST_MAX) {
-    job.ticket.log("warn", "Further log lines of this request were dropped.");
+  if (before > bytesMax) return;
+  if (job.logBytes > bytesMax) {
+    job.ticket.log(
+      "warn",
+      `Further log lines of this request were dropped (limit logBytes: ${bytesMax}).`,
+    );
   } else job.ticket.log(level, text);
 }

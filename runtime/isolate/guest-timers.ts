@@ -1,7 +1,9 @@
 // The timers of one isolate: each one that a guest sets costs the host a real one, so they are bounded.
 
-/** Far more than a handler needs; the platform inside throws before this is reached. */
-export const TIMERS_MAX = 10_240;
+import { LIMITS } from "../../sdk/limits.ts";
+
+/** Only a guest that was tampered with gets here: the platform inside keeps to the limit. */
+const TIMERS_MAX: number = LIMITS.timers.max + 240;
 /** Longest delay the platform's timers take; longer would fire at once. */
 const DELAY_MS_MAX = 2_147_483_647;
 
@@ -18,8 +20,11 @@ export class GuestTimers {
     return this.#timers.size;
   }
 
-  /** False when it is not what an honest guest asks for. */
-  set(id: number, ms: number, owner: number): boolean {
+  /** `payload`: of a TIMER_SET record. False when it is not what an honest guest asks for. */
+  set(id: number, payload: string): boolean {
+    const msEnd = payload.indexOf("\n");
+    const ms = Number(payload.slice(0, msEnd));
+    const owner = Number(payload.slice(msEnd + 1));
     if (!(ms >= 0) || this.#timers.size >= TIMERS_MAX) return false;
     this.clear(id);
     const run = (): void => {

@@ -12,20 +12,17 @@ import type { CallService } from "./call.ts";
 import { CpuBudget } from "./slice/cpu-budget.ts";
 import { GuestTimers } from "./guest-timers.ts";
 import { takeLog } from "./guest-log.ts";
-import { createJob, type Job } from "./job.ts";
+import { createJob, limitText, type Job } from "./job.ts";
 import { OpenCalls, type PushFor } from "./open-calls.ts";
 import { OpenJobs } from "./open-jobs.ts";
-import { createHeadParser, thrownText, ReplyStream } from "./reply.ts";
-import { RequestBody, decodeUtf8 } from "./request-body.ts";
+import { createHeadParser, isLarger, thrownText, ReplyStream } from "./reply.ts";
+import { RequestBody, shortText } from "./request-body.ts";
 import type { Death, SliceEvents } from "./slice/contract.ts";
 import type { SliceRunner } from "./slice/runner.ts";
 import type { Ticket } from "./ticket.ts";
-import { isUtf8 } from "node:buffer";
 
 /** Background work may run on this long after the reply. */
 export const BACKGROUND_MS = 30_000;
-/** A body of this size that came along with its head crosses with it, as text. */
-const WHOLE_BODY_BYTES_MAX = 256 * 1024;
 
 export interface InstanceEvents {
   /** A request is over; there is room for another. */
@@ -98,8 +95,8 @@ export class Instance implements SliceEvents {
   expire(now: number): void {
     for (const job of this.#open.values()) {
       if (job.deadlineMs > now) continue;
-      if (!job.answered) this.#failJob(job, "HANDLER_TIMEOUT");
-      else if (job.background && job.stream === null) this.#close(job);
+      if (!job.answered || job.stream !== null) this.#failJob(job, "HANDLER_TIMEOUT");
+      else if (job.background) this.#close(job);
     }
   }
 
@@ -198,9 +195,8 @@ export class Instance implements SliceEvents {
   #payloadWithBody(job: Job, head: string, tail: string): string {
     const { exchange } = job.ticket;
     const whole = exchange.takeWholeBody();
-    if (whole !== null && whole.byteLength <= WHOLE_BODY_BYTES_MAX && isUtf8(whole)) {
-      return `${head}${BODY.TEXT}\n${tail}\0${decodeUtf8(whole)}`;
-    }
+    const text = whole === null ? null : shortText(whole);
+    if (text !== null) return `${head}${BODY.TEXT}\n${tail}\0${text}`;
     const { id } = job;
     job.body = new RequestBody(exchange, whole, {
       chunk: (bytes) => this.#push(ENTER.BODY_CHUNK, id, "", bytes),
@@ -219,7 +215,7 @@ export class Instance implements SliceEvents {
         this.#respond(id, payload, bytes);
         break;
       case LEAVE.CHUNK:
-        if (bytes !== null) this.#open.get(id)?.stream?.write(bytes);
+        if (bytes !== null) this.#chunk(id, bytes);
         break;
       case LEAVE.CALL:
         this.#call(id, payload, bytes);
@@ -228,7 +224,7 @@ export class Instance implements SliceEvents {
         this.#log(id, payload);
         break;
       case LEAVE.TIMER_SET:
-        this.#setTimer(id, payload);
+        if (!this.#timers.set(id, payload)) this.#condemn();
         break;
       case LEAVE.TIMER_CLEAR:
         this.#timers.clear(id);
@@ -294,6 +290,10 @@ export class Instance implements SliceEvents {
     if (job === undefined || job.answered) return;
     const { ticket } = job;
     const { exchange } = ticket;
+    if (head !== "large" && isLarger(head.text, bytes, this.#limits.responseBytes)) {
+      this.#failJob(job, "RESPONSE_TOO_LARGE");
+      return;
+    }
     if (head === "large") {
       ticket.log("error", "The handler's response has more than 64 KB of headers.");
       this.#failJob(job, "HANDLER_BAD_RESPONSE");
@@ -309,6 +309,7 @@ export class Instance implements SliceEvents {
     if (job.warned) ticket.used(job);
     ticket.answered("ok");
     if (head.kind === BODY.STREAM) {
+      job.deadlineMs = this.#now() + this.#limits.streamMs;
       job.stream = new ReplyStream(exchange, (granted) =>
         this.#push(ENTER.CREDIT, id, `${granted}`),
       );
@@ -318,6 +319,13 @@ export class Instance implements SliceEvents {
     const binary = bytes === null ? null : new Uint8Array(bytes);
     exchange.reply(head.status, head.headers, head.kind === BODY.TEXT ? head.text : binary);
     this.#closeUnlessBusy(job);
+  }
+
+  #chunk(id: number, bytes: ArrayBuffer): void {
+    const job = this.#open.get(id);
+    if (job === undefined || job.stream === null) return;
+    job.stream.write(bytes);
+    if (job.stream.bytes > this.#limits.responseBytes) this.#failJob(job, "RESPONSE_TOO_LARGE");
   }
 
   #thrown(job: Job, payload: string): void {
@@ -332,14 +340,7 @@ export class Instance implements SliceEvents {
 
   #log(id: number, payload: string): void {
     const job = this.#open.get(id);
-    if (job !== undefined) takeLog(job, payload);
-  }
-
-  #setTimer(id: number, payload: string): void {
-    if (this.#dead) return;
-    const msEnd = payload.indexOf("\n");
-    const ms = Number(payload.slice(0, msEnd));
-    if (!this.#timers.set(id, ms, Number(payload.slice(msEnd + 1)))) this.#condemn();
+    if (job !== undefined) takeLog(job, payload, this.#limits.logBytes);
   }
 
   #streamEnded(job: Job): void {
@@ -356,13 +357,13 @@ export class Instance implements SliceEvents {
     if (!job.answered) job.ticket.answered("client_abort");
     this.#push(ENTER.ABORT, job.id, "The client went away.");
     job.stream = null;
-    if (job.answered && !job.background) this.#close(job);
+    if (job.answered) this.#closeUnlessBusy(job);
   }
 
   #failJob(job: Job, code: Code): void {
     if (!this.#open.has(job.id)) return;
     job.ticket.used(job);
-    job.ticket.fail(code);
+    job.ticket.fail(code, limitText(code, job, this.#limits));
     this.#push(ENTER.ABORT, job.id, code);
     this.#markAnswered(job);
     job.stream = null;

@@ -1,5 +1,7 @@
 // A request that is open in an isolate: what the instance keeps of it between two records.
 
+import type { Code } from "../../sdk/errors.ts";
+import type { Limits } from "../../sdk/limits.ts";
 import type { ReplyStream } from "./reply.ts";
 import type { RequestBody } from "./request-body.ts";
 import type { Ticket } from "./ticket.ts";
@@ -41,4 +43,20 @@ export function createJob(id: number, ticket: Ticket, wallMs: number): Job {
     warned: false,
     burned: "",
   };
+}
+
+/** What the log says of a request that a limit has ended; undefined of other ends. */
+export function limitText(code: Code, job: Job, limits: Limits): string | undefined {
+  switch (code) {
+    case "HANDLER_TIMEOUT":
+      return job.stream === null
+        ? `No reply after ${limits.wallMs} ms (limit wallMs).`
+        : `The reply's stream did not end within ${limits.streamMs} ms (limit streamMs).`;
+    case "MEMORY_LIMIT":
+      return `The isolate needed more than ${limits.memoryMb} MB (limit memoryMb).`;
+    case "RESPONSE_TOO_LARGE":
+      return `The reply has more than ${limits.responseBytes} bytes (limit responseBytes).`;
+    default:
+      return undefined;
+  }
 }

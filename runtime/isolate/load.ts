@@ -2,6 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import type { BundleFormat, Trust } from "../../sdk/records.ts";
+import { CELL } from "../../sdk/bridge.ts";
 import { STARTUP_CPU_MS_MAX, type Limits } from "../../sdk/limits.ts";
 import type { CallService } from "./call.ts";
 import { createEngine, type Engine, type Script } from "./engine.ts";
@@ -86,6 +87,7 @@ async function load(options: LoadOptions, witness: SliceWitness): Promise<Loaded
       events: instance,
       witness,
     });
+    new Int32Array(runner.cells)[CELL.TIMERS_MAX] = limits.timers;
     engine.boot(
       {
         cells: runner.cells,

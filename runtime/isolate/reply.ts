@@ -15,6 +15,8 @@ export interface ReplyHead {
 /** Pairs of lines; names are tokens in lower case, values have no control characters but tab. */
 const HEADERS = /^(?:[!#$%&'*+\-.^_`|~0-9a-z]+\n[\t\x20-\x7e\x80-\xff]*\n)*$/;
 
+/** Of one UTF-16 unit. */
+const UTF8_BYTES_MAX = 3;
 const LINE_FEED = 10;
 /** Behind the status, the kind and a line feed after each. */
 const HEADERS_AT = 6;
@@ -51,6 +53,8 @@ const GRANT_BYTES = 64 * 1024;
 export class ReplyStream {
   readonly #exchange: Exchange;
   readonly #grant: (bytes: number) => void;
+  /** All that was sent so far. */
+  bytes = 0;
   #owed = 0;
   #full = false;
 
@@ -64,6 +68,7 @@ export class ReplyStream {
   }
 
   write(bytes: ArrayBuffer): void {
+    this.bytes += bytes.byteLength;
     this.#owed += bytes.byteLength;
     if (!this.#exchange.write(new Uint8Array(bytes))) this.#full = true;
     if (this.#owed >= GRANT_BYTES) this.#settle();
@@ -77,6 +82,12 @@ export class ReplyStream {
   }
 }
 
+/** Counts the text only where it could be too long: most are shorter by far. */
+export function isLarger(text: string, bytes: ArrayBuffer | null, bytesMax: number): boolean {
+  if (bytes !== null) return bytes.byteLength > bytesMax;
+  return text.length > bytesMax / UTF8_BYTES_MAX && Buffer.byteLength(text) > bytesMax;
+}
+
 /** A THROWN record as people read it: the stack, which begins with name and message, or those two. */
 export function thrownText(payload: string): string {
   const nameEnd = payload.indexOf("\n");
@@ -85,6 +96,9 @@ export function thrownText(payload: string): string {
   const messageAt = nameAt + Number(payload.slice(0, nameEnd));
   const stackAt = messageAt + Number(payload.slice(nameEnd + 1, messageEnd));
   const stack = payload.slice(stackAt);
-  if (stack !== "") return stack;
-  return `${payload.slice(nameAt, messageAt)}: ${payload.slice(messageAt, stackAt)}`;
+  const message = payload.slice(messageAt, stackAt);
+  if (stack !== "" && stack.includes(message)) return stack;
+  // A DOMException's stack does not tell its message.
+  const framesAt = stack.indexOf("\n    at ");
+  return `${payload.slice(nameAt, messageAt)}: ${message}${framesAt < 0 ? "" : stack.slice(framesAt)}`;
 }

@@ -1,6 +1,7 @@
 // The body of one request on its way into the guest: read from the socket only as the guest pulls, so that
 // backpressure reaches the client. Holds at most WINDOW_BYTES beside what one pull of everything asks for.
 
+import { isUtf8 } from "node:buffer";
 import type { BodySink, Exchange } from "../../sdk/exchange.ts";
 
 /** What may wait here for the guest's next pull before the socket is paused: a few socket reads. */
@@ -132,10 +133,18 @@ export class RequestBody implements BodySink {
   }
 }
 
+/** A body of this size that came along with its head crosses with it, as text. */
+const SHORT_BYTES_MAX = 256 * 1024;
+
+/** null when it is longer, or no UTF-8. */
+export function shortText(whole: Uint8Array): string | null {
+  return whole.byteLength <= SHORT_BYTES_MAX && isUtf8(whole) ? decodeUtf8(whole) : null;
+}
+
 /** A BOM stays: whether it counts is the guest's affair (text() drops it, the bytes have it). */
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-export function decodeUtf8(bytes: Uint8Array): string {
+function decodeUtf8(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }
 

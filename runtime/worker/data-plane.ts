@@ -177,11 +177,12 @@ function openEndpoints(
     witness: (version) => witness.of(version),
     host: createSliceHost(config.poolSlicesMax),
     limits: ({ manifest }) => resolveLimits(manifest.limits, config.limitMax),
-    services: ({ subrequests }, { manifest }) => [
+    services: ({ subrequests, subrequestsAtOnce }, { manifest }) => [
       createEgress({
         allowPrivate: config.allowPrivateEgress,
         privateHosts: config.egressMayBePrivate ? (manifest.egress ?? []) : [],
         subrequestsMax: subrequests,
+        atOnceMax: subrequestsAtOnce,
       }),
       createCryptoCalls(),
     ],

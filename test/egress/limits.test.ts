@@ -56,6 +56,28 @@ test("so many subrequests run at once, so many more wait, and the next one fails
   await Promise.all([...running, waiting]);
 });
 
+test("so many subrequests of one exchange run at once; the others wait, and no other exchange for them", async () => {
+  const held: ServerResponse[] = [];
+  let arrived: () => void = () => undefined;
+  const peer = await startPeer((request, response) => {
+    held.push(response);
+    if (request.url === "/last") arrived();
+  });
+  const guest = startGuest({ atOnceMax: 2 });
+  const mine = [1, 2, 3].map(() => guest.fetch(`${peer.url}/mine`, { owner: 1 }));
+  const reached = new Promise<void>((resolve) => (arrived = resolve));
+  const other = guest.fetch(`${peer.url}/last`, { owner: 2 });
+  await reached;
+  expect(held.map(({ req }) => req.url).toSorted()).toEqual(["/last", "/mine", "/mine"]);
+  for (const response of held.splice(0)) response.end();
+  await other;
+  await Promise.race(mine);
+  const third = (): ServerResponse | undefined => held[0];
+  while (third() === undefined) await new Promise((resolve) => setImmediate(resolve));
+  third()?.end();
+  await Promise.all(mine);
+});
+
 test("when too many responses are open, the oldest one that nobody reads is given up", async () => {
   const peer = await startPeer((request, response) => response.write(request.url ?? ""));
   const guest = startGuest({ openResponsesMax: 2 });

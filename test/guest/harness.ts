@@ -22,6 +22,7 @@ const port = {
   reply: () => ({ status: 200, statusText: "OK", url: "http://a.test/", redirected: false, headers: "", body: null }),
   bytesCall: async () => new ArrayBuffer(0),
   setTimer(id, ms) { if (ms === 0) queueMicrotask(() => platform.fireTimer(id)); },
+  timersMax: 10_000,
   clearTimer() {},
   log(level, text) { calls.push({ level, text }); },
 };

@@ -54,6 +54,7 @@ export class Sent implements Ticket {
   /** Decisions about the outcome; more than one is a bug. */
   decisions = 0;
   readonly logs: string[] = [];
+  readonly failures: Code[] = [];
   usage: Usage | null = null;
 
   constructor(input: RequestInput) {
@@ -62,6 +63,7 @@ export class Sent implements Ticket {
 
   fail(code: Code, logged?: string): void {
     this.decisions++;
+    this.failures.push(code);
     this.outcome ??= code;
     if (logged !== undefined) this.log("error", logged);
     if (this.exchange.state === "open") this.exchange.reply(500, "", code);

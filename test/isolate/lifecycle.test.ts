@@ -5,6 +5,7 @@ import { OPEN_MAX } from "../../sdk/bridge.ts";
 import { openWorkshop, type Sent, type Workshop } from "./instances.ts";
 
 const SOURCE = `
+const numberOf = (request) => Number(new URL(request.url).searchParams.get("n"));
 const handlers = {
   ok: () => new Response("ok"),
   spin: () => { for (;;); },
@@ -25,6 +26,20 @@ const handlers = {
   },
   logs: () => { for (let i = 0; i < 20_000; i++) console.log("x".repeat(100)); return new Response("logged"); },
   headers: () => { return new Response("h", { headers: { "x-big": "v".repeat(20_000_000) } }); },
+  log: (request) => { console.log("x".repeat(numberOf(request))); return new Response("logged"); },
+  reply: (request) => {
+    const n = numberOf(request), kind = new URL(request.url).searchParams.get("kind");
+    if (kind === "text") return new Response("é".repeat(n >> 1) + "x".repeat(n & 1));
+    if (kind === "bytes") return new Response(new Uint8Array(n));
+    return new Response(new ReadableStream({ start(c) { c.enqueue(new Uint8Array(n - 1)); c.enqueue(new Uint8Array(1)); c.close(); } }));
+  },
+  drips: (request) => {
+    let left = numberOf(request) || Infinity;
+    return new Response(new ReadableStream({ async pull(c) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      if (left-- > 0) c.enqueue(new Uint8Array(1)); else c.close();
+    } }));
+  },
   expose: () => new Response("e", { headers: { "access-control-expose-headers": "x-request-id", "x-z": "1" } }),
 };
 export default { fetch: (request, env, ctx) => handlers[new URL(request.url).pathname.slice(1)](request, ctx) };
@@ -131,15 +146,21 @@ describe("an instance", () => {
     expect(opened.generation.inFlight).toBe(0);
   });
 
-  test.each([999, 1_001, 10_000])("fires %i timers", async (n) => {
-    const opened = workshop.open({ source: SOURCE, limits: { cpuMs: 5_000 } });
+  test.each([
+    [10_000, 10_000],
+    [99, 100],
+    [100, 100],
+  ])("fires %i timers of %i", async (n, timers) => {
+    const opened = workshop.open({ source: SOURCE, limits: { cpuMs: 5_000, timers } });
     expect(await opened.text(`/timers?n=${n}`)).toBe(String(n));
     expect(opened.deaths).toEqual([]);
   });
 
   test("refuses one timer more than the most to the handler alone", async () => {
-    const opened = workshop.open({ source: SOURCE, limits: { cpuMs: 5_000 } });
-    expect(await opened.outcome("/timers?n=10001")).toBe("HANDLER_EXCEPTION");
+    const opened = workshop.open({ source: SOURCE, limits: { timers: 100 } });
+    const sent = opened.send("/timers?n=101");
+    expect(await sent.ended()).toBe("HANDLER_EXCEPTION");
+    expect(sent.logs.join()).toContain("More than 100 timers at once");
     expect(await opened.outcome("/ok")).toBe("ok");
     expect(opened.deaths).toEqual([]);
   });
@@ -149,7 +170,52 @@ describe("an instance", () => {
     const sent = opened.send("/logs");
     expect(await sent.text()).toBe("logged");
     expect(sent.logs.join("").length).toBeLessThan(160 * 1024);
-    expect(sent.logs.at(-1)).toBe("warn Further log lines of this request were dropped.");
+    expect(sent.logs.at(-1)).toContain("were dropped (limit logBytes: 131072).");
+  });
+
+  test.each([999, 1_000, 1_001])(
+    "of 1000 bytes of log takes %i or says that it does not",
+    async (bytes) => {
+      const opened = workshop.open({ source: SOURCE, limits: { logBytes: 1_000 } });
+      const sent = opened.send(`/log?n=${bytes}`);
+      await sent.text();
+      if (bytes <= 1_000) expect(sent.logs).toEqual([`info ${"x".repeat(bytes)}`]);
+      else expect(sent.logs).toEqual([expect.stringContaining("(limit logBytes: 1000)")]);
+    },
+  );
+
+  test.each(["text", "bytes", "stream"])(
+    "sends a reply of %s up to responseBytes and no larger",
+    async (kind) => {
+      const opened = workshop.open({ source: SOURCE, limits: { responseBytes: 100_000 } });
+      for (const n of [99_999, 100_000]) {
+        const sent = opened.send(`/reply?kind=${kind}&n=${n}`);
+        expect(await sent.ended()).toBe("ok");
+        expect(sent.exchange.bytesOut).toBe(n);
+      }
+      const sent = opened.send(`/reply?kind=${kind}&n=100001`);
+      await sent.ended();
+      // A stream's head says ok; what follows is broken off.
+      expect(sent.exchange.state).toBe(kind === "stream" ? "gone" : "done");
+      expect(sent.failures).toEqual(["RESPONSE_TOO_LARGE"]);
+      expect(sent.logs.join()).toContain(
+        "The reply has more than 100000 bytes (limit responseBytes).",
+      );
+      expect(await opened.outcome("/ok")).toBe("ok");
+    },
+  );
+
+  test("ends a stream that goes on for longer than streamMs, and no other", async () => {
+    const opened = workshop.open({ source: SOURCE, limits: { wallMs: 200, streamMs: 600 } });
+    const sent = opened.send("/drips");
+    const wellBehaved = opened.send("/drips?n=3");
+    await sent.ended();
+    expect(sent.exchange.state).toBe("gone");
+    expect(sent.failures).toEqual(["HANDLER_TIMEOUT"]);
+    expect(sent.logs.join()).toContain("did not end within 600 ms (limit streamMs).");
+    expect(await wellBehaved.ended()).toBe("ok");
+    expect(wellBehaved.exchange.state).toBe("done");
+    expect(opened.generation.inFlight).toBe(0);
   });
 
   test("answers or refuses a reply with enormous headers, and goes on", async () => {

@@ -34,29 +34,36 @@ export class SubrequestBudget {
 }
 
 export interface Job {
+  /** The exchange that is charged. */
+  readonly owner: number;
   start(): void;
+}
+
+export interface GateOptions {
+  readonly runningMax: number;
+  /** Of one exchange. */
+  readonly runningPerOwnerMax: number;
+  readonly waitingMax: number;
 }
 
 /** Lets so many jobs run at once; the others wait in order, and only so many of them. */
 export class Gate {
-  readonly #runningMax: number;
-  readonly #waitingMax: number;
+  readonly #options: GateOptions;
   readonly #running = new Set<Job>();
+  readonly #runningOf = new Map<number, number>();
   readonly #waiting = new Set<Job>();
 
-  constructor(options: { readonly runningMax: number; readonly waitingMax: number }) {
-    this.#runningMax = options.runningMax;
-    this.#waitingMax = options.waitingMax;
+  constructor(options: GateOptions) {
+    this.#options = options;
   }
 
   /** False when too many wait. */
   enter(job: Job): boolean {
-    if (this.#running.size < this.#runningMax) {
-      this.#running.add(job);
-      job.start();
+    if (this.#hasRoom(job)) {
+      this.#start(job);
       return true;
     }
-    if (this.#waiting.size >= this.#waitingMax) return false;
+    if (this.#waiting.size >= this.#options.waitingMax) return false;
     this.#waiting.add(job);
     return true;
   }
@@ -65,11 +72,29 @@ export class Gate {
   leave(job: Job): void {
     this.#waiting.delete(job);
     if (!this.#running.delete(job)) return;
+    const left = this.#count(job.owner) - 1;
+    if (left === 0) this.#runningOf.delete(job.owner);
+    else this.#runningOf.set(job.owner, left);
     for (const next of this.#waiting) {
+      if (!this.#hasRoom(next)) continue;
       this.#waiting.delete(next);
-      this.#running.add(next);
-      next.start();
+      this.#start(next);
       return;
     }
+  }
+
+  #count(owner: number): number {
+    return this.#runningOf.get(owner) ?? 0;
+  }
+
+  #hasRoom({ owner }: Job): boolean {
+    const { runningMax, runningPerOwnerMax } = this.#options;
+    return this.#running.size < runningMax && this.#count(owner) < runningPerOwnerMax;
+  }
+
+  #start(job: Job): void {
+    this.#running.add(job);
+    this.#runningOf.set(job.owner, this.#count(job.owner) + 1);
+    job.start();
   }
 }

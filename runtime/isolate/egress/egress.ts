@@ -12,6 +12,7 @@
 import { CALLS } from "../../../sdk/bridge.ts";
 import { namesHost } from "../../../sdk/egress.ts";
 import { EdgeError, errorData } from "../../../sdk/errors.ts";
+import { LIMITS } from "../../../sdk/limits.ts";
 import type { Call, CallService } from "../call.ts";
 import { isPrivateAddress } from "./addresses.ts";
 import { Gate, SubrequestBudget } from "./budget.ts";
@@ -20,8 +21,8 @@ import { Subrequest } from "./subrequest.ts";
 import { createDispatcher, sharedDispatcher, type Dispatcher } from "./undici.ts";
 import { UPLOAD_IDLE_MS_MAX } from "./upload.ts";
 
-/** Per isolate, from the call to the response's head; enough to keep several requests' fan-outs going. */
-export const CONCURRENCY_MAX_DEFAULT = 16;
+/** Per isolate, from the call to the response's head; what many requests' fan-outs may open of connections. */
+const CONCURRENCY_MAX = 256;
 /** Waiting for one of those places: as many as one exchange may ever make. */
 export const WAITING_MAX = 1_000;
 /** Per isolate: what many clients may stream through it at once. Each may hold a connection and 64 KB. */
@@ -33,6 +34,8 @@ export interface EgressOptions {
   readonly privateHosts?: readonly string[];
   /** Per exchange. */
   readonly subrequestsMax: number;
+  /** Per exchange, from the call to the response's head. */
+  readonly atOnceMax?: number;
   readonly concurrencyMax?: number;
   readonly waitingMax?: number;
   readonly openResponsesMax?: number;
@@ -76,7 +79,8 @@ class Egress implements CallService {
     this.#uploadIdleMsMax = options.uploadIdleMsMax ?? UPLOAD_IDLE_MS_MAX;
     this.#budget = new SubrequestBudget(options.subrequestsMax);
     this.#gate = new Gate({
-      runningMax: options.concurrencyMax ?? CONCURRENCY_MAX_DEFAULT,
+      runningMax: options.concurrencyMax ?? CONCURRENCY_MAX,
+      runningPerOwnerMax: options.atOnceMax ?? LIMITS.subrequestsAtOnce.default,
       waitingMax: options.waitingMax ?? WAITING_MAX,
     });
   }

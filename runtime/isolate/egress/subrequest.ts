@@ -24,6 +24,7 @@ export interface SubrequestHost {
 
 export class Subrequest {
   readonly id: number;
+  readonly owner: number;
   readonly #call: Call;
   readonly #arguments: FetchArguments;
   readonly #host: SubrequestHost;
@@ -37,6 +38,7 @@ export class Subrequest {
 
   constructor(call: Call, parsed: FetchArguments, host: SubrequestHost) {
     this.id = call.id;
+    this.owner = call.owner;
     this.#call = call;
     this.#arguments = parsed;
     this.#host = host;
