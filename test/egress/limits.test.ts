@@ -68,7 +68,7 @@ test("so many subrequests of one exchange run at once; the others wait, and no o
   const reached = new Promise<void>((resolve) => (arrived = resolve));
   const other = guest.fetch(`${peer.url}/last`, { owner: 2 });
   await reached;
-  expect(held.map(({ req }) => req.url).toSorted()).toEqual(["/last", "/mine", "/mine"]);
+  expect(held.map(({ req }) => req.url ?? "").toSorted()).toEqual(["/last", "/mine", "/mine"]);
   for (const response of held.splice(0)) response.end();
   await other;
   await Promise.race(mine);
