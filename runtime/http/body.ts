@@ -116,6 +116,8 @@ export class InboundBody {
 
   end(): void {
     this.#ended = true;
+    // The socket's next bytes are another request's.
+    this.#release();
     if (this.#sink !== null && !this.#closed) this.#flow();
   }
 
