@@ -13,7 +13,6 @@ import { setFlagsFromString } from "node:v8";
 import type ivmTypes from "isolated-vm";
 import { CELLS_LENGTH } from "../../sdk/bridge.ts";
 import { EdgeError } from "../../sdk/errors.ts";
-import { Inspection } from "./slice/inspection.ts";
 
 const require = createRequire(import.meta.url);
 const ivm = require("isolated-vm") as typeof ivmTypes;
@@ -128,7 +127,6 @@ export class Engine {
   readonly #isolate: ivmTypes.Isolate;
   readonly #context: ivmTypes.Context;
   #enter: ivmTypes.Reference | null = null;
-  #inspection: Inspection | null = null;
 
   constructor(options: EngineOptions) {
     const snapshot =
@@ -138,8 +136,6 @@ export class Engine {
     this.#isolate = new ivm.Isolate({
       memoryLimit: options.memoryMb,
       onCatastrophicError: options.onCatastrophic,
-      // Costs nothing before the first session: for asking what burns the time, and for stopping it.
-      inspector: true,
       ...(snapshot === null ? {} : { snapshot }),
     });
     // The isolate keeps the bytes; waiting for the collector to let go of them here would hold megabytes each.
@@ -225,16 +221,25 @@ export class Engine {
     );
   }
 
-  /** A slice on a thread of the pool; it reports by leavePool and is silent when it is cut. */
+  /**
+   * A slice on a thread of the pool; it reports by leavePool and is silent when it is cut. `onCut` is told the frames
+   * of one that was, which costs a promise.
+   */
   enterPool(
     slice: number,
     now: number,
     packed: string,
     buffers: readonly ArrayBuffer[],
-    timeoutMs: number,
+    { timeoutMs, onCut }: { timeoutMs: number; onCut: ((frames: string) => void) | null },
   ): void {
-    this.#reference().applyIgnored(undefined, this.#args(1, slice, now, packed, buffers), {
-      timeout: timeoutMs,
+    const reference = this.#reference();
+    const args = this.#args(1, slice, now, packed, buffers);
+    if (onCut === null) {
+      reference.applyIgnored(undefined, args, { timeout: timeoutMs });
+      return;
+    }
+    guardedAsync(reference.apply(undefined, args, { timeout: timeoutMs })).catch((error) => {
+      if (error instanceof SliceError && error.fault === "timeout") onCut(error.frames);
     });
   }
 
@@ -243,13 +248,6 @@ export class Engine {
     await guardedAsync(
       this.#reference().apply(undefined, this.#args(1, slice, now, "", []), { timeout: timeoutMs }),
     );
-  }
-
-  /** null when the isolate is gone. */
-  inspect(): Inspection | null {
-    if (this.#isolate.isDisposed) return null;
-    this.#inspection ??= new Inspection(this.#isolate.createInspectorSession());
-    return this.#inspection;
   }
 
   /** Nanoseconds of wall time that this isolate has run so far. */
@@ -270,7 +268,6 @@ export class Engine {
   dispose(): void {
     this.#enter = null;
     if (this.#isolate.isDisposed) return;
-    this.#inspection?.close();
     this.#context.release();
     this.#isolate.dispose();
   }

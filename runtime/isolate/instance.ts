@@ -131,11 +131,9 @@ export class Instance implements SliceEvents {
     if (warn) this.#push(ENTER.WARN, id, "The CPU time is running out.");
   }
 
-  cpuState(id: number): "well" | "warned" | "spent" {
+  cpuLeftUs(id: number): number {
     const job = this.#open.get(id);
-    if (job === undefined) return "well";
-    if (this.#budget?.isSpent(job) === true) return "spent";
-    return job.warned ? "warned" : "well";
+    return job === undefined || this.#budget === null ? 0 : this.#budget.leftUs(job);
   }
 
   burned(id: number, frames: string): void {

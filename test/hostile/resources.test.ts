@@ -1,7 +1,8 @@
 // Code that takes all memory, runs out of stack, or throws where nobody listens. Whatever it does, another
 // instance in the same process answers meanwhile, and the next request of its own is answered.
 
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readdirSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { openWorkshop, type Opened, type Workshop } from "../isolate/instances.ts";
 
 const SOURCE = `
@@ -106,4 +107,26 @@ describe.each(["own", "untrusted"] as const)("in an isolate with trust %s", (tru
     expect(await opened.text("/ok")).toBe("ok");
     expect(opened.loads()).toBe(1);
   });
+});
+
+test("code that used up its CPU time and then its memory leaves no thread behind", async () => {
+  const source = `let sink = 0;
+    export default { fetch(request) {
+      if (!request.url.endsWith("/bomb")) return new Response("ok");
+      for (let i = 0; i < 3e7; i++) sink += i;
+      const all = []; for (;;) all.push(new Array(1000).fill(all.length));
+    } };`;
+  const limits = { memoryMb: 32, cpuMs: 20_000, cpuSoftMs: 1 };
+  const opened = workshop.open({ source, trust: "untrusted", limits });
+  await opened.text("/ok");
+  const threads = (): number => readdirSync("/proc/self/task").length;
+  let most = 0;
+  for (let i = 1; i <= 2; i++) {
+    expect(await opened.outcome("/bomb")).toBe("MEMORY_LIMIT");
+    if (i === 1) most = threads() + 1;
+    // Between two deaths it must not be in its pause.
+    await vi.waitUntil(async () => (await opened.outcome("/ok")) === "ok", 10_000);
+  }
+  expect(opened.deaths).toEqual(["memory", "memory"]);
+  expect(threads()).toBeLessThanOrEqual(most);
 });

@@ -248,3 +248,11 @@ export async function isInline(opened: Opened, url = "/ok"): Promise<boolean> {
   await sent.text();
   return answered;
 }
+
+/**
+ * How a request ends whose code does not: cut off when its time is over, which on a busy machine may be before it has
+ * used up its CPU time.
+ */
+export function verdictOnLoop({ usage }: Sent, cpuMs: number): Outcome {
+  return (usage?.cpuUs ?? 0) >= 0.9 * cpuMs * 1_000 ? "CPU_LIMIT" : "OVERLOADED";
+}

@@ -2,7 +2,8 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { OPEN_MAX } from "../../sdk/bridge.ts";
-import { openWorkshop, type Sent, type Workshop } from "./instances.ts";
+import { LIMITS } from "../../sdk/limits.ts";
+import { openWorkshop, verdictOnLoop, type Sent, type Workshop } from "./instances.ts";
 
 const SOURCE = `
 const numberOf = (request) => Number(new URL(request.url).searchParams.get("n"));
@@ -65,7 +66,7 @@ describe("an instance", () => {
     const started = performance.now();
     for (let i = 0; i < 10; i++) opened.generation.heapBytes();
     expect(performance.now() - started).toBeLessThan(500);
-    expect(await sent.ended()).toBe("CPU_LIMIT");
+    expect(await sent.ended()).toBe(verdictOnLoop(sent, 1_000));
     await opened.text("/ok");
     expect(opened.generation.heapBytes()).toBeGreaterThan(100_000);
   });
@@ -280,7 +281,7 @@ describe("a generation", () => {
       await opened.text("/ok");
       const sent = opened.send("/spin");
       opened.generation.drain();
-      expect(await sent.ended()).toBe("CPU_LIMIT");
+      expect(await sent.ended()).toBe(verdictOnLoop(sent, LIMITS.cpuMs.default));
       await opened.gone;
     }
   });

@@ -21,8 +21,8 @@ export interface SliceEvents {
   deliver(packed: string, bytes: ArrayBuffer | null): void;
   /** This request has used so much CPU time. */
   ran(id: number, cpuUs: number): void;
-  /** What the request has left of its CPU time, against two limits. */
-  cpuState(id: number): "well" | "warned" | "spent";
+  /** What the request has left of its CPU time; nothing or less: it is used up. */
+  cpuLeftUs(id: number): number;
   /** Where the time of this request went: an error's stack without its message. */
   burned(id: number, frames: string): void;
   /** All that was entered has run to its end, and nothing waits to be entered. */
@@ -55,6 +55,8 @@ export interface SliceHost {
   now(): number;
   /** Which part of a pool slice's wall time was CPU time lately, 0 to 1. */
   cpuShare(): number;
+  /** Which part of its wall time a slice that starts now can expect to be CPU time. */
+  forecast(nowMs: number): number;
   /** Calls runner.flush() later in this turn of the event loop. */
   schedule(runner: Runner): void;
   /** Runs `start` when fewer pool slices than the cap are under way; `start` must be followed by release. */

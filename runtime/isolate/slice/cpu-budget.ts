@@ -38,8 +38,8 @@ export class CpuBudget {
     return true;
   }
 
-  isSpent(job: Job): boolean {
-    return job.cpuUs >= this.#hardUs;
+  leftUs(job: Job): number {
+    return this.#hardUs - job.cpuUs;
   }
 
   /** Of a request whose slice was cut off: whether it was the one that used the time. */

@@ -5,13 +5,10 @@
 // it with what the threads of this process really got from the processors, and each slice is charged its share.
 
 import type { Runner, SliceHost } from "./contract.ts";
+import { createCpuShare } from "./cpu-share.ts";
 
 /** How often running pool slices are looked at; a limit is noticed this much late at most. */
 const WATCH_MS = 20;
-/** A slice is charged at least this share of its wall time: threads that the engine owns blur the figure. */
-const SHARE_MIN = 0.05;
-/** A look this late tells about the machine as a whole, not about now. */
-const LOOK_LATE_MS: number = 10 * WATCH_MS;
 
 export interface SliceHostHandle extends SliceHost {
   close(): void;
@@ -44,7 +41,8 @@ export function createSliceHost(cap: number): SliceHostHandle {
 
   return {
     now: Date.now,
-    cpuShare: () => share.value,
+    cpuShare: () => share.measured,
+    forecast: (nowMs) => share.forecast(nowMs),
     schedule(runner) {
       if (due.push(runner) === 1) setImmediate(flushAll);
     },
@@ -76,37 +74,4 @@ export function createSliceHost(cap: number): SliceHostHandle {
       watched.clear();
     },
   };
-}
-
-/** Which part of the time that pool slices seemed to run they had a processor, as of the last look. */
-function createCpuShare(): { readonly value: number; begin(): void; look(ranUs: number): void } {
-  let value = 1;
-  let lookedMs = 0;
-  let usedUs = 0;
-
-  function begin(): void {
-    lookedMs = performance.now();
-    usedUs = poolCpuUs();
-  }
-
-  return {
-    get value() {
-      return value;
-    },
-    begin,
-    look(ranUs) {
-      const [beforeMs, beforeUs] = [lookedMs, usedUs];
-      begin();
-      // Shorter than a tick of the kernel's bookkeeping, or this thread itself was held up: no figure.
-      if (ranUs < WATCH_MS * 250 || lookedMs - beforeMs > LOOK_LATE_MS) return;
-      value = Math.min(1, Math.max(SHARE_MIN, (usedUs - beforeUs) / ranUs));
-    },
-  };
-}
-
-/** CPU time of every thread but this one. */
-function poolCpuUs(): number {
-  const all = process.cpuUsage();
-  const own = process.threadCpuUsage();
-  return all.user + all.system - own.user - own.system;
 }

@@ -1,22 +1,17 @@
-// Charges a pool slice's time to requests while it runs, and takes a profile of one that comes near its limit.
+// Charges a pool slice's time to requests while it runs.
 
 import type { Engine } from "../engine.ts";
 import type { SliceEvents, SliceHost } from "./contract.ts";
 
 export class PoolMeter {
   readonly #host: Pick<SliceHost, "cpuShare">;
-  readonly #events: Pick<SliceEvents, "ran" | "cpuState" | "burned">;
+  readonly #events: Pick<SliceEvents, "ran">;
   /** The engine's running time at the last look, and how much it had grown since the one before. */
   #seenNs = 0n;
   #grownUs = 0;
   #chargedUs = 0;
-  /** The request for whose sake a profile is being taken, 0 for none. */
-  #profiled = 0;
 
-  constructor(
-    host: Pick<SliceHost, "cpuShare">,
-    events: Pick<SliceEvents, "ran" | "cpuState" | "burned">,
-  ) {
+  constructor(host: Pick<SliceHost, "cpuShare">, events: Pick<SliceEvents, "ran">) {
     this.#host = host;
     this.#events = events;
   }
@@ -50,34 +45,10 @@ export class PoolMeter {
     return this.#grownUs;
   }
 
-  /** Charges what has run since the last look to each of these; true when one of them has nothing left. */
-  charge(engine: Engine, ids: readonly number[], inSlice: boolean): boolean {
+  /** Charges what has run since the last look to each of these. */
+  charge(ids: readonly number[], inSlice: boolean): void {
     const cpuUs = this.#grownUs * this.#host.cpuShare();
     if (inSlice) this.#chargedUs += cpuUs;
-    let spent = false;
-    for (const id of ids) {
-      this.#events.ran(id, cpuUs);
-      const state = this.#events.cpuState(id);
-      if (state === "spent") spent = true;
-      else if (state === "warned") this.#startProfile(engine, id);
-    }
-    return spent;
-  }
-
-  endProfile(engine: Engine): void {
-    const id = this.#profiled;
-    if (id === 0) return;
-    this.#profiled = 0;
-    // Not waited for: what runs may be a builtin that lets nobody in.
-    void engine
-      .inspect()
-      ?.endProfile()
-      .then((frames) => this.#events.burned(id, frames));
-  }
-
-  #startProfile(engine: Engine, id: number): void {
-    if (this.#profiled !== 0) return;
-    this.#profiled = id;
-    engine.inspect()?.startProfile();
+    for (const id of ids) this.#events.ran(id, cpuUs);
   }
 }

@@ -2,26 +2,25 @@
 // the lane the judge allows, and finds out how each slice ended.
 //
 // Inline a slice is over when the call returns. On the pool it reports by a message; meanwhile a watch looks every
-// few milliseconds, charges the time to the request whose code runs (sdk/bridge.ts CELL), and cuts the slice off
-// when that has used up what it may. A slice that is cut stays silent: an empty probe slice then tells whether the
-// isolate can go on.
+// few milliseconds and charges the time to the request whose code runs (sdk/bridge.ts CELL). A slice that is cut
+// off stays silent: an empty probe slice then tells whether the isolate can go on.
 //
 // What is charged is CPU time: of this thread inline; on the pool the engine's wall time, reduced by what the
-// machine took away (host.ts). The time limits of the engine are only the backstop of that.
+// machine took away (cpu-share.ts). The engine cuts by its wall clock, so on a busy machine it is told to wait longer.
 
 import { CELL, PHASE } from "../../../sdk/bridge.ts";
 import { SliceError, newCells, takeBytes, type Engine, type Leave } from "../engine.ts";
+import { threadCpuUs } from "./cpu-share.ts";
 import { Outbox } from "./outbox.ts";
 import { PoolMeter } from "./pool-meter.ts";
 import { ownersOf, RecordQueue, type PackedBatch } from "./queue.ts";
+import { isCut, leftMsOf, timeoutFor } from "./time-out.ts";
 import type { Death, PendingRecord, Runner, RunnerOptions } from "./contract.ts";
 
 /** How long after its time-out a silent pool slice is looked at: the engine's own comes first. */
 const CUT_GRACE_MS = 25;
-/** A pool slice's time-out, in CPU limits: threads that share the processors may take this many times as long, … */
-const BACKSTOP_FACTOR = 10;
-/** … up to this much longer. */
-const BACKSTOP_MORE_MS = 10_000;
+/** So many slices after the start of an isolate, or after a cut, tell where they were if they are cut. */
+const TRACED_SLICES = 1_000;
 /** Inline slices shorter than this are charged by the wall clock: reading CPU time costs a system call. */
 const SHORT_US = 1_000;
 /** A probe that does not come back means a builtin that nothing stops: the thread is lost, and with it the worker. */
@@ -53,6 +52,11 @@ export class SliceRunner implements Runner {
   #scheduled = false;
   #startedMs = 0;
   #startedNs = 0n;
+  /** Of the slice under way, as the engine has it. */
+  #timeoutMs = 0;
+  #traced = TRACED_SLICES;
+  /** Where the slice was that was cut last. */
+  #frames = "";
   #recoveringSinceMs = 0;
   /** Whether this runner has one of the host's places for pool slices. */
   #holding = false;
@@ -80,10 +84,11 @@ export class SliceRunner implements Runner {
     if (this.#state === "dead") return;
     const ended = slice !== 0 && slice === this.#slice && this.#state === "running";
     const leftUs = ended ? this.#reported(settled) : null;
+    // First: a request that has used up its time is not answered.
+    if (leftUs !== null) this.#chargeBatch(leftUs);
+    if (leftUs !== null && this.#stopped()) return;
     this.#events.deliver(packed, taken);
-    if (leftUs === null) return;
-    this.#chargeBatch(leftUs);
-    this.#goOn();
+    if (leftUs !== null) this.#goOn();
   };
 
   attach(engine: Engine): void {
@@ -141,20 +146,17 @@ export class SliceRunner implements Runner {
     }
     if (this.#meter.idle) {
       if (this.#state !== "running") this.#endTrailing();
-    } else if (this.#meter.charge(engine, this.#runningIds(), this.#state === "running")) {
-      this.#meter.endProfile(engine);
-      engine.inspect()?.terminate();
-      void this.#recover(engine, now);
-      return;
+    } else {
+      this.#meter.charge(this.#runningIds(), this.#state === "running");
     }
-    if (now - this.#startedMs <= this.#backstopMs + CUT_GRACE_MS) return;
+    if (now - this.#startedMs <= this.#timeoutMs + CUT_GRACE_MS) return;
     if (this.#state === "running") {
       // It was cut, or it ended without a report, as only a guest that was tampered with does.
       const ended = this.#meter.idle && this.#meter.seenNs > this.#startedNs;
-      if (ended || this.#isTooLong(this.#meter.seenNs - this.#startedNs))
+      if (ended || isCut(this.#meter.seenNs - this.#startedNs, this.#timeoutMs))
         void this.#recover(engine, now);
     } else if (this.#trailing !== null) {
-      if (this.#isTooLong(this.#meter.seenNs - this.#trailing.sinceNs))
+      if (isCut(this.#meter.seenNs - this.#trailing.sinceNs, this.#timeoutMs))
         void this.#recover(engine, now);
     }
   }
@@ -191,14 +193,13 @@ export class SliceRunner implements Runner {
     this.#host.schedule(this);
   }
 
-  get #backstopMs(): number {
-    return Math.min(this.#cpuMs * BACKSTOP_FACTOR, this.#cpuMs + BACKSTOP_MORE_MS);
+  #timeoutFor(leftMs: number, now: number): number {
+    return timeoutFor(leftMs, Math.min(this.#host.forecast(now), this.#host.cpuShare()));
   }
 
-  /** The engine's time-out and its clock do not agree to the last microsecond. */
-  #isTooLong(ranNs: bigint): boolean {
-    return ranNs >= BigInt(this.#backstopMs) * 950_000n;
-  }
+  readonly #noteCut = (frames: string): void => {
+    this.#frames = frames;
+  };
 
   #take(max: number): PackedBatch {
     const taken = this.#queue.take(max);
@@ -215,7 +216,7 @@ export class SliceRunner implements Runner {
     let fault: unknown = null;
     this.#state = "running";
     try {
-      engine.enterInline(this.#slice, now, packed, buffers, this.#cpuMs);
+      engine.enterInline(this.#slice, now, packed, buffers, this.#timeoutFor(this.#cpuMs, now));
     } catch (error) {
       fault = error;
     }
@@ -228,8 +229,8 @@ export class SliceRunner implements Runner {
     }
     this.#state = "idle";
     this.#judge.ended(now, { lane: "inline", cpuUs, records: this.#queue.batch.length });
-    this.#outbox.empty(this.#events);
     this.#chargeBatch(cpuUs);
+    this.#outbox.empty(this.#events);
     this.#goOn();
   }
 
@@ -242,7 +243,7 @@ export class SliceRunner implements Runner {
     }
     const running = this.#cell[CELL.RUNNING] ?? 0;
     this.#events.ran(running, cpuUs);
-    this.#events.burned(running, fault.frames);
+    this.#noteCut(fault.frames);
     this.#blame(CELL.PHASE, CELL.RUNNING, CELL.STARTED, this.#queue.batch);
     void this.#recover(engine, now);
   }
@@ -254,7 +255,7 @@ export class SliceRunner implements Runner {
     for (const { owner } of batch) {
       if (owner === 0) continue;
       this.#events.ran(owner, eachUs);
-      if (this.#events.cpuState(owner) === "spent") this.#events.culprit(owner);
+      if (this.#events.cpuLeftUs(owner) <= 0) this.#events.culprit(owner);
     }
   }
 
@@ -272,12 +273,19 @@ export class SliceRunner implements Runner {
       return;
     }
     const { packed, buffers } = this.#take(this.#judge.batchMax("pool"));
+    const timeoutMs = this.#timeoutFor(
+      leftMsOf(this.#queue.batch, this.#cpuMs, this.#events),
+      this.#startedMs,
+    );
+    const onCut = this.#traced > 0 ? this.#noteCut : null;
+    if (this.#traced > 0) this.#traced--;
+    this.#timeoutMs = timeoutMs;
     this.#state = "running";
     this.#startedNs = engine.runNs();
     this.#meter.begin(this.#startedNs, this.#trailing !== null);
     this.#host.watch(this);
     try {
-      engine.enterPool(this.#slice, this.#startedMs, packed, buffers, this.#backstopMs);
+      engine.enterPool(this.#slice, this.#startedMs, packed, buffers, { timeoutMs, onCut });
     } catch {
       // The isolate was disposed of between two slices: it ran out of memory.
       this.#die("memory");
@@ -291,7 +299,7 @@ export class SliceRunner implements Runner {
     const runNs = engine.runNs();
     const ranNs = runNs - this.#startedNs;
     const now = this.#host.now();
-    if (this.#trailing !== null && this.#isTooLong(ranNs)) {
+    if (this.#trailing !== null && isCut(ranNs, this.#timeoutMs)) {
       // More than one slice may take: promise jobs of the one before were cut off, with this one behind them.
       void this.#recover(engine, now);
       return null;
@@ -300,7 +308,6 @@ export class SliceRunner implements Runner {
     this.#judge.ended(now, { lane: "pool", cpuUs, records: this.#queue.batch.length });
     this.#state = "idle";
     this.#giveBack();
-    this.#meter.endProfile(engine);
     if (settled === 1) this.#stopTrailing();
     else this.#trailing = { sinceNs: this.#startedNs, batch: this.#queue.batch };
     return this.#meter.end(runNs, cpuUs);
@@ -364,9 +371,14 @@ export class SliceRunner implements Runner {
     suspects: readonly PendingRecord[],
   ): void {
     const { batch } = this.#queue;
+    const frames = this.#frames;
+    this.#frames = "";
+    this.#traced = TRACED_SLICES;
     if (this.#cell[phaseCell] !== PHASE.STARTING) {
       this.#queue.cut(batch.length);
-      this.#events.suspects(ownersOf(suspects));
+      const ids = ownersOf(suspects);
+      for (const id of ids) this.#events.burned(id, frames);
+      this.#events.suspects(ids);
       return;
     }
     const started = this.#cell[startedCell] ?? batch.length;
@@ -376,7 +388,9 @@ export class SliceRunner implements Runner {
       return;
     }
     for (const { owner } of this.#queue.cut(started)) this.#events.lost(owner);
-    this.#events.culprit(this.#cell[runningCell] ?? 0);
+    const running = this.#cell[runningCell] ?? 0;
+    this.#events.burned(running, frames);
+    this.#events.culprit(running);
   }
 
   #die(death: Death): void {
@@ -385,9 +399,4 @@ export class SliceRunner implements Runner {
     this.stop();
     this.#events.died(death, running, ids);
   }
-}
-
-function threadCpuUs(): number {
-  const { user, system } = process.threadCpuUsage();
-  return user + system;
 }

@@ -1,0 +1,40 @@
+// How long the engine lets a slice run. It counts the wall clock, so what is left of CPU time is translated: on a busy
+// machine that takes longer. Pure.
+
+import type { PendingRecord, SliceEvents } from "./contract.ts";
+
+/**
+ * A slice gets this much more time than it is foretold to need, so that it is not cut for the sake of others. What used
+ * up its limit without being cut fails all the same.
+ */
+const SLACK = 1.25;
+/** A busy machine stretches a time-out so many times at most, … */
+const STRETCH_MAX = 10;
+/** … and by so much. */
+const STRETCH_MORE_MS = 10_000;
+/** Part of a time-out after which a slice counts as cut: the engine's two clocks do not agree to the last microsecond. */
+const CUT_PART = 0.95;
+
+/** `share`: the part of its wall time that will be CPU time. */
+export function timeoutFor(leftMs: number, share: number): number {
+  const stretch = Math.min(SLACK / share, STRETCH_MAX);
+  return Math.ceil(Math.min(leftMs * stretch, leftMs + STRETCH_MORE_MS));
+}
+
+export function isCut(ranNs: bigint, timeoutMs: number): boolean {
+  return Number(ranNs) >= timeoutMs * 1e6 * CUT_PART;
+}
+
+/** The most that any request of the batch has left of its CPU time: its code may come to run in this slice. */
+export function leftMsOf(
+  batch: readonly PendingRecord[],
+  cpuMs: number,
+  events: Pick<SliceEvents, "cpuLeftUs">,
+): number {
+  let leftUs = 0;
+  for (const { owner } of batch) {
+    if (owner === 0) return cpuMs;
+    leftUs = Math.max(leftUs, events.cpuLeftUs(owner));
+  }
+  return leftUs <= 0 ? cpuMs : leftUs / 1_000;
+}
