@@ -5,7 +5,7 @@
 // The second context has run the author's module as well, as the first; its handler is never called. The module
 // may have patched whatever is used here. That can only make the warm-up fail, and then it was for nothing.
 
-import { BODY, ENTER, pack } from "../sdk/bridge.ts";
+import { BODY, CELL, ENTER, pack } from "../sdk/bridge.ts";
 import { GUEST_NAME } from "./script.ts";
 
 /** Where the warm-up leaves what it was answered, in the context that is thrown away: for its test. */
@@ -75,12 +75,14 @@ export const WARM_UP: string = `void (async () => {
     answers.push(packed);
   };
   class ExternalCopy { release() {} }
+  // There is no SharedArrayBuffer while a snapshot is made. More than the bridge has cells.
+  const cells = new Int32Array(16_384);
+  cells[${CELL.TIMERS_MAX}] = 1;
   try {
     ${GUEST_NAME}.register(() => ({ default: ${HANDLER} }));
     const enter = ${GUEST_NAME}.boot({
       __proto__: null,
-      // There is no SharedArrayBuffer while a snapshot is made. More than the bridge has cells.
-      cells: new ArrayBuffer(65_536),
+      cells: cells.buffer,
       leaveInline: leave,
       leavePool: leave,
       ExternalCopy,

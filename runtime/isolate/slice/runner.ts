@@ -25,13 +25,13 @@ const TRACED_SLICES = 1_000;
 const SHORT_US = 1_000;
 /** A probe that does not come back means a builtin that nothing stops: the thread is lost, and with it the worker. */
 const WEDGE_MS = 2_000;
-/** Time-out of a probe: on a busy machine a short one would condemn isolates for nothing. */
+/** Time-out of a probe. */
 const PROBE_MS = 1_000;
 
 interface Trailing {
   /** Running time when the slice started. */
   readonly sinceNs: bigint;
-  readonly batch: readonly PendingRecord[];
+  readonly batch: RecordQueue["batch"];
 }
 
 type State = "idle" | "waiting" | "running" | "recovering" | "dead";
@@ -85,8 +85,7 @@ export class SliceRunner implements Runner {
     const ended = slice !== 0 && slice === this.#slice && this.#state === "running";
     const leftUs = ended ? this.#reported(settled) : null;
     // First: a request that has used up its time is not answered.
-    if (leftUs !== null) this.#chargeBatch(leftUs);
-    if (leftUs !== null && this.#stopped()) return;
+    if (leftUs !== null && !this.#chargeBatch(leftUs)) return;
     this.#events.deliver(packed, taken);
     if (leftUs !== null) this.#goOn();
   };
@@ -136,7 +135,7 @@ export class SliceRunner implements Runner {
     const engine = this.#engine;
     if (engine === null) return;
     if (this.#state === "recovering") {
-      if (now - this.#recoveringSinceMs > WEDGE_MS + this.#cpuMs) this.#die("wedged");
+      if (now - this.#recoveringSinceMs > this.#timeout(WEDGE_MS, now)) this.#die("wedged");
       return;
     }
     if (this.#state !== "running" && this.#trailing === null) return;
@@ -145,7 +144,10 @@ export class SliceRunner implements Runner {
       return;
     }
     if (this.#meter.idle) {
-      if (this.#state !== "running") this.#endTrailing();
+      if (this.#state !== "running") {
+        this.#stopTrailing();
+        this.#goOn();
+      }
     } else {
       this.#meter.charge(this.#runningIds(), this.#state === "running");
     }
@@ -193,7 +195,7 @@ export class SliceRunner implements Runner {
     this.#host.schedule(this);
   }
 
-  #timeoutFor(leftMs: number, now: number): number {
+  #timeout(leftMs: number, now: number): number {
     return timeoutFor(leftMs, Math.min(this.#host.forecast(now), this.#host.cpuShare()));
   }
 
@@ -216,7 +218,7 @@ export class SliceRunner implements Runner {
     let fault: unknown = null;
     this.#state = "running";
     try {
-      engine.enterInline(this.#slice, now, packed, buffers, this.#timeoutFor(this.#cpuMs, now));
+      engine.enterInline(this.#slice, now, packed, buffers, this.#timeout(this.#cpuMs, now));
     } catch (error) {
       fault = error;
     }
@@ -229,7 +231,7 @@ export class SliceRunner implements Runner {
     }
     this.#state = "idle";
     this.#judge.ended(now, { lane: "inline", cpuUs, records: this.#queue.batch.length });
-    this.#chargeBatch(cpuUs);
+    if (!this.#chargeBatch(cpuUs)) return;
     this.#outbox.empty(this.#events);
     this.#goOn();
   }
@@ -248,8 +250,8 @@ export class SliceRunner implements Runner {
     void this.#recover(engine, now);
   }
 
-  /** What nobody was charged for yet, in equal parts. */
-  #chargeBatch(cpuUs: number): void {
+  /** What nobody was charged for yet, in equal parts. False when that was the end of the isolate. */
+  #chargeBatch(cpuUs: number): boolean {
     const batch = this.#queue.batch;
     const eachUs = cpuUs / batch.length;
     for (const { owner } of batch) {
@@ -257,9 +259,9 @@ export class SliceRunner implements Runner {
       this.#events.ran(owner, eachUs);
       if (this.#events.cpuLeftUs(owner) <= 0) this.#events.culprit(owner);
     }
+    return !this.#stopped();
   }
 
-  /** A slice is over and all went well. */
   #goOn(): void {
     if (this.#stopped()) return;
     if (!this.#queue.isEmpty) this.#schedule();
@@ -273,7 +275,7 @@ export class SliceRunner implements Runner {
       return;
     }
     const { packed, buffers } = this.#take(this.#judge.batchMax("pool"));
-    const timeoutMs = this.#timeoutFor(
+    const timeoutMs = this.#timeout(
       leftMsOf(this.#queue.batch, this.#cpuMs, this.#events),
       this.#startedMs,
     );
@@ -318,11 +320,6 @@ export class SliceRunner implements Runner {
     this.#host.unwatch(this);
   }
 
-  #endTrailing(): void {
-    this.#stopTrailing();
-    this.#goOn();
-  }
-
   /** After a cut: is the isolate still of use, and who was it? */
   async #recover(engine: Engine, now: number): Promise<void> {
     if (this.#engine === null) return;
@@ -356,7 +353,7 @@ export class SliceRunner implements Runner {
   async #probe(engine: Engine, now: number): Promise<Death | null> {
     if (this.#engine === null) return null;
     try {
-      await engine.probe(++this.#slice, now, PROBE_MS);
+      await engine.probe(++this.#slice, now, this.#timeout(PROBE_MS, now));
       return null;
     } catch (error) {
       return error instanceof SliceError ? error.fault : "broken";

@@ -12,7 +12,7 @@ const SLACK = 1.25;
 const STRETCH_MAX = 10;
 /** … and by so much. */
 const STRETCH_MORE_MS = 10_000;
-/** Part of a time-out after which a slice counts as cut: the engine's two clocks do not agree to the last microsecond. */
+/** Part of a time-out after which a slice counts as cut: the engine's two clocks do not quite agree. */
 const CUT_PART = 0.95;
 
 /** `share`: the part of its wall time that will be CPU time. */
