@@ -146,6 +146,8 @@ describe.skipIf(!isRoot)("with --user", () => {
     expect(`${node.port}`).toBe(port);
     expect((await node.get("/health")).text).toBe("OK");
     const NET_BIND_SERVICE = 1n << 10n;
+    // Before it is there a process on its way to it still has the rights that it gives up.
+    await node.standby();
     for (const { kind, status } of seeChildren(node)) {
       if (kind === "other") continue;
       const rights = kind === "worker" ? NET_BIND_SERVICE : 0n;
