@@ -10,6 +10,7 @@ export const SCENARIOS = [
   "cold",
   "start",
   "publish",
+  "fairness",
   "micro",
 ] as const;
 export type ScenarioName = (typeof SCENARIOS)[number];
@@ -29,6 +30,9 @@ export interface Plan {
   /** Endpoints of the scenarios endpoints and cold. */
   readonly endpoints: number;
   readonly starts: number;
+  readonly fairnessRounds: number;
+  /** Of good requests beside each kind of neighbours, in each round. */
+  readonly fairnessSeconds: number;
   readonly publishes: number;
 }
 
@@ -71,6 +75,8 @@ export function readPlan(args: readonly string[]): Plan {
     warmSeconds: quick ? 1 : 2,
     endpoints: quick ? 20 : 200,
     starts: quick ? 2 : 5,
+    fairnessRounds: quick ? 1 : 3,
+    fairnessSeconds: quick ? 3 : 5,
     publishes: quick ? 3 : 10,
   };
 }

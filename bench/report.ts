@@ -2,6 +2,7 @@
 
 import type { Goal } from "./goals.ts";
 import type { ColdResult } from "./load/cold.ts";
+import type { FairnessRow } from "./load/fairness.ts";
 import type { PublishResultRow } from "./load/publishes.ts";
 import type { ScenarioResult } from "./load/rounds.ts";
 import type { StartResult } from "./load/starts.ts";
@@ -101,6 +102,25 @@ export function printPublishes(found: readonly PublishResultRow[]): void {
       rounded(row.wallMs.median),
       rounded(row.firstAnswerMs.median, 1),
     ]),
+  );
+}
+
+export function printFairness(found: readonly FairnessRow[]): void {
+  printTable(
+    "A good endpoint beside bad neighbours, 500 requests/s, ms",
+    ["", "neighbours", "requests", "failed", "p50", "p99", "max", "p99 × alone"],
+    found.map((row) => {
+      const { contender, neighbours, requests, failed, p50Ms, p99Ms, maxMs } = row;
+      const alone = found.find((one) => one.contender === contender && one.neighbours === "nobody");
+      return [
+        contender,
+        neighbours,
+        `${requests}`,
+        `${failed}`,
+        ...[p50Ms, p99Ms, maxMs].map((value) => rounded(value, 2)),
+        rounded(p99Ms / (alone?.p99Ms ?? Number.NaN), 2),
+      ];
+    }),
   );
 }
 

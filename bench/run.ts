@@ -14,10 +14,12 @@ import { ECHO, HELLO, HONO, jsonOf } from "./load/apps.ts";
 import type { App, Call } from "./load/apps.ts";
 import { manyEndpoints, measureCold } from "./load/cold.ts";
 import type { Contender, Server } from "./load/contender.ts";
+import { BURNERS, calibrate, isletStreet, measureFairness } from "./load/fairness.ts";
+import type { StreetContender } from "./load/fairness.ts";
 import { findGenerator } from "./load/generator.ts";
 import type { Generator } from "./load/generator.ts";
 import { isletContender } from "./load/islet.ts";
-import { bareContender, installPeers, peerContenders } from "./load/peers.ts";
+import { bareContender, installPeers, peerContenders, workerdStreet } from "./load/peers.ts";
 import { measurePublishes } from "./load/publishes.ts";
 import { runRounds } from "./load/rounds.ts";
 import type { ScenarioResult } from "./load/rounds.ts";
@@ -28,6 +30,7 @@ import { USAGE, readPlan } from "./options.ts";
 import type { Plan, ScenarioName } from "./options.ts";
 import {
   printCold,
+  printFairness,
   printGoals,
   printLoad,
   printMachine,
@@ -89,6 +92,8 @@ async function main(): Promise<void> {
   if (publish !== null) printPublishes(publish);
   const starts = await when("start", () => measureStarts(peers, { folder, runs: plan.starts }));
   if (starts !== null) printStarts(starts);
+  const fairness = await when("fairness", () => measureFairness(streets(session, peers), plan));
+  if (fairness !== null) printFairness(fairness);
   const micro = await when("micro", async () => runMicro(folder));
   await stopEsbuild();
 
@@ -111,6 +116,7 @@ async function main(): Promise<void> {
     cold,
     publish,
     starts,
+    fairness,
     micro,
     skipped,
     failures,
@@ -219,6 +225,15 @@ async function endpoints(session: Session): Promise<void> {
     session.load.push(found);
     printLoad(found);
   });
+}
+
+function streets({ plan, folder }: Session, peers: readonly Contender[]): StreetContender[] {
+  const own = [
+    isletStreet("islet inline", folder, "own"),
+    isletStreet("islet pool", folder, "untrusted"),
+  ].filter(({ name }) => wanted(plan, name));
+  const hasWorkerd = peers.some(({ name }) => name === "workerd");
+  return hasWorkerd ? [...own, workerdStreet(folder, BURNERS, calibrate())] : own;
 }
 
 async function withServers(

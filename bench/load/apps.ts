@@ -7,7 +7,7 @@ import { runEsbuild } from "../../compiler/esbuild.ts";
 
 const FOLDER = join(import.meta.dirname, "..", "peers", "apps");
 
-export type AppName = "hello" | "echo" | "hono";
+export type AppName = "hello" | "echo" | "hono" | "neighbour";
 
 export interface Call {
   readonly path: string;
@@ -63,6 +63,15 @@ export const HONO: App = {
     if (found === null) throw new Error(`wrong answer: ${text.slice(0, 200)}`);
     return Number(found[1]);
   },
+};
+
+/** Only what it does to others is measured (fairness.ts). */
+export const NEIGHBOUR: App = {
+  name: "neighbour",
+  entry: join(FOLDER, "neighbour.ts"),
+  route: "/neighbour/*",
+  call: { path: "/neighbour/well", body: null },
+  counterOf: () => Number.NaN,
 };
 
 /** A list of small records, as APIs send them, of about this size. */

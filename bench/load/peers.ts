@@ -4,10 +4,11 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { bundleForPeers } from "./apps.ts";
+import { bundleForPeers, HELLO, NEIGHBOUR } from "./apps.ts";
 import type { App } from "./apps.ts";
 import { untilAnswer } from "./contender.ts";
 import type { Contender } from "./contender.ts";
+import type { StreetContender } from "./fairness.ts";
 import { freePort, start } from "./processes.ts";
 
 const FOLDER = join(import.meta.dirname, "..", "peers");
@@ -79,6 +80,48 @@ const WORKERD = [
 ];
 const DENO = [`@deno/linux-${ARCH}-glibc/deno`, ".bin/deno"];
 const BUN = [`@oven/bun-linux-${ARCH === "x64" ? "x64" : "aarch64"}/bin/bun`, ".bin/bun"];
+
+/** Good and bad as workers of one process; it has no limits, so each burner ends by itself after `loops`. */
+export function workerdStreet(folder: string, burners: number, loops: number): StreetContender {
+  return {
+    name: "workerd",
+    async open() {
+      const good = basename(await bundleForPeers(HELLO, folder));
+      const bad = basename(await bundleForPeers(NEIGHBOUR, folder));
+      const bundles = [good, ...Array<string>(burners + 1).fill(bad)];
+      const ports = await Promise.all(bundles.map(freePort));
+      const config = join(folder, "street.capnp");
+      const each = (line: (at: number) => string): string => [...bundles.keys()].map(line).join("");
+      const services = each((at) => `(name = "w${at}", worker = .w${at}),`);
+      const sockets = each(
+        (at) =>
+          `(name = "s${at}", address = "127.0.0.1:${ports[at]}", http = (), service = "w${at}"),`,
+      );
+      const workers = each(
+        (at) => `const w${at} :Workerd.Worker = (compatibilityDate = "2026-11-01",
+          modules = [(name = "main", esModule = embed "${bundles[at]}")]);\n`,
+      );
+      writeFileSync(
+        config,
+        `using Workerd = import "/workerd/workerd.capnp";
+         const config :Workerd.Config = (services = [${services}], sockets = [${sockets}]);
+         ${workers}`,
+      );
+      const [port = 0, turncoat = 0, ...others] = ports;
+      const startedAt = performance.now();
+      const started = start([program(WORKERD), "serve", config], { cwd: FOLDER });
+      await untilAnswer(started, { port, call: HELLO.call, startedAt });
+      const query = `?loops=${loops}`;
+      return {
+        good: { port, path: HELLO.call.path },
+        burners: others.map((other) => ({ port: other, path: "", query })),
+        turncoat: { port: turncoat, path: "", query },
+        stuck: null,
+        stop: () => started.stop(),
+      };
+    },
+  };
+}
 
 function workerdConfig({ bundle, port, app, folder }: Launch): string {
   const path = join(folder, `${app.name}.capnp`);
