@@ -25,8 +25,8 @@ export interface WorkerConfig {
   readonly defaultTrust: Trust;
   readonly allowPrivateEgress: boolean;
   readonly egressMayBePrivate: boolean;
-  /** Pool slices that may run at once in this worker. */
-  readonly poolSlicesMax: number;
+  /** Pool slices that may run at once in this worker: short ones, and beside them long ones. */
+  readonly poolSlicesMax: { readonly short: number; readonly long: number };
   readonly logFormat: "pretty" | "json";
   readonly drainTimeoutMs: number;
   /** Whether replies in a handler's place name the outcome in x-edge-outcome. */

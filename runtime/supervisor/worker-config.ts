@@ -1,6 +1,7 @@
 // What every worker of a node is told: the node's options, and what must be the same for a worker to be adopted.
 
 import { statSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { ServeOptions } from "../../sdk/serve.ts";
 import { engineVersion } from "../isolate/engine.ts";
@@ -13,6 +14,13 @@ export interface Place {
   readonly port: number;
   readonly release: string;
   readonly uid: number | null;
+}
+
+/** Together about as many as the engine has threads for, and long ones in all workers no more than cores. */
+function poolSlicesMax(workers: number): WorkerConfig["poolSlicesMax"] {
+  const short = Math.max(2, workers);
+  const share = Math.floor(availableParallelism() / workers);
+  return { short, long: Math.max(1, Math.min(short, share) - 1) };
 }
 
 /** The registry has to exist. */
@@ -31,7 +39,7 @@ export function workerConfig(options: ServeOptions, place: Place): WorkerConfig 
     allowPrivateEgress: options.allowPrivateEgress,
     egressMayBePrivate: options.egressMayBePrivate,
     outcomeHeader: options.outcomeHeader,
-    poolSlicesMax: Math.max(2, options.workers),
+    poolSlicesMax: poolSlicesMax(options.workers),
     logFormat: process.stderr.isTTY ? "pretty" : "json",
     drainTimeoutMs: options.drainTimeoutMs,
     limitMax: options.limitMax,

@@ -20,6 +20,7 @@ import { createCryptoCalls } from "../../runtime/isolate/crypto-calls.ts";
 import { makeSnapshot, type Script } from "../../runtime/isolate/engine.ts";
 import { Generation } from "../../runtime/isolate/generation.ts";
 import { loadInstance, type Loaded, type Start } from "../../runtime/isolate/load.ts";
+import type { PlaceCounts } from "../../runtime/isolate/slice/places.ts";
 import { createSliceHost, type SliceHostHandle } from "../../runtime/isolate/slice/host.ts";
 import type { Death } from "../../runtime/isolate/slice/contract.ts";
 import type { Ticket, Usage } from "../../runtime/isolate/ticket.ts";
@@ -129,7 +130,8 @@ export function scriptOf(source: string): Script {
 }
 
 export interface WorkshopOptions {
-  readonly cap?: number;
+  /** Of slices on the pool. */
+  readonly places?: PlaceCounts;
   /** Another guest than the one that ships, for tests that must see a planted fault. */
   readonly guestEntry?: string;
 }
@@ -140,7 +142,7 @@ export async function openWorkshop(options: WorkshopOptions = {}): Promise<Works
   rmSync(cacheDir, { recursive: true, force: true });
   const guest = { code, filename: GUEST_FILE };
   const platform = makeSnapshot([guest], WARM_UP);
-  const host = createSliceHost(options.cap ?? 2);
+  const host = createSliceHost(options.places ?? { short: 2, long: 2 });
   const catastrophes: string[] = [];
   const opened: Generation[] = [];
   const expiry = setInterval(() => {

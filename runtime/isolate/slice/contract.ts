@@ -2,6 +2,7 @@
 
 import type { SliceFault } from "../engine.ts";
 import type { LaneJudge } from "./lane.ts";
+import type { Places } from "./places.ts";
 
 export interface PendingRecord {
   /** The exchange's, except for calls and timers, which have numbers of their own. */
@@ -59,9 +60,8 @@ export interface SliceHost {
   forecast(nowMs: number): number;
   /** Calls runner.flush() later in this turn of the event loop. */
   schedule(runner: Runner): void;
-  /** Runs `start` when fewer pool slices than the cap are under way; `start` must be followed by release. */
-  acquire(start: () => void): void;
-  release(): void;
+  /** Of slices on the pool. */
+  readonly places: Places;
   /** Calls runner.look() and then runner.check(now) every few milliseconds until unwatch. */
   watch(runner: Runner): void;
   unwatch(runner: Runner): void;

@@ -1,11 +1,12 @@
-// What all isolates of a worker share: one flush per turn of the event loop, the cap on pool slices that run
-// at once, and the watch over those that are under way.
+// What all isolates of a worker share: one flush per turn of the event loop, the places of pool slices that run
+// at once (places.ts), and the watch over those that are under way.
 //
 // The engine counts the time of a slice by the wall clock, which a busy machine stretches. So the watch compares
 // it with what the threads of this process really got from the processors, and each slice is charged its share.
 
 import type { Runner, SliceHost } from "./contract.ts";
 import { createCpuShare } from "./cpu-share.ts";
+import { Places, type PlaceCounts } from "./places.ts";
 
 /** How often running pool slices are looked at; a limit is noticed this much late at most. */
 const WATCH_MS = 20;
@@ -14,11 +15,9 @@ export interface SliceHostHandle extends SliceHost {
   close(): void;
 }
 
-/** `cap`: about the number of cores; more would only make the threads fight each other and this one. */
-export function createSliceHost(cap: number): SliceHostHandle {
+/** More places than cores would only make the threads fight each other and this one. */
+export function createSliceHost(counts: PlaceCounts): SliceHostHandle {
   let due: Runner[] = [];
-  let running = 0;
-  const queue: (() => void)[] = [];
   const watched = new Set<Runner>();
   const share = createCpuShare();
   let timer: NodeJS.Timeout | null = null;
@@ -46,19 +45,7 @@ export function createSliceHost(cap: number): SliceHostHandle {
     schedule(runner) {
       if (due.push(runner) === 1) setImmediate(flushAll);
     },
-    acquire(start) {
-      if (running >= cap) {
-        queue.push(start);
-        return;
-      }
-      running++;
-      start();
-    },
-    release() {
-      const next = queue.shift();
-      if (next === undefined) running--;
-      else next();
-    },
+    places: new Places(counts),
     watch(runner) {
       if (watched.size === 0) share.begin();
       if (!watched.has(runner)) runner.witness.begin();

@@ -6,6 +6,7 @@ import {
   INLINE_SLICE_US_MAX,
   LONG_SLICE_COST,
   PENALTY_MS_FIRST,
+  SHORT_RECORD_US_MAX,
   PENALTY_MS_MAX,
   PROBATION_SLICES,
   createLaneJudge,
@@ -128,6 +129,22 @@ describe("a lane judge", () => {
     for (let i = 0; i < 200; i++) pool(judge, 0, 100_000);
     expect(judge.batchMax("inline")).toBe(1);
     expect(judge.batchMax("pool")).toBe(1);
+  });
+
+  test("takes records for long above their limit on average, and after a cut until many were short", () => {
+    const judge = createLaneJudge("untrusted");
+    expect(judge.pace()).toBe("short");
+    for (let i = 0; i < 200; i++) pool(judge, 0, SHORT_RECORD_US_MAX);
+    expect(judge.pace()).toBe("short");
+    for (let i = 0; i < 200; i++) pool(judge, 0, SHORT_RECORD_US_MAX + 1);
+    expect(judge.pace()).toBe("long");
+    for (let i = 0; i < 200; i++) pool(judge, 0, 1);
+    expect(judge.pace()).toBe("short");
+    judge.cut(0);
+    for (let i = 0; i < 10; i++) pool(judge, 0, 1);
+    expect(judge.pace()).toBe("long");
+    for (let i = 0; i < 10; i++) pool(judge, 0, 1);
+    expect(judge.pace()).toBe("short");
   });
 
   test("counts a slice without records as one, and one that took no time at all", () => {

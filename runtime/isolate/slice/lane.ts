@@ -5,6 +5,7 @@
 // Slices are judged by their CPU time, since a busy machine stretches the wall clock. One long slice may be the garbage
 // collector's; it only puts the generation on probation, and a second one soon after loses the lane.
 
+import type { Pace } from "./places.ts";
 import type { Trust } from "../../../sdk/records.ts";
 
 /** A record (one request, one reply to a call …) may cost this much inline: well under a millisecond. */
@@ -23,8 +24,12 @@ export const PENALTY_MS_FIRST = 1_000;
 export const PENALTY_MS_MAX = 3_600_000;
 /** Time one inline slice should take at most, whatever the batch: two ticks of a busy event loop. */
 const INLINE_SLICE_US = 2_000;
-/** Time one pool slice should take at most: far below the slice limit, so that a batch is never cut for its size. */
-const POOL_SLICE_US = 20_000;
+/** Time one pool slice should take at most: others wait for its place. */
+const POOL_SLICE_US = 5_000;
+/** Records that take longer than that on average, each of them a slice, are not for the places of short slices. */
+export const SHORT_RECORD_US_MAX: number = POOL_SLICE_US;
+/** How long the next record is taken to be after a slice was cut. */
+const CUT_RECORD_US = 20_000;
 export const BATCH_MAX = 256;
 /** Weight of the newest slice in the moving average. */
 const SMOOTHING = 0.1;
@@ -41,6 +46,8 @@ export interface LaneJudge {
   lane(nowMs: number): Lane;
   /** How many records the next slice may hold. */
   batchMax(lane: Lane): number;
+  /** What the next slice on the pool is to be expected to be. */
+  pace(): Pace;
   /** A slice ended by itself. */
   ended(nowMs: number, slice: SliceTime): void;
   /** A slice was cut off. */
@@ -77,6 +84,7 @@ export function createLaneJudge(trust: Trust): LaneJudge {
       const budgetUs = lane === "inline" ? INLINE_SLICE_US : POOL_SLICE_US;
       return Math.min(BATCH_MAX, Math.max(1, Math.floor(budgetUs / Math.max(averageUs, 1))));
     },
+    pace: () => (averageUs > SHORT_RECORD_US_MAX ? "long" : "short"),
     ended(nowMs, slice) {
       const eachUs = slice.cpuUs / Math.max(slice.records, 1);
       averageUs += (eachUs - averageUs) * SMOOTHING;
@@ -86,7 +94,7 @@ export function createLaneJudge(trust: Trust): LaneJudge {
       else earned = Math.max(0, earned - LONG_SLICE_COST);
     },
     cut(nowMs) {
-      averageUs = POOL_SLICE_US;
+      averageUs = Math.max(averageUs, CUT_RECORD_US);
       lose(nowMs);
     },
   };

@@ -12,11 +12,14 @@ import { CELL, PHASE } from "../../../sdk/bridge.ts";
 import { SliceError, newCells, takeBytes, type Engine, type Leave } from "../engine.ts";
 import { threadCpuUs } from "./cpu-share.ts";
 import { Outbox } from "./outbox.ts";
+import { Place } from "./places.ts";
 import { PoolMeter } from "./pool-meter.ts";
 import { ownersOf, RecordQueue, type PackedBatch } from "./queue.ts";
 import { isCut, leftMsOf, timeoutFor } from "./time-out.ts";
 import type { Death, PendingRecord, Runner, RunnerOptions } from "./contract.ts";
 
+/** A pool slice that has run longer than any should is not one of the short ones any more. */
+const LONG_SLICE_MS = 20;
 /** How long after its time-out a silent pool slice is looked at: the engine's own comes first. */
 const CUT_GRACE_MS = 25;
 /** So many slices after the start of an isolate, or after a cut, tell where they were if they are cut. */
@@ -58,8 +61,7 @@ export class SliceRunner implements Runner {
   /** Where the slice was that was cut last. */
   #frames = "";
   #recoveringSinceMs = 0;
-  /** Whether this runner has one of the host's places for pool slices. */
-  #holding = false;
+  readonly #place: Place;
   /** A pool slice that has reported but may still run promise jobs. */
   #trailing: Trailing | null = null;
   readonly #meter: PoolMeter;
@@ -71,6 +73,7 @@ export class SliceRunner implements Runner {
     this.#judge = options.judge;
     this.#cpuMs = options.cpuMs;
     this.#events = events;
+    this.#place = new Place(host.places);
     this.#meter = new PoolMeter(host, events);
   }
 
@@ -121,7 +124,7 @@ export class SliceRunner implements Runner {
       this.#runInline(engine, now);
     } else {
       this.#state = "waiting";
-      this.#host.acquire(() => this.#runPool(engine));
+      this.#place.take(this.#judge.pace(), () => this.#runPool(engine));
     }
   }
 
@@ -143,10 +146,13 @@ export class SliceRunner implements Runner {
       this.#die("memory");
       return;
     }
+    if (!this.#meter.idle && now - this.#startedMs > LONG_SLICE_MS) this.#place.stay();
     if (this.#meter.idle) {
       if (this.#state !== "running") {
         this.#stopTrailing();
         this.#goOn();
+        // Last: its own next slice may be the one that starts.
+        this.#place.leave();
       }
     } else {
       this.#meter.charge(this.#runningIds(), this.#state === "running");
@@ -172,7 +178,7 @@ export class SliceRunner implements Runner {
 
   /** No event comes after it. */
   stop(): void {
-    this.#giveBack();
+    this.#place.leave();
     this.#state = "dead";
     this.#queue.clear();
     this.#host.unwatch(this);
@@ -181,12 +187,6 @@ export class SliceRunner implements Runner {
 
   #stopped(): boolean {
     return this.#engine === null;
-  }
-
-  #giveBack(): void {
-    if (!this.#holding) return;
-    this.#holding = false;
-    this.#host.release();
   }
 
   #schedule(): void {
@@ -269,9 +269,8 @@ export class SliceRunner implements Runner {
   }
 
   #runPool(engine: Engine): void {
-    this.#holding = true;
     if (this.#state !== "waiting") {
-      this.#giveBack();
+      this.#place.leave();
       return;
     }
     const { packed, buffers } = this.#take(this.#judge.batchMax("pool"));
@@ -309,7 +308,7 @@ export class SliceRunner implements Runner {
     const cpuUs = (Number(ranNs) / 1_000) * this.#host.cpuShare();
     this.#judge.ended(now, { lane: "pool", cpuUs, records: this.#queue.batch.length });
     this.#state = "idle";
-    this.#giveBack();
+    this.#place.leave();
     if (settled === 1) this.#stopTrailing();
     else this.#trailing = { sinceNs: this.#startedNs, batch: this.#queue.batch };
     return this.#meter.end(runNs, cpuUs);
@@ -326,7 +325,8 @@ export class SliceRunner implements Runner {
     const blamed = this.#queue.batch.length === 0;
     const suspects = this.#trailing?.batch ?? this.#queue.batch;
     this.#judge.cut(now);
-    this.#giveBack();
+    // Its thread may be lost to a builtin that nothing stops.
+    this.#place.stay();
     this.#state = "recovering";
     this.#recoveringSinceMs = now;
     this.#trailing = null;
@@ -346,6 +346,7 @@ export class SliceRunner implements Runner {
     // The last request may have been the culprit, and the isolate disposed of with it.
     if (this.#stopped()) return;
     this.#state = "idle";
+    this.#place.leave();
     this.#host.unwatch(this);
     this.#goOn();
   }
