@@ -28,6 +28,8 @@ class NodeListener implements Listener {
   readonly #hub: Hub;
   readonly #options: ListenOptions;
   readonly #server: Server;
+  /** Connections that end after a refusal. What comes behind it may be a request hidden in an ambiguous one. */
+  readonly #refused = new WeakSet<Duplex>();
   #port = 0;
   #drain: Promise<void> | null = null;
 
@@ -86,6 +88,7 @@ class NodeListener implements Listener {
   }
 
   #accept(req: IncomingMessage, res: ServerResponse): void {
+    if (this.#refused.has(req.socket)) return;
     const framing: Framing = {
       host: null,
       contentLength: null,
@@ -113,7 +116,10 @@ class NodeListener implements Listener {
       closes: refusal !== null || asksToClose(framing.connection),
     });
     if (refusal === null) exchange.dispatch(this.#options.handler);
-    else exchange.refuse(refusal.code, refusal.detail);
+    else {
+      this.#refused.add(req.socket);
+      exchange.refuse(refusal.code, refusal.detail);
+    }
   }
 }
 

@@ -141,7 +141,10 @@ class UwsListener implements Listener {
       closes: refusal !== null || asksToClose(framing.connection),
     });
     if (refusal !== null) {
-      exchange.dispatch(() => exchange.refuse(refusal.code, refusal.detail));
+      // Not at once: uWS would go on with the bytes behind this head, where another request may hide. While a reply
+      // is owed it closes the connection instead.
+      exchange.watchAbort();
+      setImmediate(() => exchange.refuse(refusal.code, refusal.detail));
     } else if (!exchange.hasBody) {
       exchange.dispatch(this.#options.handler);
     } else {

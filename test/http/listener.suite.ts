@@ -747,6 +747,14 @@ function guards({ test, serve, client }: Tools): void {
       expect(await raw.rest()).toMatch(/^HTTP\/1\.1 400 /);
       expect(calls).toBe(0);
     });
+
+    test(`${name} ends the connection before what is sent right behind it`, async () => {
+      let calls = 0;
+      const raw = client(await serve(() => void calls++));
+      raw.send(`${bytes}GET /behind HTTP/1.1\r\n${HEAD}\r\n`);
+      expect(await raw.rest()).toMatch(/^(HTTP\/1\.1 400 |$)/);
+      expect(calls).toBe(0);
+    });
   }
 
   for (const [name, bytes] of Object.entries(UNREAD)) {
