@@ -45,7 +45,7 @@ const QUICK: Readonly<Record<Trust, readonly string[]>> = {
     "protocol: requests in a row without waiting",
     "protocol: hang-up within the body",
     "protocol: hang-up within the reply",
-    "protocol: two lengths",
+    "protocol: smuggled: two lengths",
     "protocol: chunk larger than all memory",
   ],
 };

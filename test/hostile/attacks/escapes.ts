@@ -115,6 +115,41 @@ const searches: Readonly<Record<string, string>> = {
   "the admin API's token": `
     for (const it of [env, ctx, request, globalThis]) for (const key of Reflect.ownKeys(it)) if (/token|secret|admin|process/i.test(String(key))) found.push(String(key));
     if (/islet_token/.test(JSON.stringify(env) + [...request.headers])) found.push("token");`,
+  "forged internals of the platform": `
+    const makers = [Request, Response, Headers, URL, URLSearchParams, FormData, Blob, File, ReadableStream, WritableStream, TransformStream,
+      AbortController, AbortSignal, Event, EventTarget, TextEncoder, TextDecoder, DOMException];
+    const end = (it) => { if (typeof it?.then === "function") it.then(() => {}, (error) => { if (leaks(error?.stack)) found.push(error.stack); }); };
+    const tried = (run) => { try { end(run()); } catch (error) { if (leaks(error?.stack)) found.push(error.stack); } };
+    const forgeries = makers.map((of) => Object.create(of.prototype));
+    for (const { prototype } of makers) for (const key of Reflect.ownKeys(prototype)) {
+      const { get, set, value } = Reflect.getOwnPropertyDescriptor(prototype, key);
+      for (const method of [get, set, value]) {
+        if (typeof method !== "function" || key === "constructor") continue;
+        for (const receiver of [...forgeries, request, ctx, null, 1]) tried(() => Reflect.apply(method, receiver, [forgeries[0], forgeries[8]]));
+      }
+    }
+    for (const it of forgeries) {
+      for (const run of [() => new Response(it), () => new Response("", it), () => new Request(it), () => fetch(it), () => new Headers(it), () => structuredClone(it),
+        () => fetch("http://127.0.0.1:1/", { method: "POST", body: it, duplex: "half" }), () => fetch("http://127.0.0.1:1/", { signal: it }), () => AbortSignal.any([it]),
+        () => new URL(it), () => new Blob([it]), () => ctx.waitUntil(it), () => Reflect.apply(ctx.waitUntil, it, [1]), () => new ReadableStream(it), () => new Event(it),
+        () => crypto.subtle.digest(it, it), () => crypto.subtle.sign("HMAC", it, it), () => crypto.getRandomValues(it)]) tried(run);
+    }
+    await new Promise((r) => setTimeout(r, 20));`,
+  "code caches and objects of the engine": `
+    const names = new RegExp("^(" + ["cachedData(Rejected)?|produceCachedData|ExternalCopy|Isolate|Reference|NativeModule|applySync|applyIgnored",
+      "copyInto|derefInto|compile(Script|Module)|create(Context|Snapshot|InspectorSession)|evalClosure|leave(Inline|Pool)"].join("|") + ")$");
+    const seen = new Set(); const queue = [globalThis, request, env, ctx];
+    const visit = (it, path) => { if (it !== null && /^(object|function)$/.test(typeof it) && !seen.has(it)) { seen.add(it); queue.push(it); if (names.test(it.name)) found.push(path); } };
+    while (queue.length > 0 && seen.size < 2e4) {
+      const it = queue.pop();
+      visit(Reflect.getPrototypeOf(it), "prototype");
+      for (const key of Reflect.ownKeys(it)) {
+        if (names.test(String(key))) found.push(String(key));
+        const { get, set, value } = Reflect.getOwnPropertyDescriptor(it, key);
+        visit(get, "get " + String(key)); visit(set, "set " + String(key)); visit(value, String(key));
+      }
+    }
+    if (seen.size < 500) found.push("only " + seen.size + " objects");`,
   "weak references to what the platform freed": `
     const refs = []; for (let i = 0; i < 1e4; i++) refs.push(new WeakRef({ i, s: new Uint8Array(100) }));
     await new Promise((r) => setTimeout(r, 5));
@@ -125,6 +160,8 @@ const NOT_RESPONSES: Readonly<Record<string, string>> = {
   "object that looks like a Response":
     "return { status: 200, headers: new Headers(), body: null, ok: true, text() {} };",
   "object with Response's prototype": "return Object.create(Response.prototype);",
+  "object with a Response's own properties":
+    "const r = new Response('x'); return Object.create(Response.prototype, Object.getOwnPropertyDescriptors(r));",
   "Response swallowed by setPrototypeOf":
     "const r = {}; Object.setPrototypeOf(r, new Response('x')); return r;",
   "instance by Symbol.hasInstance":

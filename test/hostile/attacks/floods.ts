@@ -19,6 +19,16 @@ const thrown: Readonly<Record<string, string>> = {
   "stack overflow in a sort callback": "const f = () => [1, 2].sort(f); return f();",
   "stack overflow in a replace callback": 'const f = () => "a".replace("a", f); return f();',
   "stack overflow in a Proxy": "const p = new Proxy({}, { get: (t, k, r) => r[k] }); return p.x;",
+  "stack overflow in an event listener":
+    "const t = new EventTarget(); t.addEventListener('x', () => t.dispatchEvent(new Event('x'))); const f = () => { t.dispatchEvent(new Event('x')); f(); }; return f();",
+  "stack overflow in a stream's pull":
+    "const f = () => { new ReadableStream({ pull: f, start: f }); f(); }; return f();",
+  "stack overflow in a mapping": "const f = () => Array.from([1], f); return f();",
+  "stack overflow in a JSON reviver": "const f = () => JSON.parse('[1]', f); return f();",
+  "stack overflow in a typed array's callback":
+    "const f = () => new Uint8Array(1).map(f); return f();",
+  "stack overflow in a conversion":
+    "const o = { toString: () => new URL(o).href }; return new Response(o);",
   "chain of proxies": "let p = {}; for (let i = 0; i < 1e5; i++) p = new Proxy(p, {}); return p.x;",
   "stack overflow in a getter that the platform reads":
     "const o = { get headers() { return new Response('', o).headers; } }; return new Response('', o);",
@@ -57,6 +67,19 @@ const refused: Readonly<Record<string, string>> = {
   "bound functions": "let f = () => 1; for (let i = 0; i < 1e6; i++) f = f.bind(null); return f();",
   "stack overflow within the bridge":
     "const f = () => { try { f(); } finally { fetch('http://127.0.0.1:1/').catch(() => {}); } }; return f();",
+  "platform called where the stack ends": `
+    const calls = [() => new URL("http://a.test/b?c"), () => new Headers([["a", "b"]]), () => new Response("x").text(), () => structuredClone({ a: [1] }),
+      () => crypto.subtle.digest("SHA-1", new Uint8Array(1)), () => setTimeout(() => {}, 1), () => console.log("x"), () => request.clone(), () => ctx.waitUntil(1),
+      () => new ReadableStream({ pull(c) { c.enqueue(1); } }).getReader().read(), () => queueMicrotask(() => {}), () => new AbortController().abort()];
+    for (const call of calls) {
+      const down = () => { try { down(); } catch {} if (left-- > 0) { try { call()?.catch?.(() => {}); } catch {} } };
+      let left = 200; down();
+    }
+    return new Response("ok");`,
+  "promises that wait for one another":
+    "let p = new Promise(() => {}); for (let i = 0; i < 3e5; i++) p = p.then(() => i); return await p;",
+  cookies:
+    "const h = new Headers(); for (let i = 0; i < 5e3; i++) h.append('set-cookie', 'c' + i + '=' + 'v'.repeat(50)); return new Response('', { headers: h });",
   intervals:
     "for (let i = 0; i < 900; i++) setInterval(() => {}, 0); await new Promise((r) => setTimeout(r, 300)); return new Response('ok');",
   "response headers":
@@ -85,6 +108,7 @@ const ENDINGS: readonly Verdict[] = [
   "MEMORY_LIMIT",
   "HANDLER_TIMEOUT",
   "ISOLATE_FAILED",
+  "NO_RESPONSE",
 ];
 
 export const FLOODS: readonly Attack[] = [

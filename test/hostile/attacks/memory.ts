@@ -13,6 +13,8 @@ const LIMITS = { cpuMs: 1_500, wallMs: 8_000, memoryMb: 32 };
 const stoppable: Readonly<Record<string, string>> = {
   arrays:
     "const a = []; for (;;) { const b = []; for (let i = 0; i < 1000; i++) b.push(i); a.push(b); }",
+  "large arrays filled by a builtin":
+    "const all = []; for (;;) all.push(new Array(100000).fill(all.length));",
   "linked objects": "let o = null; for (;;) o = { o, a: [1, 2, 3] };",
   closures:
     "const a = []; for (;;) { const b = [a.length, 1, 2, 3, 4, 5, 6, 7]; a.push(() => b); }",

@@ -3,72 +3,12 @@
 import { once } from "node:events";
 import { handler, type Attack, type Verdict } from "../range/attack.ts";
 import type { Target } from "../range/target.ts";
-import type { RawClient } from "../../http/raw-client.ts";
+import { pour, verdictOf } from "../range/wire.ts";
 
 const READS = handler("return new Response(String((await request.text()).length));");
 const IGNORES = handler("return new Response('ok');");
-const STREAMS = handler(
-  "return new Response(new ReadableStream({ async pull(c) { await new Promise((r) => setTimeout(r, 1)); c.enqueue(new Uint8Array(1000)); } }));",
-);
 const SLEEPS = handler("await new Promise((r) => setTimeout(r, 300)); return new Response('ok');");
 const ECHOES = handler("return new Response(request.body);");
-
-const CLIENTS = 30;
-/** The status of the next reply as the verdict that belongs to it; the body is not of interest. */
-const BY_STATUS: Readonly<Record<number, Verdict>> = {
-  200: "ok",
-  400: "BAD_REQUEST",
-  405: "METHOD_NOT_ALLOWED",
-  413: "BODY_TOO_LARGE",
-  414: "URI_TOO_LONG",
-  431: "HEADERS_TOO_LARGE",
-  503: "OVERLOADED",
-  504: "HANDLER_TIMEOUT",
-};
-
-/** Writes as fast as the node reads, until it stops the client; then what the reply was. */
-async function pour(client: RawClient, bytes: string, chunks: number): Promise<Verdict> {
-  let open = true;
-  const closed = once(client.socket, "close").then(() => void (open = false));
-  const reading = client.rest();
-  for (let i = 0; i < chunks && open; i++) {
-    if (!client.socket.write(bytes)) await Promise.race([once(client.socket, "drain"), closed]);
-  }
-  client.socket.end();
-  const reply = await reading;
-  client.close();
-  return verdictOf(reply);
-}
-
-function verdictOf(reply: string): Verdict {
-  const status = Number(/^HTTP\/1\.1 (\d+)/.exec(reply)?.[1] ?? 0);
-  return BY_STATUS[status] ?? "reset";
-}
-
-/** Many clients that go as far as `until` and hang up; afterwards the endpoint has to answer as always. */
-function hangUp(
-  name: string,
-  source: string,
-  until: (client: RawClient, target: Target) => Promise<void>,
-): Attack {
-  return {
-    name: `hang-up ${name}`,
-    group: "protocol",
-    source,
-    trigger: async (target) => {
-      const clients = Array.from({ length: CLIENTS }, () => target.raw());
-      await Promise.all(clients.map((client) => once(client.socket, "connect")));
-      await Promise.all(clients.map((client) => until(client, target)));
-      for (const [at, client] of clients.entries()) {
-        // Half of them in the rudest way there is.
-        if (at % 2 === 0) client.socket.resetAndDestroy();
-        else client.close();
-      }
-      return await target.get("/ok");
-    },
-    expect: ["ok"],
-  };
-}
 
 function sending(
   name: string,
@@ -268,27 +208,6 @@ export const PROTOCOL: readonly Attack[] = [
     },
     expect: ["ok"],
   },
-  hangUp("within the head", IGNORES, async (client, target) => {
-    client.send(target.head("GET").slice(0, 20));
-  }),
-  hangUp("after the head", SLEEPS, async (client, target) => {
-    client.send(target.head("GET"));
-  }),
-  hangUp("within the body", READS, async (client, target) => {
-    client.send(target.head("POST", "Content-Length: 1000\r\n") + "x".repeat(500));
-  }),
-  hangUp("while the handler runs", SLEEPS, async (client, target) => {
-    client.send(target.head("GET"));
-    await target.get("/ok");
-  }),
-  hangUp("within the reply", STREAMS, async (client, target) => {
-    client.send(target.head("GET"));
-    await client.some();
-  }),
-  hangUp("while the body is echoed", ECHOES, async (client, target) => {
-    client.send(target.head("POST", "Transfer-Encoding: chunked\r\n") + CHUNK);
-    await client.some();
-  }),
   sending(
     "address of a million bytes",
     ({ name }) => `GET /${name}/${"x".repeat(1e6)} HTTP/1.1\r\nHost: a\r\n\r\n`,
@@ -300,17 +219,6 @@ export const PROTOCOL: readonly Attack[] = [
     REFUSALS,
   ),
   sending("ten thousand headers", (target) => target.head("GET", "X: y\r\n".repeat(1e4)), REFUSALS),
-  sending(
-    "two lengths",
-    (target) => `${target.head("POST", "Content-Length: 1\r\nContent-Length: 2\r\n")}xx`,
-    REFUSALS,
-  ),
-  sending(
-    "length and chunks",
-    (target) =>
-      `${target.head("POST", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n")}0\r\n\r\n`,
-    REFUSALS,
-  ),
   sending(
     "chunk of a negative size",
     (target) => `${target.head("POST", "Transfer-Encoding: chunked\r\n")}-5\r\nxxxxx\r\n`,
