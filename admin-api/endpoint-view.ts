@@ -3,6 +3,7 @@
 
 import { routesOf, urlsOf } from "../control/manifest.ts";
 import { quarantineOf, strikesOf } from "../control/quarantine.ts";
+import type { Isolation } from "../sdk/isolation.ts";
 import type { RegistryReader } from "../sdk/node.ts";
 import type {
   Deployed,
@@ -33,6 +34,8 @@ export interface EndpointView {
   readonly urls: readonly string[];
   readonly version: string | null;
   readonly generation: number | null;
+  /** Of the deployed version. */
+  readonly isolation: Isolation;
   /** Of the deployed version, while they count. */
   readonly strikes: readonly Strike[];
   readonly quarantine: Quarantine | null;
@@ -89,6 +92,7 @@ export function endpointView(
     urls: urlsOf(routes, gatewayUrl),
     version: live ?? null,
     generation: deployment?.generation ?? null,
+    isolation: versions[0]?.manifest.isolation ?? "shared",
     strikes: quarantine?.strikes ?? strikesOf(endpoint, live, nowMs),
     quarantine,
     created_at: endpoint.createdAt,
@@ -101,6 +105,7 @@ export type VersionView = Omit<VersionRecord, "manifest"> & {
   readonly quarantined: boolean;
   readonly routes: readonly RouteSpec[];
   readonly limits: VersionRecord["manifest"]["limits"];
+  readonly isolation: Isolation;
 };
 
 /** Variables are left out: people keep secrets in them. */
@@ -113,6 +118,7 @@ export function versionViews(registry: RegistryReader, name: string): readonly V
     quarantined: found !== null && quarantineOf(found.endpoint, version.id) !== null,
     routes: manifest.routes,
     limits: manifest.limits,
+    isolation: manifest.isolation ?? "shared",
   }));
 }
 

@@ -52,6 +52,7 @@ export async function upload(
     vars: project.vars,
     limits: { ...project.limits },
     ...(project.trust === undefined ? {} : { trust: project.trust }),
+    ...(project.isolation === undefined ? {} : { isolation: project.isolation }),
     ...(project.egress.length === 0 ? {} : { egress: project.egress }),
     ...(project.drainTimeoutMs === undefined ? {} : { drainTimeoutMs: project.drainTimeoutMs }),
     ...(options.message === undefined ? {} : { message: options.message }),

@@ -13,6 +13,7 @@ import { timestamp } from "./clock.ts";
 import { claimsOf, routesOrDefault, versionIdOf } from "./manifest.ts";
 import type { ControlPorts } from "./ports.ts";
 import {
+  assertCordons,
   assertEgress,
   assertLimits,
   assertRoutes,
@@ -104,6 +105,7 @@ async function publish(
   const { manifest, message } = candidate;
   assertRoutes(ports, manifest);
   assertEgress(ports, manifest);
+  assertCordons(ports, manifest);
   assertLimits(ports, manifest);
   if (request.dryRun === true) return dryRun(ports, { candidate, bundleMs, begun, onStage });
   const { version, check } = await storeCandidate(ports, candidate, onStage);
@@ -268,6 +270,7 @@ async function rollback(
   if (stored === null) throw new EdgeError("VERSION_NOT_FOUND");
   assertRoutes(ports, stored.manifest);
   assertEgress(ports, stored.manifest);
+  assertCordons(ports, stored.manifest);
   // Checked again: its snapshot may be gone, or of another engine.
   const check = await checkCandidate(ports, codeOf(ports, stored), noStage);
   const version = { ...stored, start: check.start };

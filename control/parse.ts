@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { EdgeError, type Code, type Json } from "../sdk/errors.ts";
 import { EGRESS_HOSTS_MAX, parseEgressHost } from "../sdk/egress.ts";
+import { ISOLATION_FORMS, NAME, parseIsolation } from "../sdk/isolation.ts";
 import {
   DRAIN_TIMEOUT_MS_DEFAULT,
   LIMITS,
@@ -28,7 +29,6 @@ const ROUTE_CHARS_MAX = 2_048;
 const HOST_CHARS_MAX = 255;
 const METHODS_MAX = 20;
 
-const NAME: RegExp = /^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 /** Such a name could be another endpoint's id, and both address endpoints. */
 const UUID: RegExp = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** Token characters of RFC 9110, letters first: no method has others. */
@@ -109,6 +109,16 @@ const egressHostSchema = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
+const isolationSchema = z.string().transform((text, context) => {
+  const isolation = parseIsolation(text);
+  if (isolation !== null) return isolation;
+  context.addIssue({
+    code: "custom",
+    message: `${JSON.stringify(text)} is none of ${ISOLATION_FORMS}`,
+  });
+  return z.NEVER;
+});
+
 // Optional fields are exact: the contract knows absent fields and no undefined.
 export const publishSchema: z.ZodType<PublishRequest, unknown> = z.strictObject({
   name: nameSchema,
@@ -116,6 +126,7 @@ export const publishSchema: z.ZodType<PublishRequest, unknown> = z.strictObject(
   vars: varsSchema.default({}),
   limits: limitsSchema.default({}),
   trust: z.enum(["own", "untrusted"]).exactOptional(),
+  isolation: isolationSchema.exactOptional(),
   egress: z.array(egressHostSchema).max(EGRESS_HOSTS_MAX).exactOptional(),
   drainTimeoutMs: z.int().min(0).max(DRAIN_TIMEOUT_MS_MAX).default(DRAIN_TIMEOUT_MS_DEFAULT),
   message: z.string().max(MESSAGE_CHARS_MAX).default(""),

@@ -4,6 +4,7 @@
 // new generation: no failure leaves a node between two versions.
 
 import { EdgeError, type JsonObject } from "../sdk/errors.ts";
+import { CORDONS_MAX, cordonOf, cordonsOf } from "../sdk/isolation.ts";
 import {
   BUNDLE_BYTES_MAX,
   DRAIN_TIMEOUT_MS_DEFAULT,
@@ -60,13 +61,16 @@ export function candidateOf(request: PublishRequest): Candidate {
     const detail: JsonObject = { expected: request.codeSha256, actual, bytes: bytes.length };
     throw new EdgeError("UPLOAD_CORRUPT", undefined, { detail });
   }
-  const { name, vars, limits, trust, egress, drainTimeoutMs = DRAIN_TIMEOUT_MS_DEFAULT } = request;
+  const { name, vars, limits, trust, egress, isolation = "shared" } = request;
+  const { drainTimeoutMs = DRAIN_TIMEOUT_MS_DEFAULT } = request;
   const routes = routesOrDefault(name, request.routes);
   const manifest = { name, routes, vars, limits, drainTimeoutMs };
   return {
     manifest: {
       ...manifest,
       ...(trust === undefined ? {} : { trust }),
+      // The default is left out, so that versions keep the ids they had before the field was there.
+      ...(isolation === "shared" ? {} : { isolation }),
       ...(egress === undefined || egress.length === 0 ? {} : { egress }),
     },
     format: request.format,
@@ -90,6 +94,17 @@ export function assertRoutes(
   const others = ports.registry.all().filter(({ endpoint }) => endpoint.name !== manifest.name);
   const own = manifest.routes.map((route) => ({ ...route, endpoint: manifest.name }));
   ports.checkRoutes([...claimsOf(others), ...own]);
+}
+
+/** Throws CORDON_LIMIT when the endpoint would need one cordon more than a node keeps. */
+export function assertCordons({ registry }: ControlPorts, manifest: Manifest): void {
+  const own = cordonOf(manifest);
+  if (own === null) return;
+  const others = registry.all().filter(({ endpoint }) => endpoint.name !== manifest.name);
+  const names = new Set([...cordonsOf(others), own]);
+  if (names.size <= CORDONS_MAX) return;
+  const message = `This node keeps ${CORDONS_MAX} groups and dedicated endpoints already`;
+  throw new EdgeError("CORDON_LIMIT", message, { detail: { cordonsMax: CORDONS_MAX } });
 }
 
 /** Throws EGRESS_NOT_ALLOWED. Workers hold to the same; here the author learns of it. */

@@ -5,13 +5,14 @@ import { chmodSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { AdminServer } from "../admin-api/listen.ts";
 import { openDataFolder, type DataFolder } from "../control/data-folder.ts";
+import { cordonsOf } from "../sdk/isolation.ts";
 import type { ServeOptions } from "../sdk/serve.ts";
 import { probePort } from "./http/port.ts";
 import { RELEASE, WORKER_MAIN } from "./link/places.ts";
 import { createLog, type Log } from "./observe/log.ts";
 import { adminToken, TOKEN_FILE } from "./supervisor/admin-token.ts";
 import { openControlPlane, type ControlPlane } from "./supervisor/control-plane.ts";
-import { controlSocketPath } from "./supervisor/control-socket.ts";
+import { controlSocketPath, cordonFolder } from "./supervisor/control-socket.ts";
 import { narrowInheritance } from "./supervisor/environment.ts";
 import { publishDemo, DEMO_NAME } from "./supervisor/demo.ts";
 import { WorkerFleet } from "./supervisor/fleet.ts";
@@ -80,7 +81,7 @@ async function serveIn(
     log,
     release: environment.release,
     gatewayUrl: () => gatewayUrl,
-    workersReady: () => (keeper.serving.length >= options.workers ? options.workers : 0),
+    workersReady: () => (keeper.servingClients.length >= options.workers ? options.workers : 0),
   });
   const keeper: Keeper = new Keeper({
     workers: options.workers,
@@ -92,9 +93,11 @@ async function serveIn(
       data: folder.path,
       cache,
       port,
+      cordons: cordonFolder(socketPath),
       release: environment.release,
       uid: account?.uid ?? null,
     }),
+    cordons: () => cordonsOf(plane.registry.all()),
     onMessage: (worker, message) => fleet.message(worker, message),
     onGone: (worker) => fleet.gone(worker),
     onCulprit: (culprit, reason) => void strike({ plane, log, culprit, reason }),
@@ -179,7 +182,7 @@ function announceReady(options: ServeOptions, ready: Ready): void {
   const { print } = ready.environment;
   const { readyFile } = options;
   if (readyFile !== undefined) {
-    const workers = ready.keeper.serving.map((worker) => worker.pid);
+    const workers = ready.keeper.servingClients.map((worker) => worker.pid);
     const text = JSON.stringify({
       port: ready.port,
       adminPort: ready.admin.port,

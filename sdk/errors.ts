@@ -34,6 +34,7 @@ export const CODES = {
   NO_RESPONSE: { fault: "handler", status: 500, retry: false, title: "The handler waits for something that can never happen" },
   CPU_LIMIT: { fault: "handler", status: 503, retry: false, title: "The handler used too much CPU time", fix: "See which lines with edge explain ID. Do less, or raise the limit cpuMs." },
   MEMORY_LIMIT: { fault: "handler", status: 503, retry: false, title: "The handler used too much memory", fix: "Keep less, stream what is large, or raise the limit memoryMb." },
+  WORKER_CRASH: { fault: "platform", status: 502, retry: true, title: "The endpoint's own process ended before it answered", fix: "GET, HEAD and OPTIONS were tried twice. The node's log says why the process ended, edge show NAME whether the version is blamed." },
   ISOLATE_FAILED: { fault: "platform", status: 503, retry: true, title: "The handler's isolate failed and is being replaced" },
   // What a handler can ask of the host.
   SUBREQUEST_LIMIT: { fault: "handler", status: 500, retry: false, title: "The handler made too many subrequests", fix: "Make fewer, or raise the limit subrequests." },
@@ -57,6 +58,7 @@ export const CODES = {
   CONFIG_NOT_FOUND: { fault: "author", status: 404, retry: false, title: "Nothing to publish was found", fix: "Name a file (edge publish hello.ts) or a folder with an edge.jsonc." },
   EGRESS_NOT_ALLOWED: { fault: "author", status: 422, retry: false, title: "This node lets no endpoint name private hosts", fix: "Ask its operator to start it with --egress-may-be-private, or leave egress out." },
   LIMIT_NOT_ALLOWED: { fault: "author", status: 422, retry: false, title: "A limit is above what this node allows", fix: "Lower the limit named above, or ask the node's operator to raise --limit-max." },
+  CORDON_LIMIT: { fault: "author", status: 422, retry: false, title: "The node has as many groups and dedicated endpoints as it can keep", fix: "Put the endpoint into a group that is there already (isolation: group:NAME), or leave it shared." },
   PREPARE_FAILED: { fault: "author", status: 422, retry: false, title: "A worker could not load the new version; the old one goes on serving" },
   PUBLISH_TIMEOUT: { fault: "platform", status: 503, retry: true, title: "Not every worker took the new version in time; the old one goes on serving" },
   // Admin API.

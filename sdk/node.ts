@@ -110,6 +110,8 @@ export interface RequestAccount {
 export interface WorkerStats {
   readonly worker: number;
   readonly pid: number;
+  /** Name of the cordon that it is; null: it takes clients' connections. */
+  readonly cordon: string | null;
   readonly revision: number;
   readonly requestsTotal: number;
   readonly inFlight: number;

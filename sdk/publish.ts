@@ -4,6 +4,7 @@
 
 import type { BundleFormat, RouteSpec } from "./records.ts";
 import type { Json, JsonObject } from "./errors.ts";
+import type { Isolation } from "./isolation.ts";
 import type { LimitOverrides } from "./limits.ts";
 
 export interface PublishRequest {
@@ -13,6 +14,7 @@ export interface PublishRequest {
   readonly vars: { readonly [name: string]: Json };
   readonly limits: LimitOverrides;
   readonly trust?: "own" | "untrusted";
+  readonly isolation?: Isolation;
   /** Private hosts to reach: HOST or HOST:PORT. */
   readonly egress?: readonly string[];
   readonly drainTimeoutMs?: number;

@@ -1,6 +1,7 @@
 // What the registry stores. Plain readonly data; the log of changes is the truth, the view is folded from it.
 
 import type { Json } from "./errors.ts";
+import type { Isolation } from "./isolation.ts";
 import type { LimitOverrides } from "./limits.ts";
 import type { RestartReason } from "./node.ts";
 
@@ -26,6 +27,8 @@ export interface Manifest {
   readonly limits: LimitOverrides;
   /** undefined: the node's --default-trust. */
   readonly trust?: Trust;
+  /** undefined: shared. */
+  readonly isolation?: Isolation;
   /** Private hosts that it may reach where the operator allows that (sdk/egress.ts). */
   readonly egress?: readonly string[];
   readonly drainTimeoutMs: number;

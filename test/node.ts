@@ -203,9 +203,11 @@ export class TestNode implements AsyncDisposable {
     rmSync(this.#base, { recursive: true, force: true });
   }
 
-  /** The supervisor only; resolves when of all its processes only those that serve are left. */
-  async kill(): Promise<Left> {
-    const workers = this.workerProcesses().filter((pid) => listeningPorts(pid).includes(this.port));
+  /** The supervisor only; resolves when of all its processes only those that serve are left, these cordons too. */
+  async kill(cordons: readonly number[] = []): Promise<Left> {
+    const workers = this.workerProcesses().filter(
+      (pid) => cordons.includes(pid) || listeningPorts(pid).includes(this.port),
+    );
     const others = descendants(this.pid).filter((pid) => !workers.includes(pid));
     this.child.kill("SIGKILL");
     await this.#exited;

@@ -28,6 +28,10 @@ export const PROJECT_OPTIONS: readonly OptionSpec[] = [
     many: true,
   },
   {
+    flags: "--isolation <isolation>",
+    summary: "process that runs it: shared, dedicated or group:NAME",
+  },
+  {
     flags: "--egress <host>",
     summary:
       "a private host, HOST or HOST:PORT, that the handler fetches; replaces those of the file",

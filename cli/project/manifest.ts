@@ -4,6 +4,8 @@ import { domainToASCII } from "node:url";
 import { parseEgressHost } from "../../sdk/egress.ts";
 import { EdgeError } from "../../sdk/errors.ts";
 import type { Json, JsonObject } from "../../sdk/errors.ts";
+import { ISOLATION_FORMS, parseIsolation } from "../../sdk/isolation.ts";
+import type { Isolation } from "../../sdk/isolation.ts";
 import { VARS_PER_ENDPOINT_MAX } from "../../sdk/limits.ts";
 import type { LimitOverrides } from "../../sdk/limits.ts";
 import type { RouteSpec, Trust } from "../../sdk/records.ts";
@@ -22,6 +24,7 @@ export interface ProjectManifest {
   readonly vars?: { readonly [name: string]: Json };
   readonly limits?: LimitOverrides;
   readonly trust?: Trust;
+  readonly isolation?: Isolation;
   readonly egress?: readonly string[];
   readonly drainTimeoutMs?: number;
 }
@@ -38,6 +41,11 @@ const READERS: Readonly<Record<string, Reader>> = {
   trust: (document, path, value) => {
     if (value === "own" || value === "untrusted") return { trust: value };
     throw fieldError(document, path, 'it is "own" or "untrusted"');
+  },
+  isolation: (document, path, value) => {
+    const isolation = typeof value === "string" ? parseIsolation(value) : null;
+    if (isolation !== null) return { isolation };
+    throw fieldError(document, path, `${JSON.stringify(value)} is none of ${ISOLATION_FORMS}`);
   },
   egress: (document, path, value) => ({ egress: readEgress(document, path, value) }),
   drainTimeout: (document, path, value) => {

@@ -8,6 +8,8 @@ import { domainToASCII } from "node:url";
 import { parseEgressHost } from "../../sdk/egress.ts";
 import { EdgeError } from "../../sdk/errors.ts";
 import type { Json } from "../../sdk/errors.ts";
+import { ISOLATION_FORMS, parseIsolation } from "../../sdk/isolation.ts";
+import type { Isolation } from "../../sdk/isolation.ts";
 import type { LimitOverrides } from "../../sdk/limits.ts";
 import type { RouteSpec, Trust } from "../../sdk/records.ts";
 import { normaliseRoute, splitRoute } from "../../sdk/route.ts";
@@ -30,6 +32,7 @@ export interface Project {
   readonly vars: { readonly [name: string]: Json };
   readonly limits: LimitOverrides;
   readonly trust?: Trust;
+  readonly isolation?: Isolation;
   readonly egress: readonly string[];
   readonly drainTimeoutMs?: number;
 }
@@ -58,6 +61,7 @@ export function readProject({ path, cwd, values, warn }: ProjectInput): Project 
   const entry = file.main === undefined ? place.entry : resolve(place.folder, file.main);
   if (entry === null) throw noEntry(relative(cwd, place.folder) || ".");
   const name = values.text("name") ?? file.name ?? deriveName(place, entry);
+  const isolation = readIsolationFlag(values) ?? file.isolation;
   const limitFlags = parseLimitFlags(values.list("limit"), "--limit");
   return {
     cwd: place.folder,
@@ -68,9 +72,18 @@ export function readProject({ path, cwd, values, warn }: ProjectInput): Project 
     vars: { ...file.vars, ...readVarFlags(values, cwd) },
     limits: { ...file.limits, ...limitFlags },
     egress: readEgressFlags(values) ?? file.egress ?? [],
+    ...(isolation === undefined ? {} : { isolation }),
     ...(file.trust === undefined ? {} : { trust: file.trust }),
     ...(file.drainTimeoutMs === undefined ? {} : { drainTimeoutMs: file.drainTimeoutMs }),
   };
+}
+
+function readIsolationFlag(values: Values): Isolation | undefined {
+  const text = values.text("isolation");
+  if (text === undefined) return undefined;
+  const isolation = parseIsolation(text);
+  if (isolation !== null) return isolation;
+  throw new EdgeError("USAGE", `--isolation takes ${ISOLATION_FORMS}, not "${text}"`);
 }
 
 interface Place {

@@ -33,6 +33,10 @@ export interface WorkerConfig {
   readonly outcomeHeader: boolean;
   /** Show authors what broke, in the replies. */
   readonly dev: boolean;
+  /** It serves the endpoints of this cordon, on this socket instead of host and port; null: all others, for clients. */
+  readonly cordon: { readonly name: string; readonly socket: string } | null;
+  /** Where cordons' sockets lie. */
+  readonly cordons: string;
   /** The operator's ceilings. */
   readonly limitMax: LimitOverrides;
 }

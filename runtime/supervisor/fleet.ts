@@ -3,6 +3,7 @@
 // the same reason.
 
 import { EdgeError, type ErrorData } from "../../sdk/errors.ts";
+import { cordonOf } from "../../sdk/isolation.ts";
 import type { Fleet, RequestAccount, WorkerRestarts, WorkerStats } from "../../sdk/node.ts";
 import type { VersionRecord } from "../../sdk/records.ts";
 import type { MetricSamples, ToSupervisor, ToWorker } from "../link/messages.ts";
@@ -38,10 +39,12 @@ export class WorkerFleet implements Fleet {
   }
 
   get size(): number {
-    return this.#keeper().serving.length;
+    return this.#keeper().servingClients.length;
   }
 
   async prepare(version: VersionRecord): Promise<void> {
+    const cordon = cordonOf(version.manifest);
+    if (cordon !== null) await this.#openCordon(cordon);
     const workers = this.#keeper().serving;
     let late = false;
     const answers = await Promise.all(
@@ -77,6 +80,8 @@ export class WorkerFleet implements Fleet {
         return Promise.resolve();
       }),
     );
+    // Only now does nobody send requests to a cordon that is not needed any more.
+    this.#keeper().cordons.settle(Date.now());
   }
 
   async stats(): Promise<readonly WorkerStats[]> {
@@ -126,6 +131,18 @@ export class WorkerFleet implements Fleet {
     for (const reader of this.#readers) if (reader.worker === worker) reader.done();
     for (const waiting of this.#asks.values()) {
       if (waiting.worker === worker) waiting.answered(null);
+    }
+  }
+
+  async #openCordon(name: string): Promise<void> {
+    const { promise: tooLate, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      reject(new EdgeError("PUBLISH_TIMEOUT", "The endpoint's own worker did not start in time"));
+    }, PREPARE_MS_MAX);
+    try {
+      await Promise.race([this.#keeper().cordons.open(name, Date.now()), tooLate]);
+    } finally {
+      clearTimeout(timer);
     }
   }
 

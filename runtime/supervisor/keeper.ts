@@ -1,11 +1,12 @@
-// Keeps the workers alive: adopts those of a supervisor that died, starts what is missing, replaces at once what
-// died, waits longer each time when they die in a loop, kills what no longer beats. One worker stands by, started but
-// not configured, so that a replacement serves within milliseconds instead of a process's start-up time. A worker
-// that can still serve leaves only when its replacement serves.
+// Keeps the workers alive, those that clients connect to and those that are cordons: adopts those of a supervisor
+// that died, starts what is missing, replaces at once what died, waits longer each time when they die in a loop,
+// kills what no longer beats. One worker stands by, started but not configured, so that a replacement serves within
+// milliseconds instead of a process's start-up time. A worker that can still serve leaves only when its replacement
+// serves.
 
 import { createServer, type Server, type Socket } from "node:net";
 import { rmSync } from "node:fs";
-import { EdgeError, type ErrorData } from "../../sdk/errors.ts";
+import type { ErrorData } from "../../sdk/errors.ts";
 import { openChannel, type Channel } from "../link/channel.ts";
 import type { Culprit, ToSupervisor, ToWorker, WorkerConfig } from "../link/messages.ts";
 import type { RestartReason, WorkerRestarts } from "../../sdk/node.ts";
@@ -13,9 +14,11 @@ import type { Log } from "../observe/log.ts";
 import { witnessPath } from "../link/witness.ts";
 import { memoryBytesOf, sicknessOf, SILENCE_MS_MAX, type Sickness } from "./health.ts";
 import { Inquest } from "./inquest/inquest.ts";
+import { CordonPools } from "./pools/cordon-pools.ts";
+import { WorkerPool } from "./pools/worker-pool.ts";
 import { isStopped, type Orphan } from "./processes.ts";
 import { reasonOfEnd, RestartLedger } from "./restarts.ts";
-import { openSocketFolder, shareSocket } from "./rights/data-access.ts";
+import { openCordonFolder, openSocketFolder, shareSocket } from "./rights/data-access.ts";
 import {
   adoptWorker,
   spawnWorker,
@@ -25,12 +28,6 @@ import {
 } from "./worker-process.ts";
 
 const CHECK_MS = 500;
-/** Deaths within this time count as one loop … */
-const LOOP_WINDOW_MS = 10_000;
-/** … of which so many are taken as bad luck before replacements wait. */
-const LOOP_DEATHS = 5;
-const BACKOFF_MS_FIRST = 100;
-const BACKOFF_MS_MAX = 10_000;
 /** Beyond its drain timeout a worker gets this long to end by itself. */
 const END_GRACE_MS = 1_000;
 
@@ -41,6 +38,8 @@ export interface KeeperOptions {
   readonly config: WorkerConfig;
   readonly start: WorkerStart;
   readonly log: Log;
+  /** Names of the cordons that the registry asks for. */
+  readonly cordons: () => ReadonlySet<string>;
   readonly onMessage: (worker: WorkerProcess, message: ToSupervisor) => void;
   readonly onGone: (worker: WorkerProcess) => void;
   /** A version was what a worker ran when it had to be replaced. */
@@ -48,12 +47,11 @@ export interface KeeperOptions {
 }
 
 export class Keeper {
+  readonly cordons: CordonPools;
   readonly #options: KeeperOptions;
   readonly #server: Server;
   readonly #workers = new Set<WorkerProcess>();
-  /** In the order in which they go, one with each replacement that serves. */
-  #leaving: WorkerProcess[] = [];
-  readonly #deaths: number[] = [];
+  readonly #clients: WorkerPool;
   readonly #ledger = new RestartLedger();
   readonly #inquest = new Inquest();
   #standby: WorkerProcess | null = null;
@@ -61,12 +59,18 @@ export class Keeper {
   #stopping = false;
   #watch: NodeJS.Timeout | null = null;
   #lastCheckMs = Date.now();
-  #starting: { resolve: () => void; reject: (error: unknown) => void } | null = null;
   /** An orphan has said hello or ended. */
   #met: () => void = () => {};
 
   constructor(options: KeeperOptions) {
     this.#options = options;
+    this.#clients = new WorkerPool(options.config, options.workers);
+    this.cordons = new CordonPools(options.config, {
+      needed: options.cordons,
+      serving: (pool) => this.#servingOf(pool).length,
+      opened: (pool) => this.#replace(pool),
+      ended: (pool) => this.#of(pool).forEach((worker) => void this.#end(worker)),
+    });
     this.#server = createServer((socket) => this.#connected(socket));
   }
 
@@ -79,32 +83,45 @@ export class Keeper {
     return [...this.#workers].filter(({ state }) => state === "serving");
   }
 
+  /** Of those that take clients' connections. */
+  get servingClients(): WorkerProcess[] {
+    return this.#servingOf(this.#clients);
+  }
+
   restarts(): WorkerRestarts {
     return this.#ledger.view();
   }
 
   /** Resolves when all workers serve; rejects when one cannot start at all. */
   async start(orphans: readonly Orphan[]): Promise<void> {
-    const { socketPath, workers } = this.#options;
+    const { socketPath } = this.#options;
     const { account } = this.#options.start.confinement;
     openSocketFolder(socketPath, account);
+    openCordonFolder(this.#options.config.cordons, account);
     rmSync(socketPath, { force: true });
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", reject);
       this.#server.listen(socketPath, resolve);
     });
     if (account !== null) shareSocket(socketPath, account);
+    this.cordons.adopt();
     await this.#adopt(orphans);
-    const kept = this.workers.filter(({ state }) => state === "starting" || state === "serving");
-    for (const worker of kept.slice(workers)) this.#leave(worker);
-    const ready = new Promise<void>((resolve, reject) => {
-      this.#starting = { resolve, reject };
-    });
-    for (let i = kept.length; i < workers; i++) this.#spawn().configure(this.#options.config);
+    const ready = this.#clients.whenReady(0);
+    for (const pool of [this.#clients, ...this.cordons.all()]) this.#fill(pool);
     this.#watch = setInterval(() => this.#check(), CHECK_MS);
-    this.#resolveWhenReady();
+    this.#clients.served(this.servingClients.length);
     await ready;
-    for (const worker of this.#leaving.splice(0)) void this.#end(worker);
+    for (const worker of this.#clients.leaving.splice(0)) void this.#end(worker);
+  }
+
+  /** What it has been left, and what it lacks. */
+  #fill(pool: WorkerPool): void {
+    const kept = this.#of(pool).filter(({ state }) => state === "starting" || state === "serving");
+    // Of two that were a cordon, workers dial the one that came last.
+    for (const worker of kept.slice(0, Math.max(0, kept.length - pool.size))) pool.leave(worker);
+    for (let i = kept.length; i < pool.size; i++) this.#spawn().configure(pool);
+    if (pool.cordon === null || kept.length < pool.size) return;
+    for (const worker of pool.leaving.splice(0)) void this.#end(worker);
   }
 
   /** Starts the worker that stands by; after the node answers, since it costs start-up time. */
@@ -139,7 +156,10 @@ export class Keeper {
     // First, so that nobody who is left behind comes back.
     this.#server.close();
     rmSync(this.#options.socketPath, { force: true });
-    await Promise.all(workers.map((worker) => this.#end(worker)));
+    const isCordon = ({ pool }: WorkerProcess): boolean => (pool?.cordon ?? null) !== null;
+    await Promise.all(workers.filter((one) => !isCordon(one)).map((one) => this.#end(one)));
+    // They answer what the others still have open.
+    await Promise.all(workers.filter(isCordon).map((one) => this.#end(one)));
   }
 
   /** Resolves when each of them has said hello, or was silent for too long and is gone. */
@@ -202,7 +222,7 @@ export class Keeper {
   #hello(worker: WorkerProcess, channel: Channel<ToWorker>, { config, ending }: Hello): void {
     worker.connected(channel, Date.now());
     if (worker.state !== "orphan") {
-      if (config === null && worker.config !== null) worker.configure(worker.config);
+      if (config === null && worker.pool !== null) worker.configure(worker.pool);
       return;
     }
     if (config === null) {
@@ -210,14 +230,16 @@ export class Keeper {
       worker.kill();
       return;
     }
-    worker.config = config;
-    if (ending) {
-      worker.state = "draining";
+    const cordon = config.cordon?.name;
+    const pool = cordon === undefined ? this.#clients : this.cordons.find(cordon);
+    worker.pool = pool;
+    if (ending || pool === null) {
+      if (ending) worker.state = "draining";
       void this.#end(worker);
-    } else if (isSame(config, this.#options.config)) worker.state = "starting";
+    } else if (pool.takes(config)) worker.state = "starting";
     else {
       this.#note(worker, "outdated", "its configuration is another");
-      this.#leave(worker);
+      pool.leave(worker);
     }
     this.#options.log.write("info", `Worker ${worker.number} (pid ${worker.pid}) was taken over.`);
     this.#met();
@@ -237,28 +259,24 @@ export class Keeper {
     if (worker.state !== "starting") return;
     worker.state = "serving";
     this.#lookClosely([worker]);
-    const relieved = worker.handle.isChild ? this.#leaving.shift() : undefined;
+    const { pool } = worker;
+    const relieved = worker.handle.isChild ? pool?.leaving.shift() : undefined;
     if (relieved?.doomed === true) relieved.kill();
     else if (relieved !== undefined) void this.#end(relieved);
-    this.#resolveWhenReady();
+    if (pool !== null) pool.served(this.#servingOf(pool).length);
   }
 
-  #resolveWhenReady(): void {
-    if (this.serving.length < this.#options.workers) return;
-    this.#starting?.resolve();
-    this.#starting = null;
+  #of(pool: WorkerPool): WorkerProcess[] {
+    return this.workers.filter((worker) => worker.pool === pool);
+  }
+
+  #servingOf(pool: WorkerPool): WorkerProcess[] {
+    return this.serving.filter((worker) => worker.pool === pool);
   }
 
   #failed(worker: WorkerProcess, error: ErrorData): void {
     this.#options.log.write("error", `Worker ${worker.number} cannot start: ${error.message}`);
-    this.#starting?.reject(
-      new EdgeError(
-        error.code,
-        error.message,
-        error.detail === undefined ? {} : { detail: error.detail },
-      ),
-    );
-    this.#starting = null;
+    worker.pool?.failed(error);
     worker.kill();
   }
 
@@ -268,15 +286,11 @@ export class Keeper {
     const isNews = !worker.doomed && worker.state !== "leaving";
     worker.doomed ||= kill;
     if (isNews) this.#note(worker, reason, text, culprit);
-    if (worker.state === "serving") {
-      this.#leave(worker);
-      this.#replace();
+    const { pool } = worker;
+    if (worker.state === "serving" && pool !== null) {
+      pool.leave(worker);
+      this.#replace(pool);
     } else if (worker.state !== "leaving") worker.kill();
-  }
-
-  #leave(worker: WorkerProcess): void {
-    worker.state = "leaving";
-    this.#leaving.push(worker);
   }
 
   #note(
@@ -316,22 +330,23 @@ export class Keeper {
   }
 
   #exited(worker: WorkerProcess, { code, signal }: End): void {
-    const { state } = worker;
+    const { state, pool } = worker;
     worker.state = "gone";
     this.#workers.delete(worker);
-    this.#leaving = this.#leaving.filter((one) => one !== worker);
+    if (pool !== null) pool.leaving = pool.leaving.filter((one) => one !== worker);
     if (this.#standby === worker) this.#standby = null;
     this.#options.onGone(worker);
     if (state === "orphan") this.#met();
     if (this.#stopping || state === "draining" || state === "orphan") return;
+    if (pool?.ended === true) return;
     const how = signal ?? (code === null ? "nobody saw how" : `code ${code}`);
     // Its replacement is on its way.
     if (state === "leaving") return;
     if (!worker.doomed) this.#note(worker, reasonOfEnd(code, signal), `it ended: ${how}`);
-    const delayMs = this.#delay(Date.now());
-    if (state === "standby") this.#later(delayMs, () => this.standBy());
-    else if (delayMs === 0) this.#replace();
-    else this.#later(delayMs, () => this.#replace());
+    const delayMs = (pool ?? this.#clients).delayMs(Date.now());
+    if (pool === null) this.#later(delayMs, () => this.standBy());
+    else if (delayMs === 0) this.#replace(pool);
+    else this.#later(delayMs, () => this.#replace(pool));
   }
 
   /** Nothing of it may keep a stopped node waiting. */
@@ -339,19 +354,11 @@ export class Keeper {
     setTimeout(start, delayMs).unref();
   }
 
-  #delay(now: number): number {
-    this.#deaths.push(now);
-    while ((this.#deaths[0] ?? now) < now - LOOP_WINDOW_MS) this.#deaths.shift();
-    // The window forgets: a worker that serves a moment before each death is in the loop all the same.
-    const beyond = this.#deaths.length - LOOP_DEATHS * this.#options.workers;
-    return beyond <= 0 ? 0 : Math.min(BACKOFF_MS_FIRST * 2 ** (beyond - 1), BACKOFF_MS_MAX);
-  }
-
-  #replace(): void {
-    if (this.#stopping) return;
+  #replace(pool: WorkerPool): void {
+    if (this.#stopping || pool.ended) return;
     const worker = this.#standby ?? this.#spawn();
     this.#standby = null;
-    worker.configure(this.#options.config);
+    worker.configure(pool);
     this.standBy();
   }
 
@@ -360,6 +367,7 @@ export class Keeper {
     // This process itself stood still: nobody's silence means anything.
     const stalled = now - this.#lastCheckMs > CHECK_MS + SILENCE_MS_MAX / 2;
     this.#lastCheckMs = now;
+    this.cordons.expire(now);
     for (const worker of this.#workers) {
       if (stalled) worker.lastBeatMs = now;
       if (worker.state === "orphan") continue;
@@ -385,7 +393,3 @@ export class Keeper {
 }
 
 type Hello = Extract<ToSupervisor, { readonly type: "hello" }>;
-
-function isSame(one: WorkerConfig, other: WorkerConfig): boolean {
-  return JSON.stringify(one) === JSON.stringify(other);
-}

@@ -12,6 +12,8 @@ export interface Place {
   readonly data: string;
   readonly cache: string;
   readonly port: number;
+  /** Folder of the cordons' sockets. */
+  readonly cordons: string;
   readonly release: string;
   readonly uid: number | null;
 }
@@ -44,5 +46,7 @@ export function workerConfig(options: ServeOptions, place: Place): WorkerConfig 
     drainTimeoutMs: options.drainTimeoutMs,
     limitMax: options.limitMax,
     dev: options.dev,
+    cordon: null,
+    cordons: place.cordons,
   };
 }

@@ -2,9 +2,10 @@
 // process is a child of this one, or was one of a supervisor that died.
 
 import type { Channel } from "../link/channel.ts";
-import type { ToWorker, WorkerConfig } from "../link/messages.ts";
+import type { ToWorker } from "../link/messages.ts";
 import { V8_FLAGS, WORKER_MAIN } from "../link/places.ts";
 import { workerEnvironment } from "./environment.ts";
+import type { WorkerPool } from "./pools/worker-pool.ts";
 import { isGone, isWorker } from "./processes.ts";
 import type { Confinement } from "./rights/confinement.ts";
 
@@ -50,8 +51,8 @@ export class WorkerProcess {
   readonly startedMs: number;
   state: WorkerState;
   channel: Channel<ToWorker> | null = null;
-  /** Wanted before it has connected: sent as soon as it does. */
-  config: WorkerConfig | null = null;
+  /** What it is, or shall be: told as soon as it connects. null while it stands by. */
+  pool: WorkerPool | null = null;
   revision = 0;
   /** It is too sick to drain. */
   doomed = false;
@@ -73,10 +74,10 @@ export class WorkerProcess {
     this.channel?.send(message);
   }
 
-  configure(config: WorkerConfig): void {
+  configure(pool: WorkerPool): void {
     this.state = "starting";
-    this.config = config;
-    this.send({ type: "configure", config });
+    this.pool = pool;
+    this.send({ type: "configure", config: pool.config });
   }
 
   connected(channel: Channel<ToWorker>, now: number): void {

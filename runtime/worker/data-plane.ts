@@ -22,7 +22,9 @@ import { openWitness, witnessPath, type Witness } from "../link/witness.ts";
 import { openAccessLog } from "../observe/access-log.ts";
 import { createLog } from "../observe/log.ts";
 import { RequestMetrics, addSamples, type Samples } from "../observe/metrics.ts";
-import { createDispatcher } from "./dispatcher.ts";
+import { listenCordon } from "./cordon/cordon-listener.ts";
+import { createLinks } from "./cordon/link.ts";
+import { createCordonDispatcher, createDispatcher } from "./dispatcher.ts";
 import { Endpoints } from "./endpoints.ts";
 import { startOf, type LoaderOptions } from "./loader.ts";
 import type { Observers } from "./request-ticket.ts";
@@ -49,7 +51,10 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   safeEngineVersion(options.engine);
   const loader = await openLoader(options);
   const observers: Observers = {
-    access: openAccessLog(join(config.data, "logs", `access-${worker}.log`)),
+    access:
+      config.cordon === null
+        ? openAccessLog(join(config.data, "logs", `access-${worker}.log`))
+        : null,
     metrics: new RequestMetrics(),
     recent: new RecentRequests(),
     limits: ({ manifest }) => resolveLimits(manifest.limits, config.limitMax),
@@ -61,19 +66,32 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   const witness = openWitness(witnessPath(config.data, worker));
   const endpoints = openEndpoints(options, { loader, witness }, observers.metrics);
   endpoints.refresh();
-  const listen = config.listener === "node" ? listenNode : listenUws;
-  const listener = await listen({
+  const listener = await listen(config, endpoints, observers);
+  return new DataPlane({ options, endpoints, listener, observers, witness });
+}
+
+function listen(
+  config: WorkerConfig,
+  endpoints: Endpoints,
+  observers: Observers,
+): Promise<Listener> {
+  const bodyBytesMax = LIMITS.bodyBytes.default;
+  if (config.cordon !== null) {
+    const handler = createCordonDispatcher(endpoints, observers);
+    return listenCordon({ path: config.cordon.socket, handler, bodyBytesMax });
+  }
+  const listenHere = config.listener === "node" ? listenNode : listenUws;
+  return listenHere({
     host: config.host,
     port: config.port,
     handler: createDispatcher(endpoints, observers),
-    bodyBytesMax: LIMITS.bodyBytes.default,
+    bodyBytesMax,
     headerBytesMax: HEADER_BYTES_MAX,
   });
-  return new DataPlane({ worker, endpoints, listener, observers, witness });
 }
 
 interface Parts {
-  readonly worker: number;
+  readonly options: DataPlaneOptions;
   readonly endpoints: Endpoints;
   readonly listener: Listener;
   readonly observers: Observers;
@@ -83,15 +101,18 @@ interface Parts {
 export class DataPlane {
   readonly port: number;
   readonly #worker: number;
+  readonly #cordon: string | null;
   readonly #endpoints: Endpoints;
   readonly #listener: Listener;
   readonly #observers: Observers;
   readonly #witness: Witness;
   readonly #expiry: NodeJS.Timeout;
 
-  constructor({ worker, endpoints, listener, observers, witness }: Parts) {
+  constructor({ options, endpoints, listener, observers, witness }: Parts) {
+    const { worker, config } = options;
     this.port = listener.port;
     this.#worker = worker;
+    this.#cordon = config.cordon?.name ?? null;
     this.#endpoints = endpoints;
     this.#listener = listener;
     this.#observers = observers;
@@ -120,6 +141,7 @@ export class DataPlane {
     return {
       worker: this.#worker,
       pid: process.pid,
+      cordon: this.#cordon,
       revision: this.#endpoints.revision,
       requestsTotal: this.#observers.metrics.total,
       inFlight: isolates.reduce((sum, isolate) => sum + isolate.inFlight, 0),
@@ -149,7 +171,7 @@ export class DataPlane {
     }
     clearTimeout(force);
     clearInterval(this.#expiry);
-    this.#observers.access.close();
+    this.#observers.access?.close();
     this.#observers.handlers.flush();
   }
 }
@@ -171,6 +193,8 @@ function openEndpoints(
 ): Endpoints {
   const log = createLog({ format: config.logFormat, tag: `worker-${worker}` });
   return new Endpoints({
+    cordon: config.cordon?.name ?? null,
+    linkTo: createLinks(config.cordons, () => performance.now()),
     reader: openRegistryReader({ dir: join(config.data, "registry") }),
     startOf: (version) => startOf(version, loader),
     defaultTrust: config.defaultTrust,

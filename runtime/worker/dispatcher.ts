@@ -4,6 +4,7 @@
 import type { ExchangeHandler, HeaderList } from "../../sdk/exchange.ts";
 import { problem } from "../http/problem.ts";
 import type { Endpoints } from "./endpoints.ts";
+import type { CordonHandler } from "./cordon/cordon-listener.ts";
 import { RequestTicket, type Observers } from "./request-ticket.ts";
 
 const HEALTH_PATH = "/health";
@@ -30,6 +31,20 @@ export function createDispatcher(endpoints: Endpoints, observers: Observers): Ex
     if (slot === undefined) ticket.fail("NO_ROUTE");
     else if (slot.deployed.endpoint.stopped) ticket.fail("STOPPED");
     else if (slot.generation === null) ticket.fail("NOT_DEPLOYED");
+    else slot.generation.accept(ticket);
+  };
+}
+
+/** In a cordon: the worker that has the client has found the endpoint. */
+export function createCordonDispatcher(endpoints: Endpoints, observers: Observers): CordonHandler {
+  return (exchange, head) => {
+    const ticket = new RequestTicket(exchange, observers);
+    exchange.verdict = ticket;
+    // Whoever routed by more than is known here has read it in the registry, and so can this worker.
+    if (head.revision > endpoints.revision) endpoints.refresh();
+    const slot = endpoints.slot(head.endpoint);
+    ticket.slot = slot ?? null;
+    if (slot === undefined || slot.generation === null) ticket.fail("NOT_DEPLOYED");
     else slot.generation.accept(ticket);
   };
 }

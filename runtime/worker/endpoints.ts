@@ -2,6 +2,7 @@
 // that answers. `prepare` loads a candidate beside it; `refresh` reads the registry, swaps one pointer per
 // changed endpoint and lets the old generations drain.
 
+import { cordonOf } from "../../sdk/isolation.ts";
 import type { Limits } from "../../sdk/limits.ts";
 import { quarantineOf } from "../../control/quarantine.ts";
 import { EdgeError, type Code } from "../../sdk/errors.ts";
@@ -14,16 +15,22 @@ import { loadInstance, type LoadOptions, type Start } from "../isolate/load.ts";
 import type { Death } from "../isolate/slice/contract.ts";
 import type { Culprit } from "../link/messages.ts";
 import type { VersionWitness } from "../link/witness.ts";
+import { Relay } from "./cordon/relay.ts";
+import type { CordonLink } from "./cordon/link.ts";
 
 export interface Slot {
   readonly name: string;
   deployed: Deployed;
   version: VersionRecord | null;
-  /** Of a quarantined version it refuses every request. */
-  generation: Generation | null;
+  /** Of a quarantined version it refuses every request; of one in a cordon it forwards. */
+  generation: Generation | Relay | null;
   readonly quarantined: boolean;
+  /** It has left this cordon: for workers that do not know yet it is here until then. */
+  leavesAtMs?: number;
 }
 
+/** A worker that has not read of a change by then is killed. */
+const LINGER_MS = 5_000;
 /** A publish that came to nothing after its candidate was loaded leaves it behind for this long. */
 const CANDIDATE_MS_MAX = 60_000;
 
@@ -34,6 +41,9 @@ interface Candidate {
 }
 
 export interface EndpointsOptions {
+  /** The cordon that this worker is, if it is one. */
+  readonly cordon: string | null;
+  readonly linkTo: (cordon: string) => CordonLink;
   readonly reader: RegistryReader;
   readonly startOf: (version: VersionRecord) => Start;
   readonly defaultTrust: Trust;
@@ -54,6 +64,7 @@ export class Endpoints {
   readonly #slots = new Map<string, Slot>();
   readonly #candidates = new Map<string, Candidate>();
   readonly #draining = new Map<Generation, IsolateStats>();
+  readonly #leavingRelays = new Set<Relay>();
   #revision = 0;
   #table: RouteTable = compileRoutes([]);
 
@@ -88,6 +99,7 @@ export class Endpoints {
   /** Loads the version's isolate, so that swapping it in costs nothing. */
   async prepare(version: VersionRecord): Promise<void> {
     this.forget(version.endpoint);
+    if (!this.#isHere(version)) return;
     const generation = this.#generation(version);
     const candidate = { version, generation, loadedMs: this.#options.now() };
     this.#candidates.set(version.endpoint, candidate);
@@ -106,7 +118,12 @@ export class Endpoints {
   }
 
   expire(now: number): void {
-    for (const generation of this.#generations()) generation.expire(now);
+    for (const target of this.#targets()) target.expire(now);
+    for (const [name, slot] of this.#slots) {
+      if (slot.leavesAtMs === undefined || now < slot.leavesAtMs) continue;
+      this.#slots.delete(name);
+      this.#retire(slot);
+    }
     for (const [endpoint, { loadedMs }] of this.#candidates) {
       if (now - loadedMs > CANDIDATE_MS_MAX) this.forget(endpoint);
     }
@@ -114,18 +131,18 @@ export class Endpoints {
 
   /** Requests that are open, and background work that outlived its reply. */
   get inFlight(): number {
-    return this.#generations().reduce((sum, generation) => sum + generation.inFlight, 0);
+    return this.#targets().reduce((sum, target) => sum + target.inFlight, 0);
   }
 
   /** Ends whatever is open: the worker has no more time. */
   end(): void {
-    for (const generation of this.#generations()) generation.abandon();
+    for (const target of this.#targets()) target.abandon();
   }
 
   stats(): IsolateStats[] {
     const live = [...this.#slots.values()].flatMap((slot) => {
       const { generation, version, deployed, quarantined } = slot;
-      if (generation === null || version === null || quarantined) return [];
+      if (!(generation instanceof Generation) || version === null || quarantined) return [];
       return [
         isolateStats(slot.name, version.id, deployed.deployment?.generation ?? 0, generation),
       ];
@@ -138,9 +155,13 @@ export class Endpoints {
     return [...live, ...draining];
   }
 
-  #generations(): Generation[] {
+  #targets(): (Generation | Relay)[] {
     const live = [...this.#slots.values()].flatMap(({ generation }) => generation ?? []);
-    return [...live, ...this.#draining.keys()];
+    return [...live, ...this.#draining.keys(), ...this.#leavingRelays];
+  }
+
+  #isHere({ manifest }: VersionRecord): boolean {
+    return cordonOf(manifest) === this.#options.cordon;
   }
 
   #replaceAll(all: readonly Deployed[]): void {
@@ -151,12 +172,13 @@ export class Endpoints {
 
   #replace(name: string, deployed: Deployed | null): void {
     const slot = this.#slots.get(name);
-    if (deployed === null) {
-      if (slot !== undefined) this.#retire(slot);
-      this.#slots.delete(name);
+    const id = deployed?.deployment?.versions[0]?.version;
+    const version = deployed?.versions.find((one) => one.id === id) ?? null;
+    const { cordon } = this.#options;
+    if (deployed === null || (cordon !== null && (version === null || !this.#isHere(version)))) {
+      this.#leave(slot);
       return;
     }
-    const id = deployed.deployment?.versions[0]?.version;
     const quarantined = quarantineOf(deployed.endpoint, id) !== null;
     const same =
       slot?.deployed.deployment?.generation === deployed.deployment?.generation &&
@@ -166,15 +188,36 @@ export class Endpoints {
       slot.deployed = deployed;
       return;
     }
-    const version = deployed.versions.find((one) => one.id === id) ?? null;
     const next: Slot = { name, deployed, version, generation: null, quarantined };
-    if (version !== null) {
-      next.generation = quarantined
-        ? this.#generation(version, "QUARANTINED")
-        : (this.#takeCandidate(version) ?? this.#generation(version));
-    }
+    if (version !== null) next.generation = this.#target(version, quarantined);
     this.#slots.set(name, next);
     if (slot !== undefined) this.#retire(slot);
+  }
+
+  #leave(slot: Slot | undefined): void {
+    if (slot === undefined) return;
+    if (this.#options.cordon === null) {
+      this.#slots.delete(slot.name);
+      this.#retire(slot);
+    } else slot.leavesAtMs ??= this.#options.now() + LINGER_MS;
+  }
+
+  #target(version: VersionRecord, quarantined: boolean): Generation | Relay {
+    if (quarantined) return this.#generation(version, "QUARANTINED");
+    const cordon = cordonOf(version.manifest);
+    if (cordon !== null && cordon !== this.#options.cordon) return this.#relay(version, cordon);
+    return this.#takeCandidate(version) ?? this.#generation(version);
+  }
+
+  #relay(version: VersionRecord, cordon: string): Relay {
+    const relay: Relay = new Relay({
+      link: this.#options.linkTo(cordon),
+      endpoint: version.endpoint,
+      limits: this.#options.limits(version),
+      revision: () => this.#revision,
+      onGone: () => this.#leavingRelays.delete(relay),
+    });
+    return relay;
   }
 
   #takeCandidate(version: VersionRecord): Generation | null {
@@ -186,6 +229,11 @@ export class Endpoints {
 
   #retire({ name, version, generation, deployed }: Slot): void {
     if (generation === null || version === null) return;
+    if (generation instanceof Relay) {
+      this.#leavingRelays.add(generation);
+      generation.drain();
+      return;
+    }
     const number = deployed.deployment?.generation ?? 0;
     this.#draining.set(generation, isolateStats(name, version.id, number, generation));
     generation.drain();

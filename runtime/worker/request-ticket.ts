@@ -18,7 +18,8 @@ import type { RecentRequests } from "./recent-requests.ts";
 import type { MapStack } from "./stacks.ts";
 
 export interface Observers {
-  readonly access: AccessLog;
+  /** null: a cordon; the worker that has the client logs and counts. */
+  readonly access: AccessLog | null;
   readonly metrics: RequestMetrics;
   readonly recent: RecentRequests;
   readonly limits: (version: VersionRecord) => Limits;
@@ -48,6 +49,11 @@ export class RequestTicket implements Ticket {
     this.#observers = observers;
     this.startedMs = performance.now();
     exchange.onDone(() => this.#done());
+  }
+
+  /** As far as it is decided. */
+  get outcome(): Outcome {
+    return this.#outcome ?? "ok";
   }
 
   answered(outcome: Outcome): void {
@@ -105,12 +111,12 @@ export class RequestTicket implements Ticket {
     const gone = exchange.state === "gone";
     const status = gone && exchange.status === 0 ? 499 : exchange.status;
     const outcome = gone ? "client_abort" : (this.#outcome ?? "ok");
-    this.#observers.metrics.ended(endpoint, outcome, status, us, exchange.bytesOut);
-    const { requestId, method, host, path, bytesOut: bytes } = exchange;
-    this.#observers.access.write(
-      { requestId, method, host, path, status, outcome, endpoint, us, bytes },
-      nowMs,
-    );
+    const { access } = this.#observers;
+    if (access !== null) {
+      const { requestId, method, host, path, bytesOut: bytes } = exchange;
+      this.#observers.metrics.ended(endpoint, outcome, status, us, bytes);
+      access.write({ requestId, method, host, path, status, outcome, endpoint, us, bytes }, nowMs);
+    }
     if (this.#usage !== null) this.#remember(this.#usage, { status, outcome, us });
   }
 

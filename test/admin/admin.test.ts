@@ -138,6 +138,7 @@ describe("admin API", () => {
     const worker = (at: number): (typeof admin.node.fleet.workers)[number] => ({
       worker: at,
       pid: at,
+      cordon: null,
       revision: 1,
       requestsTotal: 10,
       inFlight: 5,

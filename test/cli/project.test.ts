@@ -50,7 +50,7 @@ describe("edge.jsonc", () => {
     "routes": ["/a/:id", "Example.com/b", { "path": "/c", "methods": ["get"] }],
     "vars": { "A": 1, "B": "two" },
     "limits": { "wallMs": "10s", "bodyBytes": "1MiB", "memoryMb": 64 },
-    "trust": "untrusted", "drainTimeout": "5s", "egress": ["Db.internal:5432", "10.1"],
+    "trust": "untrusted", "drainTimeout": "5s", "isolation": "group:api", "egress": ["Db.internal:5432", "10.1"],
     "env": { "production": { "name": "api-live", "vars": { "B": "three" }, "routes": ["/live"] } },
   }`;
   test("is read whole", () => {
@@ -64,6 +64,7 @@ describe("edge.jsonc", () => {
       vars: { A: 1, B: "two" },
       limits: { wallMs: 10_000, bodyBytes: 1_048_576, memoryMb: 64 },
       trust: "untrusted",
+      isolation: "group:api",
       egress: ["db.internal:5432", "10.0.0.1"],
       drainTimeoutMs: 5_000,
     });
@@ -83,11 +84,15 @@ describe("edge.jsonc", () => {
       route: ["/r"],
       domain: ["d.com"],
       limit: ["memoryMb=256MiB"],
+      isolation: "dedicated",
     };
     const { project } = read({ "edge.jsonc": CONFIG }, { ...flags, var: ["B=z"] });
     expect(project).toMatchObject({ name: "x", vars: { A: 1, B: "z" } });
     expect(project).toMatchObject({ limits: { memoryMb: 256, wallMs: 10_000 } });
     expect(project.egress).toEqual(["[::1]:80"]);
+    expect(project.isolation).toBe("dedicated");
+    const bare = errorOf(() => read({ "edge.jsonc": CONFIG }, { isolation: "group:" }));
+    expect(bare).toContain('USAGE --isolation takes "shared", "dedicated" or "group:NAME"');
     const wrong = errorOf(() => read({ "edge.jsonc": CONFIG }, { egress: ["http://a"] }));
     expect(wrong).toBe('USAGE --egress is HOST or HOST:PORT, not "http://a"');
     expect(project.routes).toEqual([any("/r", "d.com")]);
@@ -121,6 +126,8 @@ describe("edge.jsonc", () => {
     ['{ "egress": "a" }', "egress: a list of hosts is expected"],
     ['{ "egress": ["a", "b/c"] }', 'egress[1]: a host is "HOST" or "HOST:PORT"'],
     ['{ "trust": "full" }', 'trust: it is "own" or "untrusted"'],
+    ['{ "isolation": "request" }', 'isolation: "request" is none of "shared", "dedicated"'],
+    ['{ "isolation": "group:A" }', 'isolation: "group:A" is none of "shared", "dedicated"'],
     ['{ "drainTimeout": 5 }', 'drainTimeout: it is a duration such as "30s"'],
   ])("%j is refused with its place", (text, expected) => {
     const files = { "edge.jsonc": text, "index.ts": "" };

@@ -4,7 +4,9 @@ import { BLOB_GRACE_MS } from "../../control/blobs.ts";
 import { PUBLISHES_RUNNING_MAX, PUBLISHES_WAITING_MAX } from "../../control/control.ts";
 import { VERSIONS_KEPT } from "../../control/publish.ts";
 import { EdgeError, type Code } from "../../sdk/errors.ts";
+import { CORDONS_MAX } from "../../sdk/isolation.ts";
 import { BUNDLE_BYTES_MAX, MAP_BYTES_MAX } from "../../sdk/limits.ts";
+import type { ChangeOp } from "../../sdk/records.ts";
 import { HANDLER, openTestNode, request } from "./node.ts";
 
 const code = (name: Code): { code: Code } => ({ code: name });
@@ -224,4 +226,31 @@ test("versions beyond those kept are forgotten with their blobs, never a deploye
   expect(node.registry.version("hello", first.version)).toBeNull();
   expect(() => node.blobs.read(bundle)).toThrow(expect.objectContaining(code("BLOB_CORRUPT")));
   for (const { bundle: kept } of node.registry.versions("hello")) node.blobs.read(kept);
+});
+
+test("publish refuses one group or dedicated endpoint more than a node keeps, and no other", async () => {
+  await using node = await openTestNode();
+  await node.control.publish(request("e1", { isolation: "dedicated" }));
+  const first = node.registry.get("e1");
+  const [version] = first?.versions ?? [];
+  if (!first?.deployment || version === undefined) throw new Error("e1 is not deployed");
+  const { endpoint, deployment } = first;
+  const ops = Array.from({ length: CORDONS_MAX - 2 }, (_, at): ChangeOp[] => {
+    const name = `e${at + 2}`;
+    const routes = [{ host: "*", path: `/${name}`, methods: [] }];
+    const manifest = { ...version.manifest, name, routes };
+    return [
+      { op: "endpoint.put", endpoint: { ...endpoint, id: name, name, routes } },
+      { op: "version.put", version: { ...version, endpoint: name, manifest } },
+      { op: "deployment.put", deployment: { ...deployment, endpoint: name } },
+    ];
+  });
+  await node.registry.append(ops.flat());
+  await node.control.publish(request("grouped", { isolation: "group:g" }));
+  const beyond = node.control.publish(request("beyond", { isolation: "dedicated" }));
+  await expect(beyond).rejects.toMatchObject(code("CORDON_LIMIT"));
+  await node.control.publish(request("joins", { isolation: "group:g" }));
+  await node.control.publish(request("e1", { isolation: "shared" }));
+  await node.control.publish(request("beyond", { isolation: "dedicated" }));
+  await expect(node.control.rollback("e1")).rejects.toMatchObject(code("CORDON_LIMIT"));
 });

@@ -99,7 +99,8 @@ describe.skipIf(!isRoot)("a node with --user", () => {
       cwd: "/",
       encoding: "utf8",
     });
-    const own = /\/logs|\/snapshots\/incoming|\/cache\/home-\d+|\/lock\.mdb$|\/control\.sock$/;
+    const own =
+      /\/logs|\/snapshots\/incoming|\/cache\/home-\d+|\/lock\.mdb$|\/control\.sock$|\/run\/cordons/;
     const writable = stdout.trim().split("\n");
     expect(writable.length).toBeGreaterThan(4);
     expect(writable.filter((path) => !own.test(path))).toEqual([]);
@@ -118,6 +119,15 @@ describe.skipIf(!isRoot)("a node with --user", () => {
     await node.answersAfterMs("/first");
     await node.publish("second", HANDLER);
     expect((await node.get("/second")).text).toBe("answered");
+  });
+
+  test("runs cordons as that user, whose sockets are reached by nobody else", async () => {
+    await node.publish("apart", HANDLER, { isolation: "dedicated" });
+    expect((await node.get("/apart")).text).toBe("answered");
+    const sockets = treeOf(join(data, "run", "cordons"));
+    const modes = sockets.map((path) => [statSync(path).uid, statSync(path).mode & 0o777]);
+    expect(modes).toEqual([[NOBODY.uid, 0o600]]);
+    expect(statSync(join(data, "run", "cordons")).mode & 0o777).toBe(0o700);
   });
 });
 

@@ -5,6 +5,7 @@
 //   logs, snapshots/incoming         its own: workers log, children leave snapshots for the supervisor to look at
 //   cache/home-UID                   its own: HOME
 //   run                              pass through to the control socket
+//   run/cordons                      its own: cordons listen there
 //   admin-token, run/lock            nothing
 //
 // Root writes into none of the account's own folders and follows no link there.
@@ -73,6 +74,12 @@ export function openSocketFolder(socketPath: string, account: Account | null): v
     throw new EdgeError("DATA_UNWRITABLE", message, { detail: { path: folder } });
   }
   if (account !== null) letPass(folder, account);
+}
+
+/** In the control socket's folder. Who may enter it can ask every cordon: the node's own workers, and nobody else. */
+export function openCordonFolder(folder: string, account: Account | null): void {
+  if (account === null) mkdirSync(folder, { recursive: true, mode: OWN_MODE });
+  else give(folder, account);
 }
 
 /** Connecting is writing. Once somebody listens on it. */
