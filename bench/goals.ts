@@ -1,6 +1,7 @@
 // What this project has promised to be, checked against the numbers of this run.
 
 import type { ColdResult } from "./load/cold.ts";
+import type { CordonRow } from "./load/cordon.ts";
 import type { PublishResultRow } from "./load/publishes.ts";
 import type { Result, ScenarioResult } from "./load/rounds.ts";
 
@@ -15,6 +16,7 @@ export interface Findings {
   readonly load: readonly ScenarioResult[];
   readonly cold: ColdResult | null;
   readonly publish: readonly PublishResultRow[];
+  readonly cordon: readonly CordonRow[];
 }
 
 const INLINE = "islet inline";
@@ -41,6 +43,7 @@ export function judge(findings: Findings): Goal[] {
   const inline1 = at(1, INLINE)?.p50Us.median;
   const bare1 = at(1, BARE)?.p50Us.median;
   const over = inline1 === undefined || bare1 === undefined ? undefined : inline1 - bare1;
+  const cordon1 = findings.cordon.find(({ connections }) => connections === 1);
   const hono = findings.cold?.answers.find(({ app }) => app === "hono");
   const cli = findings.publish.find(({ by }) => by === "command line");
   return [
@@ -49,6 +52,7 @@ export function judge(findings: Findings): Goal[] {
     ratio("inline > Node's http", [INLINE, "node http"], 1),
     ratio("pool ≥ 0.5 × bare uWS", [POOL, BARE], 0.5),
     below("hello, 1 connection: inline p50 ≤ 25 µs over bare uWS", over, "µs", 25),
+    below("hello, 1 connection: a cordon adds ≤ 300 µs p50", cordon1?.addedP50Us, "µs", 300),
     below("Hono app: publish to live ≤ 400 ms", cli?.totalMs.median, "ms", 400),
     below("Hono app: first answer of a fresh isolate ≤ 10 ms p50", hono?.firstMs.p50, "ms", 10),
     below("restart with all endpoints: ready ≤ 1000 ms", findings.cold?.restartMs, "ms", 1_000),

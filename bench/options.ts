@@ -8,6 +8,7 @@ export const SCENARIOS = [
   "hono",
   "endpoints",
   "cold",
+  "cordon",
   "start",
   "publish",
   "fairness",

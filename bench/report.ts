@@ -3,6 +3,7 @@
 import type { Goal } from "./goals.ts";
 import type { ColdResult } from "./load/cold.ts";
 import type { FairnessRow } from "./load/fairness.ts";
+import type { CordonRow } from "./load/cordon.ts";
 import type { PublishResultRow } from "./load/publishes.ts";
 import type { ScenarioResult } from "./load/rounds.ts";
 import type { StartResult } from "./load/starts.ts";
@@ -73,6 +74,27 @@ export function printCold(found: ColdResult): void {
     `process start to ready with ${found.endpoints} endpoints: ${rounded(found.restartMs)} ms; ` +
       `memory ${megabytes(before)} MB, with all isolates loaded ${megabytes(after)} MB ` +
       `(${rounded((after - before) / found.endpoints / 1024)} KB each)`,
+  );
+}
+
+export function printCordon(found: readonly CordonRow[]): void {
+  printTable(
+    "Hello in every worker and in a cordon, µs",
+    [
+      "connections",
+      "shared p50",
+      "dedicated p50",
+      "added p50",
+      "shared p99",
+      "dedicated p99",
+      "per s",
+    ],
+    found.map(({ connections, p50Us, p99Us, perSecond, addedP50Us }) => [
+      `${connections}`,
+      ...[p50Us.shared.median, p50Us.dedicated.median, addedP50Us].map((value) => rounded(value)),
+      ...[p99Us.shared.median, p99Us.dedicated.median].map((value) => rounded(value)),
+      `${rounded(perSecond.shared.median)} / ${rounded(perSecond.dedicated.median)}`,
+    ]),
   );
 }
 

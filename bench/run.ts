@@ -18,6 +18,7 @@ import { BURNERS, calibrate, isletStreet, measureFairness } from "./load/fairnes
 import type { StreetContender } from "./load/fairness.ts";
 import { findGenerator } from "./load/generator.ts";
 import type { Generator } from "./load/generator.ts";
+import { measureCordon } from "./load/cordon.ts";
 import { isletContender } from "./load/islet.ts";
 import { bareContender, installPeers, peerContenders, workerdStreet } from "./load/peers.ts";
 import { measurePublishes } from "./load/publishes.ts";
@@ -31,6 +32,7 @@ import type { Plan, ScenarioName } from "./options.ts";
 import {
   printCold,
   printFairness,
+  printCordon,
   printGoals,
   printLoad,
   printMachine,
@@ -88,6 +90,8 @@ async function main(): Promise<void> {
   await when("endpoints", () => endpoints(session));
   const cold = await when("cold", () => measureCold(folder, plan.endpoints));
   if (cold !== null) printCold(cold);
+  const cordon = await when("cordon", () => measureCordon(folder, plan));
+  if (cordon !== null) printCordon(cordon);
   const publish = await when("publish", () => measurePublishes(folder, plan.publishes));
   if (publish !== null) printPublishes(publish);
   const starts = await when("start", () => measureStarts(peers, { folder, runs: plan.starts }));
@@ -97,7 +101,7 @@ async function main(): Promise<void> {
   const micro = await when("micro", async () => runMicro(folder));
   await stopEsbuild();
 
-  const goals = judge({ load: session.load, cold, publish: publish ?? [] });
+  const goals = judge({ load: session.load, cold, publish: publish ?? [], cordon: cordon ?? [] });
   printGoals(goals);
   for (const { contender, reason: why } of session.skipped)
     console.log(`skipped ${contender}: ${why}`);
@@ -106,14 +110,12 @@ async function main(): Promise<void> {
   const result = {
     machine,
     seconds,
-    plan: {
-      ...plan,
-      scenarios: [...plan.scenarios],
-    },
+    plan: { ...plan, scenarios: [...plan.scenarios] },
     generator: generator.name,
     goals,
     load,
     cold,
+    cordon,
     publish,
     starts,
     fairness,
