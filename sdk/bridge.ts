@@ -103,13 +103,14 @@ export const CELL = {
   PREVIOUS_PHASE: 3,
   PREVIOUS_RUNNING: 4,
   PREVIOUS_STARTED: 5,
-  /** Work of the engine (WebAssembly) that will settle a promise without anything crossing the bridge. */
-  ENGINE_WORK: 6,
+  /** Memory that the engine does not count (WebAssembly, growable buffers), as of the last report. */
+  RESERVED_KB: 6,
   /** Set by the host once: a request's CPU time in microseconds, its wall time in milliseconds. */
   CPU_LIMIT_US: 8,
   WALL_LIMIT_MS: 9,
   /** Set by the host before the guest boots. */
   TIMERS_MAX: 10,
+  MEMORY_MB: 11,
   /** From here on, by place (OPEN_MAX): CPU time that the request has used, in microseconds. */
   USED_US: 16,
 } as const;

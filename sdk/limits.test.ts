@@ -22,7 +22,7 @@ describe("resolveLimits", () => {
     expect(resolveLimits({ [name]: max - 1 })[name]).toBe(max - 1);
     expect(resolveLimits({ [name]: max })[name]).toBe(max);
     expect(resolveLimits({ [name]: max + 1 })[name]).toBe(max);
-    expect(resolveLimits({ [name]: 1 })[name]).toBe(1);
+    expect(resolveLimits({ [name]: 8 })[name]).toBe(8);
   });
 
   test.each(NAMES)("%s has a default within its ceiling", (name) => {
@@ -47,8 +47,8 @@ describe("a limit", () => {
     expect(isInRange("memoryMb", 64, { memoryMb: 64 })).toBe(true);
     expect(isInRange("memoryMb", 65, { memoryMb: 64 })).toBe(false);
     expect(isInRange("memoryMb", 513, { memoryMb: 600 })).toBe(false);
-    expect(limitRange("memoryMb", { memoryMb: 64 })).toBe("a whole number of MB from 1 to 64");
-    expect(limitRange("memoryMb", { memoryMb: 600 })).toBe("a whole number of MB from 1 to 512");
+    expect(limitRange("memoryMb", { memoryMb: 64 })).toBe("a whole number of MB from 8 to 64");
+    expect(limitRange("memoryMb", { memoryMb: 600 })).toBe("a whole number of MB from 8 to 512");
     expect(limitRange("queue")).toBe("a whole number from 0 to 10000");
   });
 });

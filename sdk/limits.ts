@@ -17,7 +17,7 @@ export const LIMITS = {
   cpuSoftMs: { unit: "ms", default: 50, max: 30_000, why: "CPU time after which ctx.signal aborts, so that a handler can come to an end by itself." },
   wallMs: { unit: "ms", default: 30_000, max: 3_600_000, why: "Time to the first byte of the reply; a client rarely waits longer." },
   streamMs: { unit: "ms", default: 300_000, max: 86_400_000, why: "Time from the first byte of a streamed reply to its last; each holds a place of `concurrency`." },
-  memoryMb: { unit: "MB", default: 128, max: 512, why: "Heap of one isolate; what Workers code is written for." },
+  memoryMb: { unit: "MB", min: 8, default: 128, max: 512, why: "Heap and ArrayBuffers of one isolate, and as much again for WebAssembly; what Workers code is written for." },
   subrequests: { unit: "count", default: 50, max: 1_000, why: "Stops fan-out loops; what Workers code is written for." },
   subrequestsAtOnce: { unit: "count", default: 16, max: 256, why: "Subrequests of one request on their way at once; further ones wait for their turn." },
   concurrency: { unit: "count", default: 1_000, max: 1_024, why: "Requests open in one isolate at once, background work included; each holds a part of its memory." },

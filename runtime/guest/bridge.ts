@@ -8,11 +8,13 @@
 // the request named in the cells, and its calls are charged to it. A slice reports once, after the last record.
 
 import { CELL, ENTER, LEAVE, OPEN_MAX, PHASE, Records } from "../../sdk/bridge.ts";
+import { LIMITS } from "../../sdk/limits.ts";
 import { Calls } from "./calls.ts";
 import { createOutbox, type EngineArguments, type Outbox } from "./outbox.ts";
 import { Requests } from "./requests.ts";
 import type { Wire } from "./payload.ts";
 import type { Platform, Port } from "./port.ts";
+import { reservedBytes } from "./reserved.ts";
 import { Table } from "./table.ts";
 
 /** Captured: boot follows the author's top level where a snapshot holds it, and the cells are not for authors. */
@@ -32,6 +34,9 @@ export type Enter = (
   packed: string,
   ...buffers: ArrayBuffer[]
 ) => void;
+
+const BYTES_PER_KB = 1_024;
+const BYTES_PER_MB: number = 1_024 * 1_024;
 
 /**
  * Promise turns a record gets before the next one starts. An async handler that awaits a few resolved promises
@@ -147,6 +152,7 @@ class Bridge implements Wire {
       if (requests.isBusy(this.#current)) settled = 0;
     }
     this.#cells[CELL.RUNNING] = 0;
+    this.#cells[CELL.RESERVED_KB] = reservedBytes() / BYTES_PER_KB;
     this.#cells[CELL.PHASE] = PHASE.REPORTED;
     this.#reporting = false;
     this.#outbox.report(slice, settled);
@@ -186,6 +192,12 @@ class Bridge implements Wire {
     }
   }
 
+  /** What the host has set; a checker or a warm-up sets nothing. */
+  #told(cell: number, usual: number): number {
+    const told = this.#cells[cell] ?? 0;
+    return told > 0 ? told : usual;
+  }
+
   #port(): Port {
     return {
       now: () => this.#now,
@@ -196,7 +208,8 @@ class Bridge implements Wire {
         this.#timerOwners.set(id, this.#current);
         this.push(LEAVE.TIMER_SET, id, `${ms}\n${this.#current}`);
       },
-      timersMax: this.#cells[CELL.TIMERS_MAX] ?? 0,
+      memoryBytes: this.#told(CELL.MEMORY_MB, LIMITS.memoryMb.default) * BYTES_PER_MB,
+      timersMax: this.#told(CELL.TIMERS_MAX, LIMITS.timers.default),
       clearTimer: (id) => {
         this.#timerOwners.delete(id);
         this.push(LEAVE.TIMER_CLEAR, id, "");

@@ -15,6 +15,7 @@ const port: Port = {
   bytesCall: refused,
   setTimer: () => undefined,
   timersMax: 10,
+  memoryBytes: 2 ** 27,
   clearTimer: () => undefined,
   log: (level, text) => lines.push(`${level} ${text}`),
 };

@@ -28,6 +28,7 @@ const port: Port = {
     }),
   setTimer: () => undefined,
   timersMax: 10,
+  memoryBytes: 2 ** 27,
   clearTimer: () => undefined,
   log: () => undefined,
 };

@@ -13,6 +13,7 @@ const port: Port = {
   bytesCall: () => Promise.reject(new Error("not here")),
   setTimer: (id, ms) => timers.push({ id, ms }),
   timersMax: 10,
+  memoryBytes: 2 ** 27,
   clearTimer: () => undefined,
   log: (_level, text) => lines.push(text),
 };

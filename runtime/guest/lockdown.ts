@@ -7,19 +7,24 @@
 // What runs outside slices, found by experiment: V8 finishes WebAssembly.compile and instantiate, and resolves
 // Atomics.waitAsync, in tasks of its own; promise jobs of the author then run with no time-out, and a loop there
 // holds the isolate for good. FinalizationRegistry's callbacks are such tasks too. So compiling is done within
-// the slice, waiting is refused, and registries take objects but never call back, which the language allows.
+// the slice (wasm.ts), waiting is refused, and registries take objects but never call back, which the language allows.
 // WeakRef stays: it starts no work; that it shows when garbage was collected is accepted. SharedArrayBuffer
 // stays: with one thread to an isolate and no way to share, it is memory like any other.
+//
+// What thaws runs after the author's top level where a snapshot holds that: it uses no iterator, array method or global
+// that could have been replaced by then.
 
 import { hideEngineClock } from "./clock.ts";
+import { countArrayBuffers, countSharedArrayBuffers } from "./growable.ts";
 import { exposeInterface } from "./interface.ts";
+import { thawReserved } from "./reserved.ts";
+import { replaceWebAssembly } from "./wasm.ts";
 
 const define = Reflect.defineProperty;
 const descriptorOf = Reflect.getOwnPropertyDescriptor;
 const prototypeOf = Reflect.getPrototypeOf;
 const setPrototype = Reflect.setPrototypeOf;
 const symbolKey = Symbol.keyFor;
-const deleteProperty = Reflect.deleteProperty;
 
 function hide(target: object, name: string | symbol, value: unknown): void {
   define(target, name, { value, writable: true, enumerable: false, configurable: true });
@@ -112,51 +117,17 @@ class FinalizationRegistry {
 }
 exposeInterface(FinalizationRegistry, "FinalizationRegistry");
 
-interface Wasm {
-  readonly Module: new (bytes: unknown) => object;
-  readonly Instance: new (module: object, imports: unknown) => object;
-}
-
-/** The same functions, compiling within the slice: its time-out then covers them and what follows. */
-function replaceCompiling(): void {
-  const wasm = valueOf(globalThis, "WebAssembly");
-  if (typeof wasm !== "object" || wasm === null) return;
-  const Module = valueOf(wasm, "Module") as Wasm["Module"];
-  const Instance = valueOf(wasm, "Instance") as Wasm["Instance"];
-  if (typeof Module !== "function" || typeof Instance !== "function") {
-    hide(globalThis, "WebAssembly", undefined);
-    return;
-  }
-  const isModule = (value: unknown): value is object =>
-    typeof value === "object" && value !== null && value instanceof Module;
-  const members = {
-    async compile(bytes: unknown): Promise<object> {
-      return new Module(bytes);
-    },
-    async instantiate(source: unknown, imports?: unknown): Promise<object> {
-      if (isModule(source)) return new Instance(source, imports);
-      const module = new Module(source);
-      return { module, instance: new Instance(module, imports) };
-    },
-  };
-  for (const name of ["compile", "instantiate"] as const) {
-    define(wasm, name, {
-      value: members[name],
-      writable: true,
-      enumerable: true,
-      configurable: true,
-    });
-  }
-  for (const name of ["compileStreaming", "instantiateStreaming"]) deleteProperty(wasm, name);
-}
-
 export function lockdown(): void {
   replaceFunctionConstructors();
   hideEngineClock();
   replaceWaiting();
   hide(globalThis, "FinalizationRegistry", FinalizationRegistry);
+  countArrayBuffers();
 }
 
-export function thawLockdown(): void {
-  replaceCompiling();
+/** `memoryBytes`: the isolate's limit. */
+export function thawLockdown(memoryBytes: number): void {
+  thawReserved(memoryBytes);
+  countSharedArrayBuffers();
+  replaceWebAssembly();
 }

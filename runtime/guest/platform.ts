@@ -139,7 +139,7 @@ function createContextSignal(): ContextSignal {
 export function createPlatform(): Platform {
   return {
     thaw(port, seed) {
-      thawLockdown();
+      thawLockdown(port.memoryBytes);
       seedRandom(seed);
       thawClock(port);
       thawReport(port);

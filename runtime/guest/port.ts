@@ -57,6 +57,8 @@ export interface Port {
   /** How many may be set at once. */
   readonly timersMax: number;
   clearTimer(id: number): void;
+  /** The isolate's limit. */
+  readonly memoryBytes: number;
   log(level: "debug" | "info" | "warn" | "error", text: string): void;
 }
 

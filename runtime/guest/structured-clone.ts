@@ -4,6 +4,7 @@
 // the buffers moved, into the result.
 
 import { isArrayBuffer, typedArrayName } from "./buffer-source.ts";
+import { createGrowable, transferCounted } from "./growable.ts";
 import { DOMException } from "./dom-exception.ts";
 import { isPlatformObject } from "./interface.ts";
 
@@ -19,7 +20,6 @@ const tagText = Object.prototype.toString;
 const isArray = Array.isArray;
 const isView = ArrayBuffer.isView;
 const dateTime = Date.prototype.getTime;
-const transferBuffer = ArrayBuffer.prototype.transfer as Callable;
 const setBytes = Uint8Array.prototype.set as Callable;
 const unboxers: readonly Callable[] = [
   Number.prototype.valueOf,
@@ -158,7 +158,7 @@ function cloneMoving(value: unknown, buffers: readonly ArrayBuffer[]): unknown {
   }
   const moved = new NativeMap<ArrayBuffer, ArrayBuffer>();
   for (const buffer of buffers) {
-    const target = apply(transferBuffer, buffer, []) as ArrayBuffer;
+    const target = transferCounted(buffer);
     apply(setInMap, moved, [buffer, target] as never[]);
     const standIn = seenCopy(first, buffer);
     if (standIn !== undefined) remember(second, standIn, target);
@@ -249,7 +249,7 @@ const symbolValue = Symbol.prototype.valueOf as Callable;
 function copyBuffer(buffer: ArrayBuffer): ArrayBuffer {
   if (buffer.detached) refuse("A detached ArrayBuffer could not be cloned");
   const copy = buffer.resizable
-    ? new NativeArrayBuffer(buffer.byteLength, { maxByteLength: buffer.maxByteLength })
+    ? createGrowable(buffer.byteLength, buffer.maxByteLength)
     : new NativeArrayBuffer(buffer.byteLength);
   apply(setBytes, new Uint8Array(copy), [new Uint8Array(buffer)] as never[]);
   return copy;

@@ -21,6 +21,7 @@ const port: Port = {
   bytesCall: () => Promise.reject(new Error("not here")),
   setTimer: (id, ms) => asked.push(`set ${id} ${ms}`),
   timersMax: 10,
+  memoryBytes: 2 ** 27,
   clearTimer: (id) => asked.push(`clear ${id}`),
   log: (_level, text) => asked.push(`log ${text.split("\n")[0] ?? ""}`),
 };

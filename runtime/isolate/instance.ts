@@ -180,9 +180,7 @@ export class Instance implements SliceEvents {
 
   /** Nothing is under way that could ever come back into the isolate: whoever waits now waits for ever. */
   #isHung(): boolean {
-    if (this.#calls.count > 0 || this.#timers.size > 0 || this.#runner?.engineWorks === true) {
-      return false;
-    }
+    if (this.#calls.count > 0 || this.#timers.size > 0) return false;
     return this.#open.values().every((job) => job.stream === null && job.body?.awaited !== true);
   }
 

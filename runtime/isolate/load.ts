@@ -87,7 +87,9 @@ async function load(options: LoadOptions, witness: SliceWitness): Promise<Loaded
       events: instance,
       witness,
     });
-    new Int32Array(runner.cells)[CELL.TIMERS_MAX] = limits.timers;
+    const cells = new Int32Array(runner.cells);
+    cells[CELL.TIMERS_MAX] = limits.timers;
+    cells[CELL.MEMORY_MB] = limits.memoryMb;
     engine.boot(
       {
         cells: runner.cells,
@@ -111,7 +113,7 @@ async function load(options: LoadOptions, witness: SliceWitness): Promise<Loaded
       instance,
       heapBytes() {
         // Asking waits for whatever runs in the isolate; what was last seen does as well.
-        if (runner.quiet) heapBytes = engine.heapBytes();
+        if (runner.quiet) heapBytes = engine.heapBytes() + runner.reservedBytes;
         return heapBytes;
       },
       dispose() {

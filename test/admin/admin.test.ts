@@ -409,8 +409,8 @@ describe("publish", () => {
   });
 
   test.each([
-    [{ memoryMb: -1 }, "limits.memoryMb: a whole number of MB from 1 to 512, not -1"],
-    [{ memoryMb: 513 }, "limits.memoryMb: a whole number of MB from 1 to 512, not 513"],
+    [{ memoryMb: -1 }, "limits.memoryMb: a whole number of MB from 8 to 512, not -1"],
+    [{ memoryMb: 513 }, "limits.memoryMb: a whole number of MB from 8 to 512, not 513"],
     [{ cpuMs: "5" }, 'limits.cpuMs: a whole number of ms from 1 to 30000, not "5"'],
     [{ queue: 1.5 }, "limits.queue: a whole number from 0 to 10000, not 1.5"],
     [{ wallMs: null }, "limits.wallMs: a whole number of ms from 1 to 3600000, not null"],

@@ -107,9 +107,9 @@ describe("edge.jsonc", () => {
     ['{ "limits": { "cpu": 5 } }', 'edge.jsonc:1:15: There is no limit "cpu"'],
     [
       '{ "limits": { "memoryMb": 513 } }',
-      "memoryMb is a whole number of MB from 1 to 512, not 513",
+      "memoryMb is a whole number of MB from 8 to 512, not 513",
     ],
-    ['{ "limits": { "memoryMb": 0 } }', "memoryMb is a whole number of MB from 1 to 512, not 0"],
+    ['{ "limits": { "memoryMb": 0 } }', "memoryMb is a whole number of MB from 8 to 512, not 0"],
     ['{ "limits": { "queue": -1 } }', "queue is a whole number from 0 to 10000, not -1"],
     [
       '{ "limits": { "cpuMs": "soon" } }',

@@ -107,7 +107,7 @@ test("publish above the operator's ceiling is refused with the limit, its value 
   const refused = node.control.publish(request("a", { limits: { memoryMb: 65 }, dryRun: true }));
   await expect(refused).rejects.toMatchObject({
     code: "LIMIT_NOT_ALLOWED",
-    message: "memoryMb is a whole number of MB from 1 to 64 on this node, not 65",
+    message: "memoryMb is a whole number of MB from 8 to 64 on this node, not 65",
     detail: { limit: "memoryMb", value: 65, max: 64 },
   });
 });

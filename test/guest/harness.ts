@@ -23,6 +23,7 @@ const port = {
   bytesCall: async () => new ArrayBuffer(0),
   setTimer(id, ms) { if (ms === 0) queueMicrotask(() => platform.fireTimer(id)); },
   timersMax: 10_000,
+  memoryBytes: 2 ** 27,
   clearTimer() {},
   log(level, text) { calls.push({ level, text }); },
 };

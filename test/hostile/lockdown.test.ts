@@ -9,7 +9,7 @@ const platform = createPlatform();
 globalThis.__thaw = () => {
   delete globalThis.__thaw;
   platform.thaw({ now: () => 86_400_000, monotonic: () => 5, fetch: async () => 0, bytesCall: async () => 0,
-    setTimer() {}, clearTimer() {}, log() {} }, new Uint8Array(32));
+    memoryBytes: 2 ** 25, setTimer() {}, clearTimer() {}, log() {} }, new Uint8Array(32));
   return 0;
 };
 `;

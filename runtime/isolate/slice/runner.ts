@@ -109,9 +109,9 @@ export class SliceRunner implements Runner {
     return this.#state === "idle" && this.#trailing === null;
   }
 
-  /** The engine compiles something for the guest on threads of its own. */
-  get engineWorks(): boolean {
-    return (this.#cell[CELL.ENGINE_WORK] ?? 0) > 0;
+  /** What the guest holds that the engine does not count, as it last reported. */
+  get reservedBytes(): number {
+    return (this.#cell[CELL.RESERVED_KB] ?? 0) * 1_024;
   }
 
   flush(): void {
