@@ -100,6 +100,7 @@ class Bridge implements Wire {
     cells[CELL.RUNNING] = 0;
     this.#outbox.setLane(lane);
     this.#now = now;
+    this.#calls.entered();
     void this.#runRecords(slice, new Records(packed), buffers);
   }
 

@@ -6,6 +6,27 @@ import { fields, type Wire } from "./payload.ts";
 import type { IncomingBody, IncomingResponse, OutgoingFetch } from "./port.ts";
 import { Table } from "./table.ts";
 
+/**
+ * Calls with bytes that leave between two enters. Each is a task of its own on the host's thread and takes it longer
+ * than the guest takes to make it: a loop of them would keep the thread from everybody else. The others wait here, in
+ * memory that counts as the guest's. Enters are counted and not answers: a cut may lose any step of the guest's.
+ */
+const BYTES_CALLS_MAX = 16;
+
+/** A list by links: elements of an array could meet an author's setters. */
+class Waiting {
+  readonly id: number;
+  readonly payload: string;
+  readonly bytes: Uint8Array;
+  next: Waiting | null = null;
+
+  constructor(id: number, payload: string, bytes: Uint8Array) {
+    this.id = id;
+    this.payload = payload;
+    this.bytes = bytes;
+  }
+}
+
 interface Answer {
   readonly payload: string;
   readonly buffers: readonly ArrayBuffer[];
@@ -27,6 +48,9 @@ export class Calls {
   readonly #wire: Wire;
   readonly #pending = new Table<Pending>();
   #lastId = 0;
+  #bytesCalls = 0;
+  #first: Waiting | null = null;
+  #last: Waiting | null = null;
 
   constructor(wire: Wire) {
     this.#wire = wire;
@@ -55,8 +79,21 @@ export class Calls {
   }
 
   async bytesCall(name: string, args: string, bytes: Uint8Array): Promise<ArrayBuffer> {
-    const { payload, buffers } = await this.#call(name, args, bytes).answer;
+    const wire = this.#wire;
+    const { id, answer } = this.#open();
+    const call = new Waiting(id, `${wire.current()}\n${name}\n${args}`, bytes);
+    if (this.#last === null) this.#first = call;
+    else this.#last.next = call;
+    this.#last = call;
+    this.#sendWaiting();
+    const { payload, buffers } = await answer;
     return buffers[Number(payload)] ?? new ArrayBuffer(0);
+  }
+
+  /** The host has come in, and so is done with what left before. */
+  entered(): void {
+    this.#bytesCalls = 0;
+    this.#sendWaiting();
   }
 
   succeed(id: number, payload: string, buffers: readonly ArrayBuffer[]): void {
@@ -71,14 +108,35 @@ export class Calls {
 
   #call(name: string, args: string, bytes?: Uint8Array): Started {
     const wire = this.#wire;
-    const id = ++this.#lastId;
-    const answer = createAwaitable<Answer>((resolve, reject) => {
-      this.#pending.set(id, { owner: wire.current(), resolve, reject });
-    });
+    const { id, answer } = this.#open();
     const payload = `${wire.current()}\n${name}\n${args}`;
     if (bytes === undefined) wire.push(LEAVE.CALL, id, payload);
     else wire.pushBytes(LEAVE.CALL, id, payload, bytes);
     return { id, answer };
+  }
+
+  #open(): Started {
+    const id = ++this.#lastId;
+    const owner = this.#wire.current();
+    const answer = createAwaitable<Answer>((resolve, reject) => {
+      this.#pending.set(id, { owner, resolve, reject });
+    });
+    return { id, answer };
+  }
+
+  #sendWaiting(): void {
+    for (let call = this.#first; call !== null; call = this.#first) {
+      if (this.#bytesCalls >= BYTES_CALLS_MAX) return;
+      this.#bytesCalls++;
+      this.#first = call.next;
+      if (call.next === null) this.#last = null;
+      try {
+        this.#wire.pushBytes(LEAVE.CALL, call.id, call.payload, call.bytes);
+      } catch (error) {
+        this.#pending.get(call.id)?.reject(error);
+        this.#pending.delete(call.id);
+      }
+    }
   }
 
   #take(id: number): Pending | undefined {

@@ -115,3 +115,30 @@ test("a guest hashes", async () => {
   const digest = await join().bytesCall("crypto.digest", "SHA-1", new TextEncoder().encode("abc"));
   expect(Buffer.from(digest).toString("hex")).toBe("a9993e364706816aba3e25717850c26c9cd0d89d");
 });
+
+test("a guest leaves sixteen calls with bytes to the host, and the rest when the host has come in", async () => {
+  const sent: number[] = [];
+  const calls = new Calls({
+    push: () => undefined,
+    pushBytes: (_op, id) => void sent.push(id),
+    current: () => 1,
+    setCurrent: () => undefined,
+    now: () => 0,
+    remaining: () => ({ cpuMs: 0, wallMs: 0 }),
+  });
+  const call = (): Promise<ArrayBuffer> =>
+    calls.bytesCall("crypto.digest", "SHA-1", new Uint8Array(1));
+  const answers = Array.from({ length: 15 }, call);
+  expect(sent.length).toBe(15);
+  answers.push(call());
+  expect(sent.length).toBe(16);
+  answers.push(...Array.from({ length: 20 }, call));
+  expect(sent.length).toBe(16);
+  calls.entered();
+  expect(sent.length).toBe(32);
+  calls.entered();
+  expect(sent.length).toBe(36);
+  expect(sent).toEqual(sent.toSorted((a, b) => a - b));
+  calls.succeed(sent[35] ?? 0, "0", [new ArrayBuffer(4)]);
+  expect((await answers[35])?.byteLength).toBe(4);
+});
