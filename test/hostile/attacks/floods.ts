@@ -8,7 +8,7 @@ function fetches({ peer }: Target): Shooting {
   return { headers: { "x-peer": peer } };
 }
 
-const LIMITS = { cpuMs: 1_000, wallMs: 5_000, memoryMb: 64 };
+const LIMITS = { cpuMs: 1_000, wallMs: 5_000, memoryMb: 32 };
 
 /** What ends with an exception of the guest's own and leaves the isolate as it is. */
 const thrown: Readonly<Record<string, string>> = {
