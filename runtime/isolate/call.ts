@@ -11,6 +11,8 @@ export interface Call {
   readonly args: string;
   /** Owned by the service. */
   readonly bytes: ArrayBuffer | null;
+  /** For what is gathered for the answer, until it is given. False when the node holds too much for this isolate. */
+  hold(bytes: number): boolean;
   /**
    * Answers the call; ok or fail exactly once, later ones are ignored. With bytes (owned by the bridge from
    * then on, must be a whole ArrayBuffer) the guest finds them at the index that the payload then holds.

@@ -4,7 +4,8 @@ import { LOG_LINE_BYTES_MAX } from "../../sdk/limits.ts";
 import type { Job } from "./job.ts";
 
 /** `payload`: of a LOG record, level \n text. */
-export function takeLog(job: Job, payload: string, bytesMax: number): void {
+export function takeLog(job: Job | undefined, payload: string, bytesMax: number): void {
+  if (job === undefined) return;
   const levelEnd = payload.indexOf("\n");
   const level = payload.slice(0, levelEnd);
   let text = payload.slice(levelEnd + 1);

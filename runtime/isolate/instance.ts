@@ -12,11 +12,12 @@ import type { CallService } from "./call.ts";
 import { CpuBudget } from "./slice/cpu-budget.ts";
 import { GuestTimers } from "./guest-timers.ts";
 import { takeLog } from "./guest-log.ts";
-import { createJob, limitText, type Job } from "./job.ts";
+import type { Held } from "./held.ts";
+import { createJob, endStream, limitText, type Job } from "./job.ts";
 import { OpenCalls, type PushFor } from "./open-calls.ts";
 import { OpenJobs } from "./open-jobs.ts";
-import { createHeadParser, isLarger, thrownText, ReplyStream } from "./reply.ts";
-import { RequestBody, shortText } from "./request-body.ts";
+import { createHeadParser, heldOf, isLarger, thrownText, ReplyStream } from "./reply.ts";
+import { RequestBody, shortText, createReceiver } from "./request-body.ts";
 import type { Death, SliceEvents } from "./slice/contract.ts";
 import type { SliceRunner } from "./slice/runner.ts";
 import type { Ticket } from "./ticket.ts";
@@ -34,6 +35,7 @@ export class Instance implements SliceEvents {
   readonly #limits: Limits;
   readonly #pushFor: PushFor = (owner, op, id, payload, buffer = null) =>
     this.#runner?.push({ id, owner, op, payload, buffer });
+  readonly #held: Held;
   readonly #calls: OpenCalls;
   readonly #events: InstanceEvents;
   readonly #parseHead = createHeadParser();
@@ -48,12 +50,14 @@ export class Instance implements SliceEvents {
 
   constructor(options: {
     limits: Limits;
+    held: Held;
     services: readonly CallService[];
     now: () => number;
     events: InstanceEvents;
   }) {
     this.#limits = options.limits;
-    this.#calls = new OpenCalls(options.services, this.#pushFor);
+    this.#held = options.held;
+    this.#calls = new OpenCalls(options.services, this.#pushFor, this.#held);
     this.#now = options.now;
     this.#events = options.events;
   }
@@ -194,12 +198,11 @@ export class Instance implements SliceEvents {
     const text = whole === null ? null : shortText(whole);
     if (text !== null) return `${head}${BODY.TEXT}\n${tail}\0${text}`;
     const { id } = job;
-    job.body = new RequestBody(exchange, whole, {
-      chunk: (bytes) => this.#push(ENTER.BODY_CHUNK, id, "", bytes),
-      text: (text) => this.#push(ENTER.BODY_TEXT, id, text),
-      end: () => this.#push(ENTER.BODY_END, id, ""),
-      fail: (message) => this.#push(ENTER.BODY_FAIL, id, message),
-    });
+    const receiver = createReceiver(
+      (op, payload, bytes) => this.#push(op, id, payload, bytes),
+      () => this.#failJob(job, "MEMORY_LIMIT"),
+    );
+    job.body = new RequestBody(exchange, whole, receiver, this.#held);
     return `${head}${BODY.STREAM}\n${tail}`;
   }
 
@@ -217,7 +220,7 @@ export class Instance implements SliceEvents {
         this.#call(id, payload, bytes);
         break;
       case LEAVE.LOG:
-        this.#log(id, payload);
+        takeLog(this.#open.get(id), payload, this.#limits.logBytes);
         break;
       case LEAVE.TIMER_SET:
         if (!this.#timers.set(id, payload)) this.#condemn();
@@ -302,11 +305,16 @@ export class Instance implements SliceEvents {
       this.#closeUnlessBusy(job);
       return;
     }
+    const size = heldOf(head, bytes);
+    if (size > 0 && !this.#held.take(size)) {
+      this.#failJob(job, "MEMORY_LIMIT");
+      return;
+    }
     if (job.warned) ticket.used(job);
     ticket.answered("ok");
     if (head.kind === BODY.STREAM) {
       job.deadlineMs = this.#now() + this.#limits.streamMs;
-      job.stream = new ReplyStream(exchange, (granted) =>
+      job.stream = new ReplyStream(ticket, this.#held, (granted) =>
         this.#push(ENTER.CREDIT, id, `${granted}`),
       );
       exchange.begin(head.status, head.headers);
@@ -314,14 +322,16 @@ export class Instance implements SliceEvents {
     }
     const binary = bytes === null ? null : new Uint8Array(bytes);
     exchange.reply(head.status, head.headers, head.kind === BODY.TEXT ? head.text : binary);
+    if (size > 0) ticket.whenDone(() => this.#held.give(size));
     this.#closeUnlessBusy(job);
   }
 
   #chunk(id: number, bytes: ArrayBuffer): void {
     const job = this.#open.get(id);
     if (job === undefined || job.stream === null) return;
-    job.stream.write(bytes);
-    if (job.stream.bytes > this.#limits.responseBytes) this.#failJob(job, "RESPONSE_TOO_LARGE");
+    if (!job.stream.write(bytes)) this.#failJob(job, "MEMORY_LIMIT");
+    else if (job.stream.bytes > this.#limits.responseBytes)
+      this.#failJob(job, "RESPONSE_TOO_LARGE");
   }
 
   #thrown(job: Job, payload: string): void {
@@ -334,17 +344,12 @@ export class Instance implements SliceEvents {
     if (job !== undefined) job.called = true;
   }
 
-  #log(id: number, payload: string): void {
-    const job = this.#open.get(id);
-    if (job !== undefined) takeLog(job, payload, this.#limits.logBytes);
-  }
-
   #streamEnded(job: Job): void {
     if (!job.answered) {
       this.#condemn();
       return;
     }
-    job.stream = null;
+    endStream(job);
     this.#closeUnlessBusy(job);
   }
 
@@ -352,7 +357,7 @@ export class Instance implements SliceEvents {
     if (!this.#open.has(job.id)) return;
     if (!job.answered) job.ticket.answered("client_abort");
     this.#push(ENTER.ABORT, job.id, "The client went away.");
-    job.stream = null;
+    endStream(job);
     if (job.answered) this.#closeUnlessBusy(job);
   }
 
@@ -362,7 +367,7 @@ export class Instance implements SliceEvents {
     job.ticket.fail(code, limitText(code, job, this.#limits));
     this.#push(ENTER.ABORT, job.id, code);
     this.#markAnswered(job);
-    job.stream = null;
+    endStream(job);
     this.#close(job);
   }
 

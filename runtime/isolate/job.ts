@@ -45,6 +45,12 @@ export function createJob(id: number, ticket: Ticket, wallMs: number): Job {
   };
 }
 
+/** What comes of it now is nobody's. */
+export function endStream(job: Job): void {
+  job.stream?.close();
+  job.stream = null;
+}
+
 /** What the log says of a request that a limit has ended; undefined of other ends. */
 export function limitText(code: Code, job: Job, limits: Limits): string | undefined {
   switch (code) {
@@ -53,7 +59,7 @@ export function limitText(code: Code, job: Job, limits: Limits): string | undefi
         ? `No reply after ${limits.wallMs} ms (limit wallMs).`
         : `The reply's stream did not end within ${limits.streamMs} ms (limit streamMs).`;
     case "MEMORY_LIMIT":
-      return `The isolate needed more than ${limits.memoryMb} MB (limit memoryMb).`;
+      return `The isolate, or what is held for it, needed more than ${limits.memoryMb} MB (limit memoryMb).`;
     case "RESPONSE_TOO_LARGE":
       return `The reply has more than ${limits.responseBytes} bytes (limit responseBytes).`;
     default:

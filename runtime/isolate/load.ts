@@ -7,11 +7,13 @@ import { STARTUP_CPU_MS_MAX, type Limits } from "../../sdk/limits.ts";
 import type { CallService } from "./call.ts";
 import { createEngine, type Engine, type Script } from "./engine.ts";
 import { Instance, type InstanceEvents } from "./instance.ts";
+import { Held } from "./held.ts";
 import { createLaneJudge } from "./slice/lane.ts";
 import type { SliceHost, SliceWitness } from "./slice/contract.ts";
 import { SliceRunner } from "./slice/runner.ts";
 
 const NOBODY: SliceWitness = { enter() {}, leave() {}, begin() {}, end() {} };
+const BYTES_PER_MB: number = 1_024 * 1_024;
 /** Restoring the platform takes a few milliseconds; this only stops what is broken. */
 const BOOT_MS_MAX = 2_000;
 
@@ -74,8 +76,10 @@ async function load(options: LoadOptions, witness: SliceWitness): Promise<Loaded
     if (start.kind === "platform" && start.snapshot === null) {
       engine.run({ ...start.guest, timeoutMs: BOOT_MS_MAX });
     }
+    const held = new Held(limits.memoryMb * BYTES_PER_MB);
     const instance = new Instance({
       limits,
+      held,
       services: options.services,
       now: () => performance.now(),
       events: options.events,
@@ -114,7 +118,7 @@ async function load(options: LoadOptions, witness: SliceWitness): Promise<Loaded
       heapBytes() {
         // Asking waits for whatever runs in the isolate; what was last seen does as well.
         if (runner.quiet) heapBytes = engine.heapBytes() + runner.reservedBytes;
-        return heapBytes;
+        return heapBytes + held.bytes;
       },
       dispose() {
         instance.dispose();

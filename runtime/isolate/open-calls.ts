@@ -2,6 +2,7 @@
 
 import { ENTER } from "../../sdk/bridge.ts";
 import type { Call, CallService } from "./call.ts";
+import type { Held } from "./held.ts";
 import { exactBuffer } from "./request-body.ts";
 
 /** Sends a record to the guest; `owner` is the request that made the call. */
@@ -16,12 +17,14 @@ export type PushFor = (
 export class OpenCalls {
   readonly #services: readonly CallService[];
   readonly #push: PushFor;
+  readonly #held: Held;
   #count = 0;
   #closed = false;
 
-  constructor(services: readonly CallService[], push: PushFor) {
+  constructor(services: readonly CallService[], push: PushFor, held: Held) {
     this.#services = services;
     this.#push = push;
+    this.#held = held;
   }
 
   get count(): number {
@@ -35,7 +38,9 @@ export class OpenCalls {
     const name = payload.slice(ownerEnd + 1, nameEnd);
     const owner = Number(payload.slice(0, ownerEnd));
     const call = this.#call(id, owner, payload.slice(nameEnd + 1), bytes);
-    if (!this.#services.some((service) => service.call(name, call))) {
+    if (!call.hold(call.args.length + (bytes?.byteLength ?? 0))) {
+      call.fail("MEMORY_LIMIT", "Too much waits in this endpoint's calls (limit memoryMb).");
+    } else if (!this.#services.some((service) => service.call(name, call))) {
       call.fail("CALL_INVALID", `There is no call named ${name.slice(0, 64)}.`);
     }
     return owner;
@@ -57,11 +62,13 @@ export class OpenCalls {
 
   #call(id: number, owner: number, args: string, bytes: ArrayBuffer | null): Call {
     let done = false;
+    let heldBytes = 0;
     this.#count++;
     const once = (op: string, payload: string, buffer?: ArrayBuffer): void => {
       if (done || this.#closed) return;
       done = true;
       this.#count--;
+      this.#held.give(heldBytes);
       this.#push(owner, op, id, payload, buffer);
     };
     return {
@@ -69,6 +76,11 @@ export class OpenCalls {
       owner,
       args,
       bytes,
+      hold: (more) => {
+        if (done || !this.#held.take(more)) return false;
+        heldBytes += more;
+        return true;
+      },
       ok: (text) => once(ENTER.CALL_OK, text),
       okBytes: (answer) => once(ENTER.CALL_OK, "", exactBuffer(new Uint8Array(answer))),
       fail: (code, message) => once(ENTER.CALL_FAIL, `${code}\n${message}`),

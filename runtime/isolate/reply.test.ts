@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { HEADER_BYTES_MAX } from "../../sdk/limits.ts";
 import { MemoryExchange } from "../../test/isolate/memory-exchange.ts";
 import { ReplyStream, createHeadParser, type ReplyHead } from "./reply.ts";
+import { Held } from "./held.ts";
 
 function createParser(): (payload: string) => ReplyHead | null {
   const parse = createHeadParser();
@@ -90,7 +91,10 @@ describe("the head of a reply", () => {
 });
 
 describe("a reply stream", () => {
-  function open(socketBytes: number): {
+  function open(
+    socketBytes: number,
+    held: Held = new Held(Infinity),
+  ): {
     exchange: MemoryExchange;
     stream: ReplyStream;
     granted: number[];
@@ -99,7 +103,10 @@ describe("a reply stream", () => {
     exchange.begin(200, "");
     exchange.socketBytes = socketBytes;
     const granted: number[] = [];
-    return { exchange, stream: new ReplyStream(exchange, (bytes) => granted.push(bytes)), granted };
+    const whenDone = (listener: () => void): void => exchange.onDone(listener);
+    const grant = (bytes: number): number => granted.push(bytes);
+    const stream = new ReplyStream({ exchange, whenDone }, held, grant);
+    return { exchange, stream, granted };
   }
   const KB = 1024;
 
@@ -111,6 +118,22 @@ describe("a reply stream", () => {
     expect(granted).toEqual([64 * KB]);
     stream.write(new ArrayBuffer(100 * KB));
     expect(granted).toEqual([64 * KB, 100 * KB]);
+  });
+
+  test("holds what the socket has not taken, refuses what is too much, and gives it back at the end", () => {
+    const held = new Held(128 * KB);
+    const { exchange, stream } = open(10 * KB, held);
+    expect(stream.write(new ArrayBuffer(64 * KB))).toBe(true);
+    expect(stream.write(new ArrayBuffer(64 * KB))).toBe(true);
+    expect(stream.write(new ArrayBuffer(1))).toBe(false);
+    expect([held.bytes, exchange.bytesOut]).toEqual([128 * KB, 128 * KB]);
+    exchange.drain(70 * KB);
+    expect(held.bytes).toBe(0);
+    stream.write(new ArrayBuffer(70 * KB));
+    stream.close();
+    expect(held.bytes).toBe(70 * KB);
+    exchange.finish();
+    expect(held.bytes).toBe(0);
   });
 
   test("gives none while the socket is full, and all of it when it has drained", () => {

@@ -4,6 +4,8 @@
 import { BODY, readNumber } from "../../sdk/bridge.ts";
 import { HEADER_BYTES_MAX } from "../../sdk/limits.ts";
 import type { Exchange, HeaderList } from "../../sdk/exchange.ts";
+import type { Held } from "./held.ts";
+import type { Ticket } from "./ticket.ts";
 
 export interface ReplyHead {
   readonly status: number;
@@ -15,6 +17,7 @@ export interface ReplyHead {
 /** Pairs of lines; names are tokens in lower case, values have no control characters but tab. */
 const HEADERS = /^(?:[!#$%&'*+\-.^_`|~0-9a-z]+\n[\t\x20-\x7e\x80-\xff]*\n)*$/;
 
+const SHORT_BYTES_MAX = 64 * 1024;
 /** Of one UTF-16 unit. */
 const UTF8_BYTES_MAX = 3;
 const LINE_FEED = 10;
@@ -52,14 +55,23 @@ const GRANT_BYTES = 64 * 1024;
 
 export class ReplyStream {
   readonly #exchange: Exchange;
+  readonly #whenDone: Ticket["whenDone"];
+  readonly #held: Held;
   readonly #grant: (bytes: number) => void;
   /** All that was sent so far. */
   bytes = 0;
   #owed = 0;
   #full = false;
 
-  constructor(exchange: Exchange, grant: (bytes: number) => void) {
+  constructor(
+    ticket: Pick<Ticket, "exchange" | "whenDone">,
+    held: Held,
+    grant: (bytes: number) => void,
+  ) {
+    const { exchange } = ticket;
     this.#exchange = exchange;
+    this.#whenDone = (listener) => ticket.whenDone(listener);
+    this.#held = held;
     this.#grant = grant;
     exchange.onDrained(() => {
       this.#full = false;
@@ -67,17 +79,28 @@ export class ReplyStream {
     });
   }
 
-  write(bytes: ArrayBuffer): void {
+  /** False, and nothing is written, when too much waits for readers already. */
+  write(bytes: ArrayBuffer): boolean {
+    if (!this.#held.take(bytes.byteLength)) return false;
     this.bytes += bytes.byteLength;
     this.#owed += bytes.byteLength;
     if (!this.#exchange.write(new Uint8Array(bytes))) this.#full = true;
     if (this.#owed >= GRANT_BYTES) this.#settle();
+    return true;
+  }
+
+  /** No more comes. What the socket has not taken is held until it has. */
+  close(): void {
+    const bytes = this.#owed;
+    this.#owed = 0;
+    if (bytes > 0) this.#whenDone(() => this.#held.give(bytes));
   }
 
   #settle(): void {
     if (this.#full || this.#owed === 0) return;
     const bytes = this.#owed;
     this.#owed = 0;
+    this.#held.give(bytes);
     this.#grant(bytes);
   }
 }
@@ -86,6 +109,12 @@ export class ReplyStream {
 export function isLarger(text: string, bytes: ArrayBuffer | null, bytesMax: number): boolean {
   if (bytes !== null) return bytes.byteLength > bytesMax;
   return text.length > bytesMax / UTF8_BYTES_MAX && Buffer.byteLength(text) > bytesMax;
+}
+
+/** What a whole reply holds until its reader has taken it; shorter ones go to the socket at once. */
+export function heldOf({ text }: ReplyHead, bytes: ArrayBuffer | null): number {
+  const size = bytes === null ? text.length : bytes.byteLength;
+  return size > SHORT_BYTES_MAX ? size : 0;
 }
 
 /** A THROWN record as people read it: the stack, which begins with name and message, or those two. */

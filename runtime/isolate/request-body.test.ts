@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { MemoryExchange } from "../../test/isolate/memory-exchange.ts";
-import { RequestBody, exactBuffer } from "./request-body.ts";
+import { Held } from "./held.ts";
+import { RequestBody, type BodyReceiver, exactBuffer } from "./request-body.ts";
 
 const WINDOW = 256 * 1024;
 
@@ -10,19 +11,49 @@ interface Fixture {
   readonly events: string[];
 }
 
-function open(whole: Uint8Array | null = null): Fixture {
+function open(whole: Uint8Array | null = null, held: Held = new Held(Infinity)): Fixture {
   const exchange = new MemoryExchange({ method: "POST", streamed: true });
   const events: string[] = [];
-  const body = new RequestBody(exchange, whole, {
+  const receiver: BodyReceiver = {
     chunk: (bytes) => events.push(`chunk ${Buffer.from(bytes).toString("latin1")}`),
     text: (text) => events.push(`text ${text}`),
     end: () => events.push("end"),
     fail: (message) => events.push(`fail ${message}`),
-  });
+    refused: () => events.push("refused"),
+  };
+  const body = new RequestBody(exchange, whole, receiver, held);
   return { exchange, body, events };
 }
 
 describe("a request body", () => {
+  test("holds what the guest has not taken, and refuses what is too much", () => {
+    const held = new Held(10);
+    const { exchange, body, events } = open(null, held);
+    body.pullText();
+    for (const chunk of ["0123", "45678"]) exchange.upload(chunk);
+    expect(held.bytes).toBe(9);
+    exchange.upload("9");
+    expect(events).toEqual([]);
+    exchange.upload("!");
+    expect(events.map((event) => event.split(" ")[0])).toEqual(["fail", "refused"]);
+    expect(held.bytes).toBe(0);
+    body.fail("again");
+    expect(held.bytes).toBe(0);
+  });
+
+  test("gives back what the guest takes, cancels or loses", () => {
+    const held = new Held(100);
+    const taken = open(Buffer.from("whole"), held);
+    expect(held.bytes).toBe(5);
+    taken.body.pull();
+    expect(held.bytes).toBe(0);
+    for (const end of ["cancel", "fail"] as const) {
+      const { body } = open(Buffer.from("whole"), held);
+      body[end]("over");
+      expect(held.bytes).toBe(0);
+    }
+  });
+
   test("is not read before it is wanted", () => {
     const { exchange, body, events } = open();
     exchange.upload("a");

@@ -2,7 +2,9 @@
 // backpressure reaches the client. Holds at most WINDOW_BYTES beside what one pull of everything asks for.
 
 import { isUtf8 } from "node:buffer";
+import { ENTER } from "../../sdk/bridge.ts";
 import type { BodySink, Exchange } from "../../sdk/exchange.ts";
+import type { Held } from "./held.ts";
 
 /** What may wait here for the guest's next pull before the socket is paused: a few socket reads. */
 const WINDOW_BYTES = 256 * 1024;
@@ -12,6 +14,22 @@ export interface BodyReceiver {
   text(text: string): void;
   end(): void;
   fail(message: string): void;
+  /** The node holds too much for this isolate already. */
+  refused(): void;
+}
+
+/** Makes records of what arrives. */
+export function createReceiver(
+  push: (op: string, payload: string, bytes?: ArrayBuffer) => void,
+  refused: () => void,
+): BodyReceiver {
+  return {
+    chunk: (bytes) => push(ENTER.BODY_CHUNK, "", bytes),
+    text: (text) => push(ENTER.BODY_TEXT, text),
+    end: () => push(ENTER.BODY_END, ""),
+    fail: (message) => push(ENTER.BODY_FAIL, message),
+    refused,
+  };
 }
 
 type Want = "nothing" | "chunk" | "text";
@@ -19,6 +37,7 @@ type Want = "nothing" | "chunk" | "text";
 export class RequestBody implements BodySink {
   readonly #exchange: Exchange;
   readonly #receiver: BodyReceiver;
+  readonly #held: Held;
   #queue: Uint8Array[] = [];
   #queued = 0;
   #want: Want = "nothing";
@@ -28,12 +47,15 @@ export class RequestBody implements BodySink {
   #failure: string | null = null;
 
   /** `whole`: the complete body when it was taken already. */
-  constructor(exchange: Exchange, whole: Uint8Array | null, receiver: BodyReceiver) {
+  constructor(exchange: Exchange, whole: Uint8Array | null, receiver: BodyReceiver, held: Held) {
     this.#exchange = exchange;
     this.#receiver = receiver;
+    this.#held = held;
     this.#reading = whole !== null;
     this.#ended = whole !== null;
-    if (whole !== null && whole.byteLength > 0) this.#store(whole);
+    if (whole === null || whole.byteLength === 0) return;
+    held.add(whole.byteLength);
+    this.#store(whole);
   }
 
   /** The guest waits for more of it. */
@@ -52,14 +74,18 @@ export class RequestBody implements BodySink {
   /** The guest wants no more: the rest is read and thrown away, so that the connection stays usable. */
   cancel(): void {
     this.#failure ??= "The body was cancelled.";
-    this.#queue = [];
-    this.#queued = 0;
+    this.#drop();
     if (!this.#reading) this.#read();
     this.#resume();
   }
 
   chunk(bytes: Uint8Array): void {
     if (this.#failure !== null) return;
+    if (!this.#held.take(bytes.byteLength)) {
+      this.fail("The node holds too much for this isolate.");
+      this.#receiver.refused();
+      return;
+    }
     this.#store(bytes);
     this.#serve();
     if (this.#queued > WINDOW_BYTES && this.#want !== "text" && !this.#paused) {
@@ -75,8 +101,7 @@ export class RequestBody implements BodySink {
 
   fail(message: string): void {
     this.#failure ??= message;
-    this.#queue = [];
-    this.#queued = 0;
+    this.#drop();
     this.#serve();
     // Whatever comes now is thrown away, so nothing must keep the client waiting.
     this.#resume();
@@ -123,12 +148,17 @@ export class RequestBody implements BodySink {
     }
   }
 
+  #drop(): void {
+    this.#held.give(this.#queued);
+    this.#queue = [];
+    this.#queued = 0;
+  }
+
   #takeAll(): Uint8Array {
     const [first] = this.#queue;
     const all =
       this.#queue.length === 1 && first !== undefined ? first : Buffer.concat(this.#queue);
-    this.#queue = [];
-    this.#queued = 0;
+    this.#drop();
     return all;
   }
 }

@@ -21,6 +21,8 @@ export interface Ticket {
   answered(outcome: Outcome): void;
   /** What a request that came near its limits has used; before `fail` or `answered`. */
   used(usage: Usage): void;
+  /** Runs once the reply is out or never will be; at once where that is so already. One listener. */
+  whenDone(listener: () => void): void;
   /** A log line of the handler. */
   log(level: string, text: string): void;
 }

@@ -41,6 +41,7 @@ export class RequestTicket implements Ticket {
   readonly startedMs: number;
   #outcome: Outcome | null = null;
   #usage: Usage | null = null;
+  #whenDone: (() => void) | null = null;
   /** The last error that was logged; only kept for the error page. */
   #lastError = "";
 
@@ -77,6 +78,12 @@ export class RequestTicket implements Ticket {
     }
   }
 
+  whenDone(listener: () => void): void {
+    const { state } = this.exchange;
+    if (state === "done" || state === "gone") listener();
+    else this.#whenDone = listener;
+  }
+
   log(level: string, text: string): void {
     const known = LEVELS.includes(level) ? (level as Level) : "info";
     const version = this.slot?.version ?? null;
@@ -104,6 +111,7 @@ export class RequestTicket implements Ticket {
   }
 
   #done(): void {
+    this.#whenDone?.();
     const { exchange } = this;
     const endpoint = this.slot?.name ?? "";
     const nowMs = performance.now();

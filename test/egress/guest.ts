@@ -47,6 +47,7 @@ export class Guest {
       owner: more.owner ?? 1,
       args,
       bytes: more.bytes ?? null,
+      hold: () => true,
       ok: resolve,
       okBytes: resolve,
       fail: (code, message) => reject(new EdgeError(code, message)),

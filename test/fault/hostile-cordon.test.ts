@@ -41,6 +41,7 @@ class TestTicket implements Ticket {
 
   used(): void {}
   log(): void {}
+  whenDone(): void {}
 }
 
 type Answer = (out: FrameWriter, id: number, socket: Socket, op: number) => void;

@@ -80,6 +80,12 @@ export class Sent implements Ticket {
     this.usage = { cpuUs, slices, burned };
   }
 
+  whenDone(listener: () => void): void {
+    const { state } = this.exchange;
+    if (state === "done" || state === "gone") listener();
+    else this.exchange.onDone(listener);
+  }
+
   log(level: string, text: string): void {
     this.logs.push(`${level} ${text}`);
   }

@@ -32,6 +32,8 @@ export class MemoryExchange implements Exchange {
   readonly chunks: Uint8Array[] = [];
   /** Bytes that `write` takes before it says that the socket is full. */
   socketBytes: number = Number.POSITIVE_INFINITY;
+  /** Whether what was written can be looked at later. */
+  keeps = true;
   bodyPaused = false;
   bodyRead = false;
   bodyBytesMax: number = Number.POSITIVE_INFINITY;
@@ -39,6 +41,8 @@ export class MemoryExchange implements Exchange {
   readonly done: Promise<void>;
   #resolveDone: () => void = () => undefined;
   #whole: Uint8Array | null;
+  /** A whole reply waits for its reader. */
+  #replying = false;
   #sink: BodySink | null = null;
   #uploads: ((sink: BodySink) => void)[] = [];
   #goneListener: () => void = () => undefined;
@@ -117,8 +121,16 @@ export class MemoryExchange implements Exchange {
     if (this.state !== "open") throw new Error(`Replied in state ${this.state}.`);
     this.status = status;
     this.replied = headers;
-    if (body !== null) this.#keep(typeof body === "string" ? new TextEncoder().encode(body) : body);
-    this.#end("done");
+    const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
+    if (bytes !== null) {
+      this.#keep(bytes);
+      this.socketBytes -= bytes.byteLength;
+    }
+    if (this.socketBytes > 0) this.#end("done");
+    else {
+      this.state = "streaming";
+      this.#replying = true;
+    }
   }
 
   begin(status: number, headers: HeaderList): void {
@@ -140,7 +152,8 @@ export class MemoryExchange implements Exchange {
   /** The client has read: the socket takes this many bytes more. */
   drain(bytes: number): void {
     this.socketBytes = bytes;
-    this.#drained();
+    if (this.#replying) this.#end("done");
+    else this.#drained();
   }
 
   onDrained(listener: () => void): void {
@@ -183,7 +196,7 @@ export class MemoryExchange implements Exchange {
   }
 
   #keep(bytes: Uint8Array): void {
-    this.chunks.push(bytes);
+    if (this.keeps) this.chunks.push(bytes);
     this.bytesOut += bytes.byteLength;
   }
 

@@ -143,6 +143,13 @@ export class Subrequest {
       if (this.#over) return;
       if (done) break;
       length += value.byteLength;
+      if (!call.hold(value.byteLength)) {
+        this.fail(
+          "MEMORY_LIMIT",
+          "Too much of responses is held for this endpoint; read it as a stream.",
+        );
+        return;
+      }
       if (length > RESPONSE_TEXT_BYTES_MAX) {
         const limit = `${RESPONSE_TEXT_BYTES_MAX} bytes`;
         this.fail("FETCH_FAILED", `The response is longer than ${limit}; read it as a stream.`);
