@@ -26,7 +26,7 @@ const cases = {
   empty: () => new Response(null, { status: 204 }),
   async slow(request) {
     request.signal.addEventListener("abort", () => aborted++);
-    await wait(20_000);
+    await wait(4_000);
     return new Response("late");
   },
   counts: () => Response.json({ aborted, sent }),
@@ -239,6 +239,28 @@ test("an endpoint moves between processes without a lost request, by publish and
   expect(await seatOf("mover")).toMatchObject({ pid: worker, cordon: null });
   await load.stopClean();
   await node.api("DELETE", "/api/endpoints/mover");
+});
+
+test("a stream that is under way when its endpoint leaves the cordon is completed, then the process ends", async () => {
+  const source = `export default { fetch() {
+      return new Response(new ReadableStream({ async start(controller) {
+        controller.enqueue(new TextEncoder().encode("begun,"));
+        await new Promise((resolve) => setTimeout(resolve, 1500));
+        controller.enqueue(new TextEncoder().encode("ended"));
+        controller.close();
+      } }));
+    } };`;
+  await node.publish("stays", source, { isolation: "dedicated" });
+  const response = await fetch(`${node.url}/stays`);
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  expect((await reader?.read())?.value).toBe("begun,");
+  const seat = await seatOf("stays");
+  await node.publish("stays", source);
+  expect(isRunning(seat?.pid ?? 0)).toBe(true);
+  expect((await reader?.read())?.value).toBe("ended");
+  expect((await reader?.read())?.done).toBe(true);
+  await until("its process has ended", () => !isRunning(seat?.pid ?? 0));
+  await node.api("DELETE", "/api/endpoints/stays");
 });
 
 test("a malformed isolation is refused with the forms there are", async () => {
