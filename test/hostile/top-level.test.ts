@@ -4,6 +4,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { stopEsbuild } from "../../compiler/bundle.ts";
 import { openChecking } from "../compiler/checking.ts";
+import { STARTUP_MEMORY_MB_MAX } from "../../sdk/limits.ts";
 import type { Checking } from "../compiler/checking.ts";
 
 let checking: Checking;
@@ -45,6 +46,21 @@ describe("a module that", () => {
         code: expect.stringMatching(code),
       });
       await expect(checking.check(HANDLER)).resolves.toMatchObject({ start: { kind: "full" } });
+    },
+    ENDS_WITHIN_MS,
+  );
+
+  test(
+    "takes memory is checked up to what a start may have, and refused beyond",
+    async () => {
+      const taking = (mb: number): string =>
+        `{ const all = []; for (let i = 0; i < ${mb}; i++) all.push(new Uint8Array(1024 * 1024)); }\n${HANDLER}`;
+      const below = STARTUP_MEMORY_MB_MAX * 0.75;
+      await expect(checking.check(taking(below))).resolves.toHaveProperty("start");
+      await expect(checking.check(taking(STARTUP_MEMORY_MB_MAX * 1.25))).rejects.toMatchObject({
+        code: "STARTUP_MEMORY",
+        detail: { limitMb: STARTUP_MEMORY_MB_MAX },
+      });
     },
     ENDS_WITHIN_MS,
   );
