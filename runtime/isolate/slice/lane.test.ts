@@ -5,6 +5,8 @@ import {
   INLINE_RECORD_US_MAX,
   INLINE_SLICE_US_MAX,
   LONG_SLICE_COST,
+  CUT_MS,
+  HELD_FACTOR,
   PENALTY_MS_FIRST,
   SHORT_RECORD_US_MAX,
   PENALTY_MS_MAX,
@@ -103,7 +105,8 @@ describe("a lane judge", () => {
     const penalties: number[] = [];
     for (let ms = PENALTY_MS_FIRST; ms < PENALTY_MS_MAX; ms *= 2) penalties.push(ms);
     for (const penalty of [...penalties, PENALTY_MS_MAX, PENALTY_MS_MAX]) {
-      inline(judge, now, INLINE_SLICE_US_MAX + 1);
+      inline(judge, now, LONG_US);
+      inline(judge, now, LONG_US);
       earn(judge, now + penalty - 1);
       expect(judge.lane(now + penalty - 1)).toBe("pool");
       now += penalty;
@@ -112,13 +115,27 @@ describe("a lane judge", () => {
     }
   });
 
+  test("bars it for many times as long as a slice held the thread, and twice as long the next time", () => {
+    const judge = earned();
+    const penalty = HELD_FACTOR * 100;
+    inline(judge, 0, 100_000);
+    earn(judge, penalty - 1);
+    expect(judge.lane(penalty - 1)).toBe("pool");
+    earn(judge, penalty);
+    expect(judge.lane(penalty)).toBe("inline");
+    inline(judge, penalty, 100_000);
+    earn(judge, 3 * penalty - 1);
+    expect(judge.lane(3 * penalty - 1)).toBe("pool");
+  });
+
   test("takes it away for a cut, also where it was not earned yet", () => {
     const judge = createLaneJudge("own");
+    const penalty = HELD_FACTOR * CUT_MS;
     judge.cut(0);
-    earn(judge, PENALTY_MS_FIRST - 1);
-    expect(judge.lane(PENALTY_MS_FIRST - 1)).toBe("pool");
-    earn(judge, PENALTY_MS_FIRST);
-    expect(judge.lane(PENALTY_MS_FIRST)).toBe("inline");
+    earn(judge, penalty - 1);
+    expect(judge.lane(penalty - 1)).toBe("pool");
+    earn(judge, penalty);
+    expect(judge.lane(penalty)).toBe("inline");
   });
 
   test("lets batches grow with short records and shrink to one with long ones", () => {

@@ -5,6 +5,7 @@
 // Slices are judged by their CPU time, since a busy machine stretches the wall clock. One long slice may be the garbage
 // collector's; it only puts the generation on probation, and a second one soon after loses the lane.
 
+import { LIMITS } from "../../../sdk/limits.ts";
 import type { Pace } from "./places.ts";
 import type { Trust } from "../../../sdk/records.ts";
 
@@ -20,6 +21,13 @@ export const LONG_SLICE_COST = 10;
 export const PROBATION_SLICES = 200;
 /** First stay in the pool after losing the lane; doubles each time. */
 export const PENALTY_MS_FIRST = 1_000;
+/**
+ * A slice that held the thread for long keeps off it so many times as long: what waited meanwhile is then a third of
+ * the hundredth of the requests by which a neighbour's p99 is told.
+ */
+export const HELD_FACTOR = 300;
+/** How long a slice that was cut is taken to have held its thread: a request's CPU time, as it is by default. */
+export const CUT_MS: number = LIMITS.cpuMs.default;
 /** An hour: a handler that is slow once a day does not need to prove itself for a week. */
 export const PENALTY_MS_MAX = 3_600_000;
 /** Time one inline slice should take at most, whatever the batch: two ticks of a busy event loop. */
@@ -61,7 +69,8 @@ export function createLaneJudge(trust: Trust): LaneJudge {
   let penaltyMs = PENALTY_MS_FIRST;
   let barredUntilMs = 0;
 
-  function lose(nowMs: number): void {
+  function lose(nowMs: number, heldMs: number): void {
+    penaltyMs = Math.min(Math.max(penaltyMs, heldMs * HELD_FACTOR), PENALTY_MS_MAX);
     barredUntilMs = nowMs + penaltyMs;
     penaltyMs = Math.min(penaltyMs * 2, PENALTY_MS_MAX);
     earned = 0;
@@ -70,7 +79,8 @@ export function createLaneJudge(trust: Trust): LaneJudge {
 
   function endedInline(nowMs: number, { cpuUs, records }: SliceTime): void {
     const isLong = cpuUs > INLINE_RECORD_US_MAX * records;
-    if (isLong && (probation > 0 || cpuUs > INLINE_SLICE_US_MAX)) lose(nowMs);
+    if (isLong && cpuUs > INLINE_SLICE_US_MAX) lose(nowMs, cpuUs / 1_000);
+    else if (isLong && probation > 0) lose(nowMs, 0);
     else if (isLong) probation = PROBATION_SLICES;
     else if (probation > 0) probation--;
   }
@@ -95,7 +105,7 @@ export function createLaneJudge(trust: Trust): LaneJudge {
     },
     cut(nowMs) {
       averageUs = Math.max(averageUs, CUT_RECORD_US);
-      lose(nowMs);
+      lose(nowMs, CUT_MS);
     },
   };
 }

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import { Place, Places, type Pace } from "./places.ts";
+import { Place, Places, SHORT_MS_MAX, type Pace } from "./places.ts";
 
 let places = new Places({ short: 2, long: 1 });
 let started: string[] = [];
@@ -39,8 +39,10 @@ test("a short slice that turns out to be long leaves its place, and long ones wa
   slice("a", "short");
   slice("b", "short");
   const burner = slice("burner", "long");
-  turncoat.stay();
-  turncoat.stay();
+  turncoat.ran(SHORT_MS_MAX);
+  expect(started).toEqual(["turncoat", "a", "burner"]);
+  turncoat.ran(SHORT_MS_MAX + 1);
+  turncoat.ran(SHORT_MS_MAX + 2);
   expect(started).toEqual(["turncoat", "a", "burner", "b"]);
   slice("next", "long");
   burner.leave();

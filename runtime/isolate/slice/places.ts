@@ -4,6 +4,9 @@
 
 export type Pace = "short" | "long";
 
+/** Longer than any slice should take: those that wait have waited for long enough. */
+export const SHORT_MS_MAX = 20;
+
 export type PlaceCounts = Readonly<Record<Pace, number>>;
 
 export class Places {
@@ -57,7 +60,12 @@ export class Place {
     });
   }
 
-  /** It runs, and has for long: its short place is somebody else's from now on. Idempotent. */
+  /** It has run for so long: a short place is somebody else's from then on. */
+  ran(ms: number): void {
+    if (ms > SHORT_MS_MAX) this.stay();
+  }
+
+  /** It may run for long. Idempotent. */
   stay(): void {
     if (this.#held === "long") return;
     this.#places.occupy("long");

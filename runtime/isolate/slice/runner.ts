@@ -18,8 +18,6 @@ import { ownersOf, RecordQueue, type PackedBatch } from "./queue.ts";
 import { isCut, leftMsOf, timeoutFor } from "./time-out.ts";
 import type { Death, PendingRecord, Runner, RunnerOptions } from "./contract.ts";
 
-/** A pool slice that has run longer than any should is not one of the short ones any more. */
-const LONG_SLICE_MS = 20;
 /** How long after its time-out a silent pool slice is looked at: the engine's own comes first. */
 const CUT_GRACE_MS = 25;
 /** So many slices after the start of an isolate, or after a cut, tell where they were if they are cut. */
@@ -146,7 +144,7 @@ export class SliceRunner implements Runner {
       this.#die("memory");
       return;
     }
-    if (!this.#meter.idle && now - this.#startedMs > LONG_SLICE_MS) this.#place.stay();
+    if (!this.#meter.idle) this.#place.ran(now - this.#startedMs);
     if (this.#meter.idle) {
       if (this.#state !== "running") {
         this.#stopTrailing();
