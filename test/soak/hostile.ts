@@ -86,8 +86,9 @@ async function mixed(
     const { stretch, lost } = seen;
     const names = mix.map(titleOf).join(" + ");
     const mayDie = mix.some((attack) => attack.mayCostWorker !== undefined);
-    const silentMax = trust === "own" ? QUIET.silentMs : QUIET.replacedMs;
-    const gapMax = mayDie ? silentMax : QUIET.gapMs * MIX_GAP_FACTOR;
+    const [calmMax, lostMax] =
+      trust === "own" ? [QUIET.heldMs, QUIET.silentMs] : [QUIET.gapMs, QUIET.replacedMs];
+    const gapMax = mayDie ? lostMax : calmMax * MIX_GAP_FACTOR;
     const gap = Math.round(gapOf(seen));
     const isLong = gap > gapMax && seen.others <= OTHERS_MAX;
     const isBad = isLong || (stretch.wrong > 0 && !mayDie) || (lost > 0 && !mayDie);

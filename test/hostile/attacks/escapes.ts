@@ -139,7 +139,7 @@ const searches: Readonly<Record<string, string>> = {
     const names = new RegExp("^(" + ["cachedData(Rejected)?|produceCachedData|ExternalCopy|Isolate|Reference|NativeModule|applySync|applyIgnored",
       "copyInto|derefInto|compile(Script|Module)|create(Context|Snapshot|InspectorSession)|evalClosure|leave(Inline|Pool)"].join("|") + ")$");
     const seen = new Set(); const queue = [globalThis, request, env, ctx];
-    const visit = (it, path) => { if (it !== null && /^(object|function)$/.test(typeof it) && !seen.has(it)) { seen.add(it); queue.push(it); if (names.test(it.name)) found.push(path); } };
+    const visit = (it, path) => { if (it !== null && /^(object|function)$/.test(typeof it) && !seen.has(it)) { seen.add(it); queue.push(it); if (typeof it === "function" && names.test(it.name)) found.push(path); } };
     while (queue.length > 0 && seen.size < 2e4) {
       const it = queue.pop();
       visit(Reflect.getPrototypeOf(it), "prototype");

@@ -212,6 +212,7 @@ export const LOOPS: readonly Attack[] = [
   turnsBad("loop", "for (;;);"),
   {
     ...turnsBad("builtin that nothing stops", "[].lastIndexOf.call({ length: 2 ** 53 - 1 }, 1);"),
+    expect: ["ISOLATE_FAILED", "reset"],
     mayCostWorker: UNSTOPPABLE,
   },
   {
