@@ -73,6 +73,12 @@ export interface BootOptions {
   readonly now: number;
 }
 
+/**
+ * A slice on the accepting thread holds up everybody: a worker that is silent for three seconds is taken for dead. What
+ * takes longer is cut, though its request may have more time, and has lost the inline lane with that.
+ */
+const INLINE_MS_MAX = 2_000;
+
 /** slice: the number given to enter, 0 for what left later; bytes: takes them with takeBytes. */
 export type Leave = (slice: number, settled: number, packed: string, bytes?: unknown) => void;
 
@@ -216,7 +222,7 @@ export class Engine {
   ): void {
     guarded(() =>
       this.#reference().applySync(undefined, this.#args(0, slice, now, packed, buffers), {
-        timeout: timeoutMs,
+        timeout: Math.min(timeoutMs, INLINE_MS_MAX),
       }),
     );
   }

@@ -216,3 +216,15 @@ describe.each(["own", "untrusted"] as const)("in an isolate with trust %s", (tru
     }
   });
 });
+
+test("code that has earned the accepting thread cannot hold it until its worker counts as dead", async () => {
+  const source = `export default { fetch(request) {
+    if (request.url.endsWith("/loop")) for (;;);
+    return new Response("ok");
+  } };`;
+  const opened = workshop.open({ source, trust: "own", limits: { cpuMs: 30_000, wallMs: 30_000 } });
+  await earnInline(opened);
+  expect(await opened.outcome("/loop")).toBe("OVERLOADED");
+  expect(await opened.text("/ok")).toBe("ok");
+  expect(opened.loads()).toBe(1);
+});
