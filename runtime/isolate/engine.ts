@@ -263,8 +263,12 @@ export class Engine {
 
   heapBytes(): number {
     if (this.#isolate.isDisposed) return 0;
-    const heap = this.#isolate.getHeapStatisticsSync();
-    return heap.used_heap_size + heap.externally_allocated_size;
+    return heapBytesOf(this.#isolate.getHeapStatisticsSync());
+  }
+
+  /** The same, read on a thread of the pool after whatever runs now. */
+  async heapBytesLater(): Promise<number> {
+    return heapBytesOf(await this.#isolate.getHeapStatistics());
   }
 
   get disposed(): boolean {
@@ -303,6 +307,10 @@ export class Engine {
     }
     return args;
   }
+}
+
+function heapBytesOf(heap: ivmTypes.HeapStatistics): number {
+  return heap.used_heap_size + heap.externally_allocated_size;
 }
 
 function guarded<T>(run: () => T): T {

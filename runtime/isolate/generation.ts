@@ -1,11 +1,16 @@
 // One deployment of an endpoint, live in this worker: loads its isolate when first needed (or when told to
 // prepare), hands requests to it, replaces it when it dies, and drains: no new requests, the old ones finish,
 // then it is disposed of, after the time limit by force.
+//
+// An isolate is not there for ever: `recycle` loads a fresh one beside it and lets it drain, `evict` lets go of one
+// that rests, and the next request loads it again. When, is for others to say (life/recycling.ts, worker).
 
 import { errorData, type Code } from "../../sdk/errors.ts";
 import type { Loaded } from "./load.ts";
 import type { Limits } from "../../sdk/limits.ts";
-import type { InstanceEvents } from "./instance.ts";
+import { BACKGROUND_MS, type InstanceEvents } from "./instance.ts";
+import { createRecyclingJudge, type RecycleReason, type RecyclingJudge } from "./life/recycling.ts";
+import { Retired, disposeOfDead } from "./life/retired.ts";
 import type { Death } from "./slice/contract.ts";
 import type { Ticket } from "./ticket.ts";
 
@@ -23,14 +28,25 @@ export interface GenerationOptions {
   /** It may not be loaded: what requests fail with. */
   readonly refuses?: Code | null;
   readonly drainTimeoutMs: number;
-  /** How many requests may be here, open and waiting, and how long one may wait. */
-  readonly limits: Pick<Limits, "concurrency" | "queue" | "wallMs">;
+  /** How many requests may be here, open and waiting, how long one may wait, and what an isolate may take. */
+  readonly limits: Pick<Limits, "concurrency" | "queue" | "wallMs" | "memoryMb">;
   /** Monotonic. */
   readonly now: () => number;
   /** Drained and disposed of. */
   readonly onGone: () => void;
+  /** One isolate more serves. */
+  readonly onLoaded?: () => void;
   readonly onDeath: (death: Death) => void;
   readonly onLoadError: (error: unknown) => void;
+}
+
+export interface Occupancy {
+  readonly isolates: number;
+  readonly heapBytes: number;
+  /** When a request was last here, as of the looks. */
+  readonly lastUsedMs: number;
+  /** The isolate that serves could go: nothing is open in it, and what goes on in it is not waited for. */
+  readonly rests: boolean;
 }
 
 export class Generation {
@@ -45,9 +61,19 @@ export class Generation {
   #draining = false;
   #gone = false;
   #drainTimer: NodeJS.Timeout | null = null;
+  readonly #retired: Retired;
+  readonly #recycling: RecyclingJudge;
+  #loadedMs = 0;
+  #accepted = 0;
+  #acceptedAtLook = 0;
+  #lastUsedMs = 0;
+  #recycles = 0;
+  #evictions = 0;
 
   constructor(options: GenerationOptions) {
     this.#options = options;
+    this.#retired = new Retired(options.drainTimeoutMs);
+    this.#recycling = createRecyclingJudge(options.limits.memoryMb * 1_048_576);
   }
 
   get state(): "loaded" | "draining" {
@@ -55,11 +81,34 @@ export class Generation {
   }
 
   get inFlight(): number {
+    return this.#here + this.#retired.inFlight;
+  }
+
+  /** In the isolate that serves, and waiting for it. */
+  get #here(): number {
     return this.#waiting.length + (this.#loaded?.instance.inFlight ?? 0);
   }
 
   heapBytes(): number {
-    return this.#loaded?.heapBytes() ?? 0;
+    return (this.#loaded?.heapBytes() ?? 0) + this.#retired.heapBytes();
+  }
+
+  /** That serves or drains. */
+  get isolates(): number {
+    return (this.#loaded === null ? 0 : 1) + this.#retired.size;
+  }
+
+  /** Of the isolate that serves; null when none is loaded. */
+  ageMs(): number | null {
+    return this.#loaded === null ? null : Math.round(this.#options.now() - this.#loadedMs);
+  }
+
+  get recycles(): number {
+    return this.#recycles;
+  }
+
+  get evictions(): number {
+    return this.#evictions;
   }
 
   /** Loads the isolate; rejects with whatever stopped it. */
@@ -70,6 +119,7 @@ export class Generation {
   accept(ticket: Ticket): void {
     const instance = this.#loaded?.instance;
     if (instance?.hasRoom === true && this.#waiting.length === 0) {
+      this.#accepted++;
       instance.accept(ticket);
       return;
     }
@@ -87,6 +137,7 @@ export class Generation {
   /** Ends what has passed its time limit; what only waited never met the handler. */
   expire(now: number): void {
     this.#loaded?.instance.expire(now);
+    this.#retired.expire(now);
     const waitedSince = now - this.#options.limits.wallMs;
     while ((this.#waiting[0]?.startedMs ?? now) <= waitedSince) {
       this.#waiting.shift()?.fail("OVERLOADED", "It waited for its turn until its time was over.");
@@ -114,12 +165,64 @@ export class Generation {
     this.#dispose();
   }
 
+  /** Called about once a second, and before `evict`. */
+  look(): Occupancy {
+    const now = this.#options.now();
+    if (this.#accepted !== this.#acceptedAtLook || this.#here > 0) this.#lastUsedMs = now;
+    this.#acceptedAtLook = this.#accepted;
+    return {
+      isolates: this.isolates,
+      heapBytes: this.heapBytes(),
+      lastUsedMs: this.#lastUsedMs,
+      rests: this.#rests(now),
+    };
+  }
+
+  #rests(now: number): boolean {
+    const loaded = this.#loaded;
+    if (loaded === null || this.#loading !== null || this.#here > 0 || !loaded.quiet) return false;
+    // Timers and calls that no request waits for have as long as background work has, then they keep nothing.
+    return loaded.instance.isStill || now - this.#lastUsedMs >= BACKGROUND_MS;
+  }
+
+  /** Lets go of an isolate that rests; the next request loads it again. */
+  evict(): void {
+    if (!this.#rests(this.#options.now())) return;
+    const loaded = this.#loaded;
+    this.#loaded = null;
+    this.#evictions++;
+    loaded?.dispose();
+  }
+
+  /** Why its isolate should be replaced now. Called about once a second. */
+  reasonToRecycle(): RecycleReason | null {
+    const loaded = this.#loaded;
+    if (loaded === null || this.#loading !== null || this.#draining) return null;
+    const { cuts } = loaded;
+    return this.#recycling.look(this.#options.now(), { heapBytes: loaded.heapBytes(), cuts });
+  }
+
+  /** Resolves to whether a fresh isolate, loaded beside the old one, has taken its place. */
+  async recycle(): Promise<boolean> {
+    if (this.#loaded === null || this.#loading !== null || this.#draining) return false;
+    this.#recycling.replacing(this.#options.now());
+    try {
+      await this.#load();
+    } catch {
+      // Told by onLoadError. The old one goes on.
+      return false;
+    }
+    if (this.#draining) return false;
+    this.#recycles++;
+    return true;
+  }
+
   #isFull(): boolean {
     const { concurrency, queue } = this.#options.limits;
-    if (this.inFlight < concurrency + queue) return false;
+    if (this.#here < concurrency + queue) return false;
     // Those whose clients have given up need no place.
     this.#waiting = this.#waiting.filter(({ exchange }) => exchange.state === "open");
-    return this.inFlight >= concurrency + queue;
+    return this.#here >= concurrency + queue;
   }
 
   #fullText(): string {
@@ -143,18 +246,13 @@ export class Generation {
     while (instance?.hasRoom === true) {
       const next = this.#waiting.shift();
       if (next === undefined) return;
+      this.#accepted++;
       instance.accept(next);
     }
   }
 
   async #load(): Promise<Loaded> {
-    this.#loading ??= this.#options.load({
-      ended: () => {
-        if (this.#waiting.length > 0) this.#admit();
-        if (this.#draining && this.inFlight === 0) this.#dispose();
-      },
-      died: (death) => this.#died(death),
-    });
+    this.#loading ??= this.#open();
     const loading = this.#loading;
     try {
       const loaded = await loading;
@@ -166,29 +264,56 @@ export class Generation {
     }
   }
 
+  async #open(): Promise<Loaded> {
+    let own: Loaded | null = null;
+    own = await this.#options.load({
+      ended: () => {
+        if (own !== null && own !== this.#loaded) this.#retired.ended(own);
+        else if (this.#waiting.length > 0) this.#admit();
+        if (this.#draining && this.inFlight === 0) this.#dispose();
+      },
+      died: (death) => {
+        if (own !== null) this.#died(own, death);
+      },
+    });
+    return own;
+  }
+
   #arrived(loaded: Loaded): void {
     this.#loading = null;
-    if (this.#gone) {
+    const old = this.#loaded;
+    // A generation that drains has no use for a fresh one beside the old.
+    if (this.#gone || (this.#draining && old !== null)) {
       loaded.dispose();
       return;
     }
     this.#loaded = loaded;
+    this.#loadedMs = this.#lastUsedMs = this.#options.now();
+    this.#recycling.began(this.#loadedMs);
     this.#admit();
+    if (old !== null) this.#retired.add(old);
+    this.#options.onLoaded?.();
   }
 
   #failed(error: unknown): void {
     this.#loading = null;
+    this.#options.onLoadError(error);
+    // The one that was to be replaced still serves.
+    if (this.#loaded !== null) return;
     this.#pausedUntilMs = this.#options.now() + DEATH_PAUSE_MS;
     this.#failWaiting("ISOLATE_FAILED", errorData(error).message);
-    this.#options.onLoadError(error);
-    if (this.#draining) this.#dispose();
+    if (this.#draining && this.inFlight === 0) this.#dispose();
   }
 
-  #died(death: Death): void {
-    const dead = this.#loaded;
+  #died(dead: Loaded, death: Death): void {
+    if (dead !== this.#loaded) {
+      this.#retired.died(dead, death);
+      this.#options.onDeath(death);
+      if (this.#draining && this.inFlight === 0) this.#dispose();
+      return;
+    }
     this.#loaded = null;
-    // A wedged thread still runs in there; touching the isolate could block this one.
-    if (death !== "wedged") dead?.dispose();
+    disposeOfDead(dead, death);
     const now = this.#options.now();
     this.#deaths = now - this.#lastDeathMs > DEATH_WINDOW_MS ? 1 : this.#deaths + 1;
     this.#lastDeathMs = now;
@@ -212,6 +337,7 @@ export class Generation {
     this.#failWaiting("SHUTTING_DOWN");
     this.#loaded?.dispose();
     this.#loaded = null;
+    this.#retired.abandon();
     this.#options.onGone();
   }
 }

@@ -182,9 +182,14 @@ export class Instance implements SliceEvents {
     this.#events.died(death);
   }
 
-  /** Nothing is under way that could ever come back into the isolate: whoever waits now waits for ever. */
+  /** No call or timer is under way that could come back into the isolate. */
+  get isStill(): boolean {
+    return this.#calls.count === 0 && this.#timers.size === 0;
+  }
+
+  /** Nothing at all is: whoever waits now waits for ever. */
   #isHung(): boolean {
-    if (this.#calls.count > 0 || this.#timers.size > 0) return false;
+    if (!this.isStill) return false;
     return this.#open.values().every((job) => job.stream === null && job.body?.awaited !== true);
   }
 
@@ -264,7 +269,8 @@ export class Instance implements SliceEvents {
         this.#streamEnded(job);
         break;
       case LEAVE.THROWN:
-        this.#thrown(job, payload);
+        job.ticket.log("error", thrownText(payload));
+        this.#failJob(job, "HANDLER_EXCEPTION");
         break;
       case LEAVE.BAD_RESPONSE:
         job.ticket.log("error", `The handler returned ${payload}, not a Response.`);
@@ -332,11 +338,6 @@ export class Instance implements SliceEvents {
     if (!job.stream.write(bytes)) this.#failJob(job, "MEMORY_LIMIT");
     else if (job.stream.bytes > this.#limits.responseBytes)
       this.#failJob(job, "RESPONSE_TOO_LARGE");
-  }
-
-  #thrown(job: Job, payload: string): void {
-    job.ticket.log("error", thrownText(payload));
-    this.#failJob(job, "HANDLER_EXCEPTION");
   }
 
   #call(id: number, payload: string, bytes: ArrayBuffer | null): void {

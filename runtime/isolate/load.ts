@@ -47,7 +47,12 @@ export interface LoadOptions {
 
 export interface Loaded {
   readonly instance: Instance;
+  /** As last seen; never waits for what runs in the isolate. */
   heapBytes(): number;
+  /** Nothing runs in it, on whichever thread. */
+  readonly quiet: boolean;
+  /** How often a slice of it was cut off. */
+  readonly cuts: number;
   /** The instance and its isolate. Idempotent. */
   dispose(): void;
 }
@@ -84,9 +89,10 @@ async function load(options: LoadOptions, witness: SliceWitness): Promise<Loaded
       now: () => performance.now(),
       events: options.events,
     });
+    const judge = createLaneJudge(options.trust);
     const runner = new SliceRunner({
       host,
-      judge: createLaneJudge(options.trust),
+      judge,
       cpuMs: limits.cpuMs,
       events: instance,
       witness,
@@ -112,13 +118,15 @@ async function load(options: LoadOptions, witness: SliceWitness): Promise<Loaded
     }
     instance.attach(runner);
     runner.attach(engine);
-    let heapBytes = 0;
+    const heap = createHeapGauge(engine, runner);
     return {
       instance,
-      heapBytes() {
-        // Asking waits for whatever runs in the isolate; what was last seen does as well.
-        if (runner.quiet) heapBytes = engine.heapBytes() + runner.reservedBytes;
-        return heapBytes + held.bytes;
+      heapBytes: () => heap() + runner.reservedBytes + held.bytes,
+      get quiet() {
+        return runner.quiet;
+      },
+      get cuts() {
+        return judge.cuts;
       },
       dispose() {
         instance.dispose();
@@ -130,6 +138,35 @@ async function load(options: LoadOptions, witness: SliceWitness): Promise<Loaded
     engine.dispose();
     throw error;
   }
+}
+
+/** What the engine counts: reads the figure only when something has run since it was last read. */
+function createHeapGauge(engine: Engine, runner: SliceRunner): () => number {
+  let bytes = 0;
+  let seenNs = -1n;
+  let asked = false;
+
+  async function ask(): Promise<void> {
+    asked = true;
+    try {
+      bytes = await engine.heapBytesLater();
+    } catch {
+      // Gone, or on its way.
+    }
+    asked = false;
+  }
+
+  return () => {
+    if (!runner.quiet) {
+      // Asking here would wait for whatever runs in there; the answer comes between two slices.
+      if (!asked) void ask();
+    } else if (engine.runNs() !== seenNs) {
+      bytes = engine.heapBytes();
+      // Asking counts as running.
+      seenNs = engine.runNs();
+    }
+    return bytes;
+  };
 }
 
 /** What may still run in an isolate nobody waits for: a slice to its end, and its promise jobs. */

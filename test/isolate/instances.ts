@@ -45,6 +45,8 @@ export interface InstanceInput {
   /** Runs before every load, so that a test can refuse one. */
   readonly beforeLoad?: () => void;
   readonly drainTimeoutMs?: number;
+  /** Added to the generation's clock. */
+  readonly aheadMs?: () => number;
 }
 
 /** One request, from the client's and from the worker's side. */
@@ -200,7 +202,7 @@ export async function openWorkshop(options: WorkshopOptions = {}): Promise<Works
         return loaded;
       },
       drainTimeoutMs: input.drainTimeoutMs ?? 5_000,
-      now: () => performance.now(),
+      now: () => performance.now() + (input.aheadMs?.() ?? 0),
       onGone,
       onDeath(death) {
         deaths.push(death);

@@ -60,6 +60,8 @@ export interface LaneJudge {
   ended(nowMs: number, slice: SliceTime): void;
   /** A slice was cut off. */
   cut(nowMs: number): void;
+  /** How often that was. */
+  readonly cuts: number;
 }
 
 export function createLaneJudge(trust: Trust): LaneJudge {
@@ -68,6 +70,7 @@ export function createLaneJudge(trust: Trust): LaneJudge {
   let probation = 0;
   let penaltyMs = PENALTY_MS_FIRST;
   let barredUntilMs = 0;
+  let cuts = 0;
 
   function lose(nowMs: number, heldMs: number): void {
     penaltyMs = Math.min(Math.max(penaltyMs, heldMs * HELD_FACTOR), PENALTY_MS_MAX);
@@ -104,8 +107,12 @@ export function createLaneJudge(trust: Trust): LaneJudge {
       else earned = Math.max(0, earned - LONG_SLICE_COST);
     },
     cut(nowMs) {
+      cuts++;
       averageUs = Math.max(averageUs, CUT_RECORD_US);
       lose(nowMs, CUT_MS);
+    },
+    get cuts() {
+      return cuts;
     },
   };
 }
