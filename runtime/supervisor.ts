@@ -16,7 +16,7 @@ import { controlSocketPath, cordonFolder } from "./supervisor/control-socket.ts"
 import { narrowInheritance } from "./supervisor/environment.ts";
 import { publishDemo, DEMO_NAME } from "./supervisor/demo.ts";
 import { WorkerFleet } from "./supervisor/fleet.ts";
-import { defaultMemoryBytes } from "./supervisor/health.ts";
+import { memoryBudgets } from "./supervisor/health.ts";
 import { strike } from "./supervisor/inquest/strike.ts";
 import { Keeper } from "./supervisor/keeper.ts";
 import { findWorkers, isHeldBy, listeningPorts, type Orphan } from "./supervisor/processes.ts";
@@ -85,7 +85,7 @@ async function serveIn(
   });
   const keeper: Keeper = new Keeper({
     workers: options.workers,
-    workerMemoryBytes: options.workerMemoryBytes ?? defaultMemoryBytes(options.workers),
+    ...memoryBudgets(options),
     socketPath,
     log,
     start,

@@ -24,6 +24,8 @@ let config: WorkerConfig | null = null;
 let plane: DataPlane | null = null;
 /** Why this worker has to be replaced. */
 let condemned: Condemnation | null = null;
+/** Told before the configuration. */
+let isolateBytes: number = Number.POSITIVE_INFINITY;
 let orphaned = false;
 let ending = false;
 
@@ -86,6 +88,9 @@ async function handle(message: ToWorker): Promise<void> {
     case "configure":
       await start(message.config);
       break;
+    case "budget":
+      isolateBytes = message.isolateBytes;
+      break;
     case "announce":
       if (plane !== null) supervisor.send({ type: "read", revision: plane.refresh() });
       break;
@@ -126,6 +131,7 @@ async function start(wanted: WorkerConfig): Promise<void> {
       config,
       worker: Number(number),
       engine: engineVersion(),
+      isolateBytes: () => isolateBytes,
       onCondemned: condemn,
     });
     announce(plane);

@@ -126,6 +126,14 @@ export interface IsolateStats {
   readonly state: "loaded" | "draining";
   readonly inFlight: number;
   readonly heapBytes: number;
+  /** 0 when the next request loads it, more than 1 while one that was replaced drains. */
+  readonly isolates: number;
+  /** How long the one that serves has been there. */
+  readonly ageMs: number | null;
+  /** How often a fresh one took its place. */
+  readonly recycles: number;
+  /** How often it was let go of because nobody asked or memory was short. */
+  readonly evictions: number;
 }
 
 /** The write side of the registry: alone, LMDB; in a cluster the log lives elsewhere. */

@@ -23,6 +23,8 @@ export interface ServeOptions {
   readonly limitMax: LimitOverrides;
   /** Memory at which a worker is replaced; undefined for an equal part of what there is. */
   readonly workerMemoryBytes?: number;
+  /** Memory of a worker's isolates beyond which those that rest are evicted; undefined for half of that. */
+  readonly isolateMemoryBytes?: number;
   readonly allowPrivateEgress: boolean;
   readonly egressMayBePrivate: boolean;
   /** Name of the system user to become once the ports are open. */

@@ -51,6 +51,11 @@ const FLAGS: readonly OptionSpec[] = [
     summary: "memory at which a worker is replaced, as in 1GiB",
     fallback: "an equal part of three quarters of all",
   },
+  {
+    flags: "--isolate-memory <size>",
+    summary: "memory of a worker's isolates beyond which those nobody uses go, as in 256MiB",
+    fallback: "half of --worker-memory",
+  },
   { flags: "--allow-private-egress", summary: "handlers may fetch private addresses" },
   {
     flags: "--egress-may-be-private",
@@ -126,7 +131,7 @@ export function readServeOptions(values: Values, cwd: string): ServeOptions {
     listener: values.text("listener") === "node" ? "node" : "uws",
     drainTimeoutMs: readDrainTimeout(values.text("drain-timeout")),
     defaultTrust: values.text("default-trust") === "untrusted" ? "untrusted" : "own",
-    ...readWorkerMemory(values.text("worker-memory")),
+    ...readWorkerMemory(values.text("worker-memory"), values.text("isolate-memory")),
     limitMax: parseLimitFlags(values.list("limit-max"), "--limit-max"),
     allowPrivateEgress: values.flag("allow-private-egress"),
     egressMayBePrivate: values.flag("egress-may-be-private"),
@@ -153,11 +158,41 @@ function readWorkers(text: string | undefined): number {
 /** A worker without any handler has some 60 MB. */
 const WORKER_MEMORY_BYTES_MIN: number = 128 * 1024 * 1024;
 
-function readWorkerMemory(text: string | undefined): { workerMemoryBytes?: number } {
-  if (text === undefined) return {};
+/** A few isolates without much in them. */
+const ISOLATE_MEMORY_BYTES_MIN: number = 16 * 1024 * 1024;
+
+function readWorkerMemory(
+  worker: string | undefined,
+  isolates: string | undefined,
+): { workerMemoryBytes?: number; isolateMemoryBytes?: number } {
+  const workerMemoryBytes = readSize(worker, {
+    flag: "--worker-memory",
+    least: "128MiB",
+    bytesMin: WORKER_MEMORY_BYTES_MIN,
+  });
+  const isolateMemoryBytes = readSize(isolates, {
+    flag: "--isolate-memory",
+    least: "16MiB",
+    bytesMin: ISOLATE_MEMORY_BYTES_MIN,
+  });
+  if ((isolateMemoryBytes ?? 0) > (workerMemoryBytes ?? Number.POSITIVE_INFINITY)) {
+    const message = `--isolate-memory is part of --worker-memory, ${worker}; ${isolates} is more`;
+    throw new EdgeError("USAGE", message);
+  }
+  return {
+    ...(workerMemoryBytes === undefined ? {} : { workerMemoryBytes }),
+    ...(isolateMemoryBytes === undefined ? {} : { isolateMemoryBytes }),
+  };
+}
+
+function readSize(
+  text: string | undefined,
+  { flag, least, bytesMin }: { flag: string; least: string; bytesMin: number },
+): number | undefined {
+  if (text === undefined) return undefined;
   const bytes = parseSize(text);
-  if (bytes !== null && bytes >= WORKER_MEMORY_BYTES_MIN) return { workerMemoryBytes: bytes };
-  throw new EdgeError("USAGE", `--worker-memory is a size of 128MiB or more, not "${text}"`);
+  if (bytes !== null && bytes >= bytesMin) return bytes;
+  throw new EdgeError("USAGE", `${flag} is a size of ${least} or more, not "${text}"`);
 }
 
 function readDrainTimeout(text: string | undefined): number {

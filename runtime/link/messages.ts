@@ -46,6 +46,8 @@ export type MetricSamples = Readonly<Record<string, Readonly<Record<string, numb
 
 export type ToWorker =
   | { readonly type: "configure"; readonly config: WorkerConfig }
+  /** What its isolates may take together before those that rest are evicted. First on each connection. */
+  | { readonly type: "budget"; readonly isolateBytes: number }
   /** Read the registry at least up to this revision, serve by it, then say so. */
   | { readonly type: "announce"; readonly revision: number }
   | { readonly type: "prepare"; readonly ask: number; readonly version: VersionRecord }

@@ -22,6 +22,14 @@ export const METRICS: Readonly<Record<string, MetricInfo>> = {
   edge_isolates: { type: "gauge", help: "Live isolates by endpoint." },
   edge_isolate_heap_bytes: { type: "gauge", help: "Heap and external memory of live isolates." },
   edge_isolate_terminations_total: { type: "counter", help: "Isolates that died, by reason." },
+  edge_isolate_recycles_total: {
+    type: "counter",
+    help: "Isolates that a fresh one took the place of, by reason.",
+  },
+  edge_isolate_evictions_total: {
+    type: "counter",
+    help: "Isolates that were let go of until the next request, by reason.",
+  },
   edge_worker_restarts_total: { type: "counter", help: "Workers that were replaced, by reason." },
   edge_config_revision: { type: "gauge", help: "Registry revision, summed over workers." },
 };
@@ -42,6 +50,8 @@ export class RequestMetrics {
   #lastOutcome = "";
   #lastClasses: Classes = [];
   readonly #terminations = new Map<string, number>();
+  readonly #recycles = new Map<string, number>();
+  readonly #evictions = new Map<string, number>();
   readonly #buckets: number[] = DURATION_BUCKETS_US.map(() => 0);
   #count = 0;
   #us = 0;
@@ -81,8 +91,15 @@ export class RequestMetrics {
   }
 
   terminated(endpoint: string, reason: string): void {
-    const key = `endpoint="${endpoint}",reason="${reason}"`;
-    this.#terminations.set(key, (this.#terminations.get(key) ?? 0) + 1);
+    count(this.#terminations, endpoint, reason);
+  }
+
+  recycled(endpoint: string, reason: string): void {
+    count(this.#recycles, endpoint, reason);
+  }
+
+  evicted(endpoint: string, reason: string): void {
+    count(this.#evictions, endpoint, reason);
   }
 
   #requestSamples(): Record<string, number> {
@@ -113,8 +130,15 @@ export class RequestMetrics {
       edge_http_request_duration_seconds: duration,
       edge_http_response_bytes_total: { "": this.#bytes },
       edge_isolate_terminations_total: Object.fromEntries(this.#terminations),
+      edge_isolate_recycles_total: Object.fromEntries(this.#recycles),
+      edge_isolate_evictions_total: Object.fromEntries(this.#evictions),
     };
   }
+}
+
+function count(counts: Map<string, number>, endpoint: string, reason: string): void {
+  const key = `endpoint="${endpoint}",reason="${reason}"`;
+  counts.set(key, (counts.get(key) ?? 0) + 1);
 }
 
 /** Adds `more` into `sum`. */

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import {
-  defaultMemoryBytes,
   MEMORY_AGE_MS_MIN,
   MEMORY_RUNAWAY,
+  memoryBudgets,
   memoryBytesOf,
   SILENCE_MS_MAX,
   sicknessOf,
@@ -56,8 +56,9 @@ test("a young worker over its budget is left alone unless it runs away", () => {
 });
 
 test("budgets of all workers together stay below what the machine has", () => {
-  expect(defaultMemoryBytes(4)).toBeLessThanOrEqual(defaultMemoryBytes(1));
-  expect(defaultMemoryBytes(10_000)).toBe(256 * 1024 * 1024);
+  const of = (workers: number): number => memoryBudgets({ workers }).workerMemoryBytes;
+  expect(of(4)).toBeLessThanOrEqual(of(1));
+  expect(of(10_000)).toBe(256 * 1024 * 1024);
 });
 
 test("memory is what a process has of its own; one that is gone has none to tell", () => {
@@ -65,4 +66,12 @@ test("memory is what a process has of its own; one that is gone has none to tell
   expect(own).toBeGreaterThan(1_000_000);
   expect(own).toBeLessThanOrEqual(process.memoryUsage.rss() * 1.1);
   expect(memoryBytesOf(2 ** 30)).toBeNull();
+});
+
+test("isolates have half of their worker's memory, unless the operator says", () => {
+  const workerMemoryBytes = 1_000_000_001;
+  const half = { workerMemoryBytes, isolateBytes: 500_000_000 };
+  expect(memoryBudgets({ workers: 1, workerMemoryBytes })).toEqual(half);
+  const told = memoryBudgets({ workers: 1, workerMemoryBytes, isolateMemoryBytes: 7 });
+  expect(told).toEqual({ workerMemoryBytes, isolateBytes: 7 });
 });

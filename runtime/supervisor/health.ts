@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { constrainedMemory } from "node:process";
 import { totalmem } from "node:os";
 import type { RestartReason } from "../../sdk/node.ts";
+import type { ServeOptions } from "../../sdk/serve.ts";
 import type { Culprit } from "../link/messages.ts";
 import type { WorkerProcess } from "./worker-process.ts";
 
@@ -56,11 +57,27 @@ export function sicknessOf(
   return { reason: "memory", text, kill };
 }
 
-/** An equal part of what this machine, or this container, has. */
-export function defaultMemoryBytes(workers: number): number {
+export interface MemoryBudgets {
+  /** At which a worker is replaced. */
+  readonly workerMemoryBytes: number;
+  /** What its isolates may take before those that rest are evicted. */
+  readonly isolateBytes: number;
+}
+
+/**
+ * A worker: an equal part of what this machine, or this container, has. Its isolates: half of it; the other half is
+ * for those that do not rest, for the worker itself, and for pages that V8 keeps for some seconds.
+ */
+export function memoryBudgets(
+  options: Pick<ServeOptions, "workers" | "workerMemoryBytes" | "isolateMemoryBytes">,
+): MemoryBudgets {
   const limit = constrainedMemory();
   const all = limit > 0 ? Math.min(limit, totalmem()) : totalmem();
-  return Math.max(WORKER_MEMORY_BYTES_DEFAULT_MIN, Math.floor((all * MEMORY_SHARE) / workers));
+  const part = Math.floor((all * MEMORY_SHARE) / options.workers);
+  const workerMemoryBytes =
+    options.workerMemoryBytes ?? Math.max(WORKER_MEMORY_BYTES_DEFAULT_MIN, part);
+  const isolateBytes = options.isolateMemoryBytes ?? Math.floor(workerMemoryBytes / 2);
+  return { workerMemoryBytes, isolateBytes };
 }
 
 /** Resident memory that is nobody else's. Pages of mapped files (registry, code) are the kernel's to drop. */

@@ -34,6 +34,8 @@ const END_GRACE_MS = 1_000;
 export interface KeeperOptions {
   readonly workers: number;
   readonly workerMemoryBytes: number;
+  /** What the isolates of one may take. No part of its configuration: it is no reason to replace a worker. */
+  readonly isolateBytes: number;
   readonly socketPath: string;
   readonly config: WorkerConfig;
   readonly start: WorkerStart;
@@ -221,6 +223,7 @@ export class Keeper {
 
   #hello(worker: WorkerProcess, channel: Channel<ToWorker>, { config, ending }: Hello): void {
     worker.connected(channel, Date.now());
+    worker.send({ type: "budget", isolateBytes: this.#options.isolateBytes });
     if (worker.state !== "orphan") {
       if (config === null && worker.pool !== null) worker.configure(worker.pool);
       return;

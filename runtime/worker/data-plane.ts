@@ -20,12 +20,13 @@ import type { Condemnation, MetricSamples, WorkerConfig } from "../link/messages
 import { GUEST_ENTRY, V8_FLAGS } from "../link/places.ts";
 import { openWitness, witnessPath, type Witness } from "../link/witness.ts";
 import { openAccessLog } from "../observe/access-log.ts";
-import { createLog } from "../observe/log.ts";
+import { createLog, type Log } from "../observe/log.ts";
 import { RequestMetrics, addSamples, type Samples } from "../observe/metrics.ts";
 import { listenCordon } from "./cordon/cordon-listener.ts";
 import { createLinks } from "./cordon/link.ts";
 import { createCordonDispatcher, createDispatcher } from "./dispatcher.ts";
 import { Endpoints } from "./endpoints.ts";
+import type { HousekeepingOptions } from "./housekeeping.ts";
 import { startOf, type LoaderOptions } from "./loader.ts";
 import type { Observers } from "./request-ticket.ts";
 import { RecentRequests } from "./recent-requests.ts";
@@ -36,12 +37,16 @@ export interface DataPlaneOptions {
   readonly worker: number;
   /** isolated-vm's version: part of a snapshot's key. */
   readonly engine: string;
+  /** What all isolates together may take before those that rest are evicted. */
+  readonly isolateBytes: () => number;
   /** A thread is lost: replace this process. */
   readonly onCondemned: (condemnation: Condemnation) => void;
 }
 
 /** How often time limits of requests are looked at. */
 const EXPIRE_MS = 100;
+/** How often isolates are looked at: far below what it takes a leak that is not hopeless to fill a heap. */
+const LOOK_MS = 1_000;
 /** When a drain's time is over, for telling so to those who still wait. */
 const REFUSAL_MS = 250;
 const IDLE_LOOK_MS = 20;
@@ -107,6 +112,7 @@ export class DataPlane {
   readonly #observers: Observers;
   readonly #witness: Witness;
   readonly #expiry: NodeJS.Timeout;
+  readonly #looks: NodeJS.Timeout;
 
   constructor({ options, endpoints, listener, observers, witness }: Parts) {
     const { worker, config } = options;
@@ -118,6 +124,7 @@ export class DataPlane {
     this.#observers = observers;
     this.#witness = witness;
     this.#expiry = setInterval(() => endpoints.expire(performance.now()), EXPIRE_MS);
+    this.#looks = setInterval(() => endpoints.look(), LOOK_MS);
   }
 
   refresh(): number {
@@ -162,6 +169,7 @@ export class DataPlane {
   }
 
   async drain(timeoutMs: number): Promise<void> {
+    clearInterval(this.#looks);
     const deadlineMs = performance.now() + timeoutMs;
     const force = setTimeout(() => this.#endpoints.end(), timeoutMs);
     await this.#listener.drain(timeoutMs + REFUSAL_MS);
@@ -187,10 +195,11 @@ async function openLoader({ config, engine }: DataPlaneOptions): Promise<LoaderO
 }
 
 function openEndpoints(
-  { config, worker, onCondemned }: DataPlaneOptions,
+  options: DataPlaneOptions,
   { loader, witness }: { loader: LoaderOptions; witness: Witness },
   metrics: RequestMetrics,
 ): Endpoints {
+  const { config, worker, onCondemned } = options;
   const log = createLog({ format: config.logFormat, tag: `worker-${worker}` });
   return new Endpoints({
     cordon: config.cordon?.name ?? null,
@@ -224,15 +233,34 @@ function openEndpoints(
       onCondemned({ reason: "catastrophic", text, culprit: { endpoint, version: id } });
     },
     onLoadError: (endpoint, error) => log.write("error", String(error), { endpoint }),
+    housekeeping: housekeepingOptions(options, log, metrics),
   });
+}
+
+function housekeepingOptions(
+  { isolateBytes }: DataPlaneOptions,
+  log: Log,
+  metrics: RequestMetrics,
+): HousekeepingOptions {
+  return {
+    budgetBytes: isolateBytes,
+    now: () => performance.now(),
+    onRecycled(endpoint, reason) {
+      metrics.recycled(endpoint, reason);
+      log.write("info", `A fresh isolate took over: ${reason}.`, { endpoint, reason });
+    },
+    onEvicted: (endpoint, reason) => metrics.evicted(endpoint, reason),
+    onEvictions: ({ idle, memory }) =>
+      log.write("info", `Isolates were evicted: ${memory} for memory, ${idle} idle.`),
+  };
 }
 
 function gauges(stats: WorkerStats): MetricSamples {
   const isolates: Record<string, number> = {};
   const heap: Record<string, number> = {};
-  for (const { endpoint, heapBytes } of stats.isolates) {
+  for (const { endpoint, heapBytes, isolates: count } of stats.isolates) {
     const label = `endpoint="${endpoint}"`;
-    isolates[label] = (isolates[label] ?? 0) + 1;
+    isolates[label] = (isolates[label] ?? 0) + count;
     heap[label] = (heap[label] ?? 0) + heapBytes;
   }
   return {

@@ -17,6 +17,7 @@ import type { Culprit } from "../link/messages.ts";
 import type { VersionWitness } from "../link/witness.ts";
 import { Relay } from "./cordon/relay.ts";
 import type { CordonLink } from "./cordon/link.ts";
+import { Housekeeping, type HousekeepingOptions, type Resident } from "./housekeeping.ts";
 
 export interface Slot {
   readonly name: string;
@@ -57,6 +58,7 @@ export interface EndpointsOptions {
   /** V8 gave up; the thread it did so on never comes back. */
   readonly onCatastrophic: (version: VersionRecord, error: string) => void;
   readonly onLoadError: (endpoint: string, error: unknown) => void;
+  readonly housekeeping: HousekeepingOptions;
 }
 
 export class Endpoints {
@@ -65,11 +67,19 @@ export class Endpoints {
   readonly #candidates = new Map<string, Candidate>();
   readonly #draining = new Map<Generation, IsolateStats>();
   readonly #leavingRelays = new Set<Relay>();
+  readonly #housekeeping: Housekeeping;
   #revision = 0;
   #table: RouteTable = compileRoutes([]);
 
   constructor(options: EndpointsOptions) {
     this.#options = options;
+    this.#housekeeping = new Housekeeping(options.housekeeping, {
+      serving: () => this.#serving(),
+      others: () => [
+        ...this.#draining.keys(),
+        ...[...this.#candidates.values()].map(({ generation }) => generation),
+      ],
+    });
   }
 
   get table(): RouteTable {
@@ -129,6 +139,11 @@ export class Endpoints {
     }
   }
 
+  /** About once a second: evicts and recycles isolates. */
+  look(): void {
+    this.#housekeeping.look();
+  }
+
   /** Requests that are open, and background work that outlived its reply. */
   get inFlight(): number {
     return this.#targets().reduce((sum, target) => sum + target.inFlight, 0);
@@ -150,6 +165,7 @@ export class Endpoints {
     const draining = [...this.#draining].map(([generation, at]) => ({
       ...at,
       inFlight: generation.inFlight,
+      isolates: generation.isolates,
       state: "draining" as const,
     }));
     return [...live, ...draining];
@@ -162,6 +178,12 @@ export class Endpoints {
 
   #isHere({ manifest }: VersionRecord): boolean {
     return cordonOf(manifest) === this.#options.cordon;
+  }
+
+  #serving(): Resident[] {
+    return [...this.#slots.values()].flatMap(({ name, generation }) =>
+      generation instanceof Generation ? { endpoint: name, generation } : [],
+    );
   }
 
   #replaceAll(all: readonly Deployed[]): void {
@@ -262,6 +284,7 @@ export class Endpoints {
       drainTimeoutMs: manifest.drainTimeoutMs,
       now: options.now,
       onGone: () => this.#draining.delete(generation),
+      onLoaded: () => this.#housekeeping.makeRoom(),
       onDeath: (death) => options.onDeath(version, death),
       onLoadError: (error) => options.onLoadError(endpoint, error),
     });
@@ -285,6 +308,17 @@ function isolateStats(
   generation: number,
   live: Generation,
 ): IsolateStats {
-  const { state, inFlight } = live;
-  return { endpoint, version, generation, state, inFlight, heapBytes: live.heapBytes() };
+  const { state, inFlight, isolates, recycles, evictions } = live;
+  return {
+    endpoint,
+    version,
+    generation,
+    state,
+    inFlight,
+    heapBytes: live.heapBytes(),
+    isolates,
+    ageMs: live.ageMs(),
+    recycles,
+    evictions,
+  };
 }

@@ -134,7 +134,16 @@ describe("admin API", () => {
     await using admin = await openTestAdmin();
     await admin.call("POST", "/api/publish", request("a"));
     await admin.call("POST", "/api/endpoints", { name: "b" });
-    const isolate = { endpoint: "a", version: "v", inFlight: 2, heapBytes: 1 };
+    const isolate = {
+      endpoint: "a",
+      version: "v",
+      inFlight: 2,
+      heapBytes: 1,
+      isolates: 1,
+      ageMs: 1,
+      recycles: 0,
+      evictions: 0,
+    };
     const worker = (at: number): (typeof admin.node.fleet.workers)[number] => ({
       worker: at,
       pid: at,

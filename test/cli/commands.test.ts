@@ -200,6 +200,11 @@ describe("failures", () => {
     [["serve", "--workers", "0"], "--workers is a number"],
     [["serve", "--drain-timeout", "soon"], "--drain-timeout is a duration"],
     [["serve", "--worker-memory", "127MiB"], "--worker-memory is a size of 128MiB or more"],
+    [["serve", "--isolate-memory", "15MiB"], "--isolate-memory is a size of 16MiB or more"],
+    [
+      ["serve", "--worker-memory", "128MiB", "--isolate-memory", "129MiB"],
+      "--isolate-memory is part of --worker-memory, 128MiB; 129MiB is more",
+    ],
     [["serve", "--limit-max", "wallMs"], "--limit-max takes NAME=VALUE"],
   ])("wrong usage %j exits with 2 and one document", async (argv, message) => {
     const plain = await runEdge(argv);

@@ -97,7 +97,7 @@ describe("the pause between two", () => {
     const judge = judgeAt(0);
     let now = 1_000_000;
     const pauses: number[] = [];
-    for (let i = 0; i < 9; i++) {
+    for (let i = 0; i < 12; i++) {
       judge.replacing(now);
       judge.began(now);
       const pauseMs = next(judge, now);
@@ -107,7 +107,7 @@ describe("the pause between two", () => {
     expect(pauses).toEqual([
       PAUSE_MS_FIRST,
       ...doubling(),
-      ...Array.from({ length: 8 - doubling().length }, () => PAUSE_MS_MAX),
+      ...Array.from({ length: 11 - doubling().length }, () => PAUSE_MS_MAX),
     ]);
   });
 

@@ -23,10 +23,10 @@ export const AGE_JITTER = 0.25;
 export const CUTS_MAX = 10;
 /** The least time between two; … */
 export const PAUSE_MS_FIRST = 5_000;
-/** … it doubles up to this as long as the fresh isolate needs … */
-export const PAUSE_MS_MAX = 300_000;
-/** … replacement this soon after the pause. */
-export const YOUNG_MS = 60_000;
+/** … it doubles up to an hour, for a handler that ordinarily is above the bound and is recycled in vain, … */
+export const PAUSE_MS_MAX = 3_600_000;
+/** … as long as the fresh isolate needs it this soon after the pause. */
+export const YOUNG_MS = 20_000;
 
 export interface Look {
   readonly heapBytes: number;

@@ -1,0 +1,129 @@
+// The housekeeping of a worker over real isolates: who is evicted, who recycled, and that everybody answers.
+
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { HEAP_LOOKS, HEAP_SHARE_MAX } from "../../runtime/isolate/life/recycling.ts";
+import { Housekeeping, type HousekeepingOptions } from "../../runtime/worker/housekeeping.ts";
+import { IDLE_MS_MAX } from "../../runtime/worker/memory-budget.ts";
+import { openWorkshop, type Opened, type Workshop } from "./instances.ts";
+
+const SOURCE = `let n = 0;
+  const kept = [];
+  export default { fetch: (request) => {
+    if (request.url.endsWith("/keep")) kept.push(Array.from({ length: 50_000 }, (_, i) => i + 0.5));
+    return new Response(String(++n));
+  } };`;
+
+let workshop: Workshop;
+beforeAll(async () => {
+  workshop = await openWorkshop();
+});
+afterAll(() => workshop.close());
+
+interface House {
+  readonly housekeeping: Housekeeping;
+  readonly events: string[];
+  readonly lines: Parameters<HousekeepingOptions["onEvictions"]>[0][];
+  /** Resolves with the next that is recycled. */
+  readonly recycled: () => Promise<string>;
+}
+
+function keepHouse(
+  opened: readonly Opened[],
+  options: { budgetBytes?: number; now?: () => number; others?: readonly Opened[] },
+): House {
+  const events: string[] = [];
+  const lines: Parameters<HousekeepingOptions["onEvictions"]>[0][] = [];
+  let waiter: (endpoint: string) => void = () => undefined;
+  const housekeeping = new Housekeeping(
+    {
+      budgetBytes: () => options.budgetBytes ?? Number.POSITIVE_INFINITY,
+      now: options.now ?? (() => performance.now()),
+      onRecycled(endpoint, reason) {
+        events.push(`${endpoint} ${reason}`);
+        waiter(endpoint);
+      },
+      onEvicted: (endpoint, reason) => events.push(`${endpoint} ${reason}`),
+      onEvictions: (counts) => lines.push(counts),
+    },
+    {
+      serving: () => opened.map(({ generation }, at) => ({ endpoint: `${at}`, generation })),
+      others: () => (options.others ?? []).map(({ generation }) => generation),
+    },
+  );
+  return {
+    housekeeping,
+    events,
+    lines,
+    recycled: () => new Promise((resolve) => (waiter = resolve)),
+  };
+}
+
+test("evicts the least recently used beyond the budget, which then answers anew", async () => {
+  let aheadMs = 0;
+  const opened = [0, 1, 2].map(() => workshop.open({ source: SOURCE, aheadMs: () => aheadMs }));
+  // A budget for one of them and a half.
+  await opened[0]?.text("/");
+  const [first] = opened;
+  const budgetBytes = ((first?.generation.heapBytes() ?? 0) + 2 * 1_048_576) * 1.5;
+  const { housekeeping, events, lines } = keepHouse(opened, { budgetBytes });
+  for (const [at, one] of opened.entries()) {
+    aheadMs += 1_000;
+    expect(await one.text("/")).toBe(at === 0 ? "2" : "1");
+    housekeeping.makeRoom();
+  }
+  expect(events).toEqual(["0 memory", "1 memory"]);
+  expect(lines).toEqual([]);
+  housekeeping.look();
+  housekeeping.look();
+  expect(lines).toEqual([{ idle: 0, memory: 2 }]);
+  for (const one of opened.slice(0, 2)) expect(await one.text("/")).toBe("1");
+  expect(await opened[2]?.text("/")).toBe("2");
+});
+
+test("counts isolates that it cannot choose", async () => {
+  const [serving, other] = [0, 1].map(() => workshop.open({ source: SOURCE }));
+  if (serving === undefined || other === undefined) throw new Error("not opened");
+  for (const one of [serving, other]) await one.text("/");
+  const { housekeeping, events } = keepHouse([serving], {
+    budgetBytes: 5_000_000,
+    others: [other],
+  });
+  housekeeping.makeRoom();
+  expect(events).toEqual(["0 memory"]);
+  expect(other.generation.isolates).toBe(1);
+});
+
+test("evicts what nobody asked for long", async () => {
+  let now = performance.now();
+  const opened = workshop.open({ source: SOURCE });
+  await opened.text("/");
+  const { housekeeping, events } = keepHouse([opened], { now: () => now });
+  housekeeping.look();
+  now += IDLE_MS_MAX - 60_000;
+  housekeeping.look();
+  expect(events).toEqual([]);
+  now += 61_000;
+  housekeeping.look();
+  expect(events).toEqual(["0 idle"]);
+  expect(await opened.text("/")).toBe("1");
+});
+
+test("recycles one at a time", async () => {
+  const limits = { memoryMb: 16, cpuMs: 5_000 };
+  const opened = [0, 1].map(() => workshop.open({ source: SOURCE, limits }));
+  const full = limits.memoryMb * 1_048_576 * HEAP_SHARE_MAX;
+  for (const one of opened) {
+    while (one.generation.heapBytes() <= full) await one.text("/keep");
+  }
+  const { housekeeping, events, recycled } = keepHouse(opened, {});
+  for (let look = 1; look < HEAP_LOOKS; look++) housekeeping.look();
+  for (const at of ["0", "1"]) {
+    const next = recycled();
+    housekeeping.look();
+    housekeeping.look();
+    expect(await next).toBe(at);
+  }
+  housekeeping.look();
+  expect(events).toEqual(["0 heap", "1 heap"]);
+  for (const one of opened) expect(await one.text("/")).toBe("1");
+});
