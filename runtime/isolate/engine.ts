@@ -125,6 +125,11 @@ export function makeSnapshot(scripts: readonly Script[], warmUp?: string): Array
   }
 }
 
+/** A catastrophe that is none of V8's: code that does not end although it was cut off. isolated-vm stops its thread. */
+export function isWedge(catastrophe: string): boolean {
+  return catastrophe === "Script failed to terminate";
+}
+
 export function createEngine(options: EngineOptions): Engine {
   return new Engine(options);
 }

@@ -14,7 +14,7 @@ import { listenNode } from "../http/node-listener.ts";
 import { listenUws } from "../http/uws-listener.ts";
 import { createCryptoCalls } from "../isolate/crypto-calls.ts";
 import { createEgress } from "../isolate/egress/egress.ts";
-import { safeEngineVersion } from "../isolate/engine.ts";
+import { isWedge, safeEngineVersion } from "../isolate/engine.ts";
 import { createSliceHost } from "../isolate/slice/host.ts";
 import type { Condemnation, MetricSamples, WorkerConfig } from "../link/messages.ts";
 import { GUEST_ENTRY, V8_FLAGS } from "../link/places.ts";
@@ -225,12 +225,13 @@ function openEndpoints(
       metrics.terminated(endpoint, death);
       log.write("error", `An isolate died: ${death}.`, { endpoint });
       if (death !== "wedged") return;
-      const text = `a thread of ${endpoint} does not come back`;
-      onCondemned({ reason: "wedged", text, culprit: { endpoint, version: version.id } });
+      onCondemned(wedge(version));
     },
-    onCatastrophic({ endpoint, id }, error) {
+    onCatastrophic(version, error) {
+      const { endpoint, id } = version;
       const text = `an isolate of ${endpoint} broke: ${error}`;
-      onCondemned({ reason: "catastrophic", text, culprit: { endpoint, version: id } });
+      const culprit = { endpoint, version: id };
+      onCondemned(isWedge(error) ? wedge(version) : { reason: "catastrophic", text, culprit });
     },
     onLoadError: (endpoint, error) => log.write("error", String(error), { endpoint }),
     housekeeping: housekeepingOptions(options, log, metrics),
@@ -253,6 +254,11 @@ function housekeepingOptions(
     onEvictions: ({ idle, memory }) =>
       log.write("info", `Isolates were evicted: ${memory} for memory, ${idle} idle.`),
   };
+}
+
+function wedge({ endpoint, id }: VersionRecord): Condemnation {
+  const text = `a thread of ${endpoint} does not come back`;
+  return { reason: "wedged", text, culprit: { endpoint, version: id } };
 }
 
 function gauges(stats: WorkerStats): MetricSamples {
