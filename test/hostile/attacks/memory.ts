@@ -1,11 +1,19 @@
 // Code that takes memory and does not give it back.
 
-import { handler, type Attack } from "../range/attack.ts";
+import { handler, type Attack, type Known } from "../range/attack.ts";
 
 /** An allocation that fails is the author's to catch; one that grows past the limit is not. */
 const FAILED = ["MEMORY_LIMIT", "HANDLER_EXCEPTION", "CPU_LIMIT"] as const;
 const CATASTROPHIC =
   "V8 may find no way to stop an allocation that does not fit; its thread is lost.";
+
+const GIGABYTE =
+  "At the limit V8 is given a gigabyte more, so that the process does not end; one allocation can take it all.";
+const EXPLOSION: readonly Known[] = [
+  { property: "peak", why: GIGABYTE, sometimes: true },
+  { property: "memory", why: GIGABYTE, sometimes: true },
+  { property: "verdict", why: "Collecting it outlasts the wall limit.", sometimes: true },
+];
 
 /** Time enough to reach the limit of memory first. */
 const LIMITS = { cpuMs: 1_500, wallMs: 8_000, memoryMb: 32 };
@@ -97,6 +105,7 @@ const exploding: Attack[] = Object.entries(catastrophic).map(([name, body]) => (
   expect: [...FAILED, "ISOLATE_FAILED", "reset", "broken"],
   mayCostWorker: CATASTROPHIC,
   withinMs: 12_000,
+  known: EXPLOSION,
 }));
 
 const linear: Attack[] = Object.entries(wasm).map(([name, body]) => ({
