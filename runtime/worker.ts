@@ -14,11 +14,14 @@ import { openDialer, type Dialer } from "./link/dialer.ts";
 import type { Condemnation, ToSupervisor, ToWorker, WorkerConfig } from "./link/messages.ts";
 import { createLog } from "./observe/log.ts";
 import { startDataPlane, type DataPlane } from "./worker/data-plane.ts";
+import { allowLateTimers } from "./worker/timer-slack.ts";
 
 /** The supervisor takes a worker for wedged when several of these are missing. */
 const BEAT_MS = 250;
 
 const [, , socketPath = "", number = "0"] = process.argv;
+
+allowLateTimers();
 
 let config: WorkerConfig | null = null;
 let plane: DataPlane | null = null;
