@@ -7,7 +7,7 @@
 
 import type { Code } from "../../sdk/errors.ts";
 import { addressText } from "./address.ts";
-import { DISCARD_BYTES_MAX, InboundBody, type BodySource } from "./body.ts";
+import { copyOf, DISCARD_BYTES_MAX, InboundBody, type BodySource } from "./body.ts";
 import type { BodySink, Exchange, ExchangeHandler, HeaderList } from "../../sdk/exchange.ts";
 import type { Hub, RequestHead } from "./hub.ts";
 import { problem } from "./problem.ts";
@@ -226,7 +226,7 @@ export class UwsExchange implements Exchange, BodySource {
   receive(chunk: ArrayBuffer, last: boolean): void {
     const body = this.#body;
     if (body === null) return;
-    if (chunk.byteLength > 0) body.push(body.closed ? EMPTY : new Uint8Array(chunk.slice(0)));
+    if (chunk.byteLength > 0) body.push(body.closed ? EMPTY : copyOf(chunk));
     if (last) body.end();
   }
 

@@ -16,7 +16,7 @@ import { Place } from "./places.ts";
 import { PoolMeter } from "./pool-meter.ts";
 import { ownersOf, RecordQueue, type PackedBatch } from "./queue.ts";
 import { isCut, leftMsOf, timeoutFor } from "./time-out.ts";
-import type { Death, PendingRecord, Runner, RunnerOptions } from "./contract.ts";
+import type { Death, PendingRecord, Runner, RunnerOptions, Trailing } from "./contract.ts";
 
 /** How long after its time-out a silent pool slice is looked at: the engine's own comes first. */
 const CUT_GRACE_MS = 25;
@@ -28,12 +28,6 @@ const SHORT_US = 400;
 const WEDGE_MS = 2_000;
 /** Time-out of a probe. */
 const PROBE_MS = 1_000;
-
-interface Trailing {
-  /** Running time when the slice started. */
-  readonly sinceNs: bigint;
-  readonly batch: RecordQueue["batch"];
-}
 
 type State = "idle" | "waiting" | "running" | "recovering" | "dead";
 
@@ -144,26 +138,32 @@ export class SliceRunner implements Runner {
       this.#die("memory");
       return;
     }
-    if (!this.#meter.idle) this.#place.ran(now - this.#startedMs);
-    if (this.#meter.idle) {
-      if (this.#state !== "running") {
-        this.#stopTrailing();
-        this.#goOn();
-        // Last: its own next slice may be the one that starts.
-        this.#place.leave();
-      }
-    } else {
+    if (!this.#meter.idle) {
+      this.#place.ran(now - this.#startedMs);
       this.#meter.charge(this.#runningIds(), this.#state === "running");
     }
+    if (this.#state === "running") this.#checkSlice(engine, now);
+    else if (this.#trailing !== null) this.#checkTrailing(engine, now, this.#trailing);
+  }
+
+  #checkSlice(engine: Engine, now: number): void {
     if (now - this.#startedMs <= this.#timeoutMs + CUT_GRACE_MS) return;
-    if (this.#state === "running") {
-      // It was cut, or it ended without a report, as only a guest that was tampered with does.
-      const ended = this.#meter.idle && this.#meter.seenNs > this.#startedNs;
-      if (ended || isCut(this.#meter.seenNs - this.#startedNs, this.#timeoutMs))
+    // It was cut, or it ended without a report, as only a guest that was tampered with does.
+    const ended = this.#meter.idle && this.#meter.seenNs > this.#startedNs;
+    if (ended || isCut(this.#meter.seenNs - this.#startedNs, this.#timeoutMs))
+      void this.#recover(engine, now);
+  }
+
+  #checkTrailing(engine: Engine, now: number, { sinceNs }: Trailing): void {
+    if (isCut(this.#meter.seenNs - sinceNs, this.#timeoutMs)) {
+      // By the engine, or about to be.
+      if (this.#meter.idle || now - this.#startedMs > this.#timeoutMs + CUT_GRACE_MS)
         void this.#recover(engine, now);
-    } else if (this.#trailing !== null) {
-      if (isCut(this.#meter.seenNs - this.#trailing.sinceNs, this.#timeoutMs))
-        void this.#recover(engine, now);
+    } else if (this.#meter.idle) {
+      this.#stopTrailing();
+      this.#goOn();
+      // Last: its own next slice may be the one that starts.
+      this.#place.leave();
     }
   }
 
@@ -194,7 +194,7 @@ export class SliceRunner implements Runner {
   }
 
   #timeout(leftMs: number, now: number): number {
-    return timeoutFor(leftMs, Math.min(this.#host.forecast(now), this.#host.cpuShare()));
+    return timeoutFor(leftMs, this.#host.forecast(now));
   }
 
   readonly #noteCut = (frames: string): void => {

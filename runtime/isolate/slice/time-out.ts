@@ -12,8 +12,8 @@ const SLACK = 1.25;
 const STRETCH_MAX = 10;
 /** … and by so much. */
 const STRETCH_MORE_MS = 10_000;
-/** Part of a time-out after which a slice counts as cut: the engine's two clocks do not quite agree. */
-const CUT_PART = 0.95;
+/** Part of a time-out after which a slice counts as cut: less SLACK. The engine's two clocks do not quite agree. */
+const CUT_PART: number = 1 / SLACK;
 
 /** `share`: the part of its wall time that will be CPU time. */
 export function timeoutFor(leftMs: number, share: number): number {

@@ -84,6 +84,13 @@ const wedging: Attack[] = Object.entries(unstoppable).map(([name, body]) => ({
   limits: { cpuMs: 100, wallMs: 8_000 },
   mayCostWorker: UNSTOPPABLE,
   withinMs: 8_000,
+  known: [
+    {
+      property: "peak",
+      why: "Some make properties until their thread is stopped.",
+      sometimes: true,
+    },
+  ],
 }));
 
 /** By then the version is checked, live and warm. */

@@ -70,10 +70,10 @@ export function complaints(result: Result, bounds: Bounds): string[] {
   ];
 }
 
-function isExpected(verdict: Verdict, { attack, trust }: Result): boolean {
+function isExpected(verdict: Verdict, { attack }: Result): boolean {
   if (attack.expect.includes(verdict)) return true;
-  // On the accepting thread code is cut by the clock, and then the machine may have been what took the time.
-  return verdict === "OVERLOADED" && trust === "own" && attack.expect.includes("CPU_LIMIT");
+  // A loop is cut by the clock; whether it had used up its CPU time by then is the machine's to say.
+  return verdict === "OVERLOADED" && attack.expect.includes("CPU_LIMIT");
 }
 
 function isLike(text: string, expected: string | RegExp): boolean {
