@@ -254,11 +254,19 @@ export class Engine {
     });
   }
 
-  /** An empty slice on the pool that resolves when it and all before it have ended. Rejects like enterInline. */
-  async probe(slice: number, now: number, timeoutMs: number): Promise<void> {
-    await guardedAsync(
-      this.#reference().apply(undefined, this.#args(1, slice, now, "", []), { timeout: timeoutMs }),
-    );
+  /** An empty slice on the pool that resolves when it and all before it have ended: to null when all is well. */
+  async probe(
+    slice: number,
+    now: number,
+    timeoutMs: number,
+  ): Promise<SliceFault | "broken" | null> {
+    try {
+      const args = this.#args(1, slice, now, "", []);
+      await guardedAsync(this.#reference().apply(undefined, args, { timeout: timeoutMs }));
+      return null;
+    } catch (error) {
+      return error instanceof SliceError ? error.fault : "broken";
+    }
   }
 
   /** Nanoseconds of wall time that this isolate has run so far. */

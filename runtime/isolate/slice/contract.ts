@@ -16,13 +16,6 @@ export interface PendingRecord {
   readonly buffer: ArrayBuffer | null;
 }
 
-/** A pool slice that has reported but may still run promise jobs. */
-export interface Trailing {
-  /** Running time when it started. */
-  readonly sinceNs: bigint;
-  readonly batch: readonly PendingRecord[];
-}
-
 export type Death = SliceFault | "wedged" | "broken";
 
 export interface SliceEvents {

@@ -16,7 +16,8 @@ import { Place } from "./places.ts";
 import { PoolMeter } from "./pool-meter.ts";
 import { ownersOf, RecordQueue, type PackedBatch } from "./queue.ts";
 import { isCut, leftMsOf, timeoutFor } from "./time-out.ts";
-import type { Death, PendingRecord, Runner, RunnerOptions, Trailing } from "./contract.ts";
+import { wasCut, type Trailing } from "./trailing.ts";
+import type { Death, PendingRecord, Runner, RunnerOptions } from "./contract.ts";
 
 /** How long after its time-out a silent pool slice is looked at: the engine's own comes first. */
 const CUT_GRACE_MS = 25;
@@ -52,6 +53,7 @@ export class SliceRunner implements Runner {
   #traced = TRACED_SLICES;
   /** Where the slice was that was cut last. */
   #frames = "";
+  #cutSlice = 0;
   #recoveringSinceMs = 0;
   readonly #place: Place;
   /** A pool slice that has reported but may still run promise jobs. */
@@ -154,11 +156,11 @@ export class SliceRunner implements Runner {
       void this.#recover(engine, now);
   }
 
-  #checkTrailing(engine: Engine, now: number, { sinceNs }: Trailing): void {
-    if (isCut(this.#meter.seenNs - sinceNs, this.#timeoutMs)) {
-      // By the engine, or about to be.
-      if (this.#meter.idle || now - this.#startedMs > this.#timeoutMs + CUT_GRACE_MS)
-        void this.#recover(engine, now);
+  #checkTrailing(engine: Engine, now: number, trailing: Trailing): void {
+    if (wasCut(trailing, this.#cutSlice, this.#meter.seenNs)) {
+      if (this.#meter.idle) void this.#recover(engine, now);
+    } else if (now - this.#startedMs > WEDGE_MS + trailing.timeoutMs) {
+      void this.#recover(engine, now);
     } else if (this.#meter.idle) {
       this.#stopTrailing();
       this.#goOn();
@@ -197,9 +199,13 @@ export class SliceRunner implements Runner {
     return timeoutFor(leftMs, this.#host.forecast(now));
   }
 
-  readonly #noteCut = (frames: string): void => {
-    this.#frames = frames;
-  };
+  /** What the engine tells of a slice that is traced, if it cuts it. */
+  #cutListener(slice: number): (frames: string) => void {
+    return (frames) => {
+      this.#cutSlice = slice;
+      this.#frames = frames;
+    };
+  }
 
   #take(max: number): PackedBatch {
     const taken = this.#queue.take(max);
@@ -243,7 +249,7 @@ export class SliceRunner implements Runner {
     }
     const running = this.#cell[CELL.RUNNING] ?? 0;
     this.#events.ran(running, cpuUs);
-    this.#noteCut(fault.frames);
+    this.#frames = fault.frames;
     this.#blame(CELL.PHASE, CELL.RUNNING, CELL.STARTED, this.#queue.batch);
     void this.#recover(engine, now);
   }
@@ -276,8 +282,8 @@ export class SliceRunner implements Runner {
       leftMsOf(this.#queue.batch, this.#cpuMs, this.#events),
       this.#startedMs,
     );
-    const onCut = this.#traced > 0 ? this.#noteCut : null;
-    if (this.#traced > 0) this.#traced--;
+    const onCut = this.#traced > 0 ? this.#cutListener(this.#slice) : null;
+    this.#traced--;
     this.#timeoutMs = timeoutMs;
     this.#state = "running";
     this.#startedNs = engine.runNs();
@@ -298,8 +304,8 @@ export class SliceRunner implements Runner {
     const runNs = engine.runNs();
     const ranNs = runNs - this.#startedNs;
     const now = this.#host.now();
-    if (this.#trailing !== null && isCut(ranNs, this.#timeoutMs)) {
-      // More than one slice may take: promise jobs of the one before were cut off, with this one behind them.
+    if (this.#trailing !== null && wasCut(this.#trailing, this.#cutSlice, runNs)) {
+      // Promise jobs of the slice before were cut off, with this one behind them.
       void this.#recover(engine, now);
       return null;
     }
@@ -308,7 +314,11 @@ export class SliceRunner implements Runner {
     this.#state = "idle";
     this.#place.leave();
     if (settled === 1) this.#stopTrailing();
-    else this.#trailing = { sinceNs: this.#startedNs, batch: this.#queue.batch };
+    else {
+      const [slice, traced, sinceNs] = [this.#slice, this.#traced >= 0, this.#startedNs];
+      const { batch } = this.#queue;
+      this.#trailing = { slice, traced, sinceNs, timeoutMs: this.#timeoutMs, batch };
+    }
     return this.#meter.end(runNs, cpuUs);
   }
 
@@ -329,10 +339,12 @@ export class SliceRunner implements Runner {
     this.#recoveringSinceMs = now;
     this.#trailing = null;
     this.#host.watch(this);
-    let fault = await this.#probe(engine, now);
+    const timeoutMs = this.#timeout(PROBE_MS, now);
+    let fault = await engine.probe(++this.#slice, now, timeoutMs);
+    if (this.#stopped()) return;
     // A slice that came to its end just before it was to be cut leaves the cut to the probe.
-    if (fault === "broken") fault = await this.#probe(engine, now);
-    if (this.#engine === null) return;
+    if (fault === "broken") fault = await engine.probe(++this.#slice, now, timeoutMs);
+    if (this.#stopped()) return;
     if (fault !== null) {
       this.#die(fault);
       return;
@@ -347,16 +359,6 @@ export class SliceRunner implements Runner {
     this.#place.leave();
     this.#host.unwatch(this);
     this.#goOn();
-  }
-
-  async #probe(engine: Engine, now: number): Promise<Death | null> {
-    if (this.#engine === null) return null;
-    try {
-      await engine.probe(++this.#slice, now, this.#timeout(PROBE_MS, now));
-      return null;
-    } catch (error) {
-      return error instanceof SliceError ? error.fault : "broken";
-    }
   }
 
   /** Reads the cells of a slice that was cut, tells the events, and puts back what was not started. */
