@@ -8,7 +8,7 @@ export function asking(port: number, path: string): { stop(): Promise<string[]> 
   let stopped = false;
   const loop = (async () => {
     while (!stopped) {
-      const answer = await askOnce(port, path).catch(String);
+      const answer = await askOnce(port, path).catch(codeOf);
       if (answer !== "200") failures.push(answer);
     }
   })();
@@ -19,6 +19,11 @@ export function asking(port: number, path: string): { stop(): Promise<string[]> 
       return failures;
     },
   };
+}
+
+/** Its text may be "socket hang up" for the same. */
+function codeOf(error: unknown): string {
+  return String(Reflect.get(Object(error), "code") ?? error);
 }
 
 function askOnce(port: number, path: string): Promise<string> {
