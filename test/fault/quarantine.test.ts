@@ -1,7 +1,7 @@
 // A version that brings down workers is found, and after the third time not loaded any more, until it is released.
 
 import { expect, test } from "vitest";
-import { startNode, temporary, until, type TestNode } from "../node.ts";
+import { gone, startNode, temporary, until, type TestNode } from "../node.ts";
 import { echo } from "../e2e/load.ts";
 import { WEDGER } from "./wedger.ts";
 
@@ -22,8 +22,11 @@ async function wedge(node: TestNode, path: string, count: number): Promise<void>
   const name = path.slice(1);
   for (let at = 1; at <= count; at++) {
     await node.answersAfterMs(path);
+    const lost = await node.serving();
     await node.get(`${path}?wedge`).catch(() => null);
     await until(`strike ${at}`, async () => (await strikes(node, name)) === at);
+    // Until it has gone it may take the next request, and be lost only once.
+    await gone(lost);
   }
 }
 
