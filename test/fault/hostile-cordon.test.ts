@@ -62,6 +62,7 @@ async function rig(answer: Answer, options: { readonly now?: () => number } = {}
   const server: Server = createServer((socket) => {
     sockets.add(socket);
     const out = new FrameWriter(socket, () => {});
+    out.push(OP.READY, 0);
     const reader = new FrameReader((op, id) => {
       if (op === OP.REQUEST) seen.push(id);
       answer(out, id, socket, op);

@@ -104,6 +104,7 @@ class Connection {
         socket.destroy();
       }
     });
+    this.#out.push(OP.READY, 0);
     // "close" follows every error.
     socket.on("error", () => {});
     socket.on("close", () => {

@@ -8,8 +8,8 @@ import { FrameReader, FrameWriter, OP } from "./frames.ts";
 
 /** A replacement that stood by serves within tens of milliseconds. */
 const REDIAL_MS = 10;
-/** A cordon that has to be started first takes up to a second; one that dies in a loop is paused for longer. */
-export const WAITING_MS_MAX = 5_000;
+/** A cordon that stands still is found after 3 s and replaced; one that dies in a loop is paused for longer. */
+export const WAITING_MS_MAX = 10_000;
 /** As many as may wait for an isolate. */
 export const WAITING_MAX = 1_024;
 /** Requests on their way through one cordon; each of its isolates has a bound of its own. */
@@ -58,32 +58,32 @@ export class CordonLink {
   #dial(): void {
     if (this.#dialling) return;
     this.#dialling = true;
-    const socket = createConnection(this.#path);
     const refused = (): void => {
       this.#dialling = false;
       this.#waiting = this.#waiting.filter(isWaiting);
       // Whoever comes next dials anew.
       if (this.#waiting.length > 0) setTimeout(() => this.#dial(), REDIAL_MS).unref();
     };
-    socket.once("error", refused);
-    socket.once("connect", () => {
-      socket.off("error", refused);
-      this.#dialling = false;
-      this.#connected(socket);
-    });
-  }
-
-  #connected(socket: Socket): void {
+    let ready = false;
     const leave = (): void => {
       if (this.#connection === connection) this.#connection = null;
     };
-    const connection = new Connection(socket, {
+    const connection = new Connection(createConnection(this.#path), {
+      ready: () => {
+        ready = true;
+        this.#dialling = false;
+        this.#connected(connection);
+      },
       leaving: leave,
       closed: (again) => {
         leave();
+        if (!ready) refused();
         for (const forwarded of again) this.accept(forwarded);
       },
     });
+  }
+
+  #connected(connection: Connection): void {
     this.#connection = connection;
     const waiting = this.#waiting;
     this.#waiting = [];
@@ -96,6 +96,8 @@ function isWaiting(forwarded: Forwarded): boolean {
 }
 
 interface ConnectionEvents {
+  /** It takes requests. */
+  ready(): void;
   /** It takes no new requests. */
   leaving(): void;
   /** Once, with those that may be sent again. */
@@ -108,6 +110,7 @@ class Connection {
   readonly #events: ConnectionEvents;
   readonly #open = new Map<number, Forwarded>();
   #lastId = 0;
+  #ready = false;
   #leaving = false;
 
   constructor(socket: Socket, events: ConnectionEvents) {
@@ -143,7 +146,10 @@ class Connection {
   }
 
   #take(op: number, id: number, text: string, bytes: Buffer): void {
-    if (op === OP.LEAVING) {
+    if (op === OP.READY && !this.#ready) {
+      this.#ready = true;
+      this.#events.ready();
+    } else if (op === OP.LEAVING) {
       this.#leaving = true;
       this.#events.leaving();
       this.#endIfIdle();
