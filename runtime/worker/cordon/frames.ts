@@ -33,7 +33,7 @@ export const OP = {
   BODY_GO: 15,
   /** Request 0: take new requests elsewhere and close when the last one here is over. */
   LEAVING: 16,
-  /** Request 0, first: the cordon has taken the connection. Until then it may be one that the kernel took for a dead one. */
+  /** Request 0, first: the cordon has taken the connection, not the kernel for one that is dying. */
   READY: 17,
 } as const;
 
