@@ -54,12 +54,20 @@ interface Rig extends AsyncDisposable {
 }
 
 /** A relay in front of something that answers frames as it likes. */
-async function rig(answer: Answer, options: { readonly now?: () => number } = {}): Promise<Rig> {
+async function rig(
+  answer: Answer,
+  options: { readonly now?: () => number; readonly deaf?: number } = {},
+): Promise<Rig> {
   const folder = temporary();
   const path = join(folder.path, "cordon.sock");
   const seen: number[] = [];
   const sockets = new Set<Socket>();
+  let deaf = options.deaf ?? 0;
   const server: Server = createServer((socket) => {
+    if (deaf-- > 0) {
+      socket.end();
+      return;
+    }
     sockets.add(socket);
     const out = new FrameWriter(socket, () => {});
     out.push(OP.READY, 0);
@@ -121,6 +129,17 @@ test.each<[string, Answer]>([
     expect(cordon.seen).toHaveLength(2);
   },
 );
+
+test("a connection that ends before the cordon's first word costs no try, however many do", async () => {
+  await using cordon = await rig(
+    onRequest((out, id) => out.push(OP.REPLY, id, "200\nok\n")),
+    { deaf: 3 },
+  );
+  const posted = cordon.ask({ method: "POST", body: "x" });
+  await posted.exchange.done;
+  expect([posted.outcomes, posted.failures]).toEqual([["ok"], []]);
+  expect(cordon.seen).toHaveLength(1);
+});
 
 test("a request that may have done something is not sent again", async () => {
   await using cordon = await rig(onRequest((_out, _id, socket) => socket.destroy()));

@@ -9,7 +9,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { EdgeError } from "../../../sdk/errors.ts";
 import type { Listener } from "../../../sdk/exchange.ts";
 import { CordonExchange } from "./cordon-exchange.ts";
-import { FrameReader, FrameWriter, OP, parseRequest, type RequestHead } from "./frames.ts";
+import { FrameWriter, OP, parseRequest, readFrames, type RequestHead } from "./frames.ts";
 
 const MODE = 0o600;
 
@@ -96,17 +96,8 @@ class Connection {
     this.#out = new FrameWriter(socket, () => {
       for (const exchange of this.#open.values()) exchange.drained();
     });
-    const reader = new FrameReader((op, id, text, bytes) => this.#take(op, id, text, bytes));
-    socket.on("data", (chunk: Buffer) => {
-      try {
-        reader.push(chunk);
-      } catch {
-        socket.destroy();
-      }
-    });
+    readFrames(socket, (op, id, text, bytes) => this.#take(op, id, text, bytes));
     this.#out.push(OP.READY, 0);
-    // "close" follows every error.
-    socket.on("error", () => {});
     socket.on("close", () => {
       for (const exchange of this.#open.values()) exchange.abort();
       onClosed();

@@ -208,3 +208,17 @@ export function splitLines(text: string, count: number): [lines: string[], rest:
   }
   return [lines, text.slice(at)];
 }
+
+/** Whoever sends what is no frame is cut off. */
+export function readFrames(socket: Socket, take: TakeFrame): void {
+  const reader = new FrameReader(take);
+  socket.on("data", (chunk: Buffer) => {
+    try {
+      reader.push(chunk);
+    } catch {
+      socket.destroy();
+    }
+  });
+  // "close" follows every error.
+  socket.on("error", () => {});
+}

@@ -4,7 +4,7 @@
 import { createConnection, type Socket } from "node:net";
 import { cordonSocket } from "../../link/cordon-socket.ts";
 import type { Forwarded } from "./forwarded.ts";
-import { FrameReader, FrameWriter, OP } from "./frames.ts";
+import { FrameWriter, OP, readFrames } from "./frames.ts";
 
 /** A replacement that stood by serves within tens of milliseconds. */
 const REDIAL_MS = 10;
@@ -119,15 +119,7 @@ class Connection {
     this.#out = new FrameWriter(socket, () => {
       for (const forwarded of this.#open.values()) forwarded.drained();
     });
-    const reader = new FrameReader((op, id, text, bytes) => this.#take(op, id, text, bytes));
-    socket.on("data", (chunk: Buffer) => {
-      try {
-        reader.push(chunk);
-      } catch {
-        socket.destroy();
-      }
-    });
-    socket.on("error", () => {});
+    readFrames(socket, (op, id, text, bytes) => this.#take(op, id, text, bytes));
     socket.on("close", () => this.#closed());
   }
 
