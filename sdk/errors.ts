@@ -41,6 +41,16 @@ export const CODES = {
   EGRESS_DENIED: { fault: "handler", status: 500, retry: false, title: "The handler may not reach this address", fix: "Private addresses are refused unless the operator starts the node with --allow-private-egress, or with --egress-may-be-private and the endpoint names the host (egress)." },
   FETCH_FAILED: { fault: "handler", status: 500, retry: true, title: "The subrequest failed" },
   CALL_INVALID: { fault: "handler", status: 500, retry: false, title: "The handler made a call that the host does not know" },
+  // Services (sdk/services/): to the handler as a ServiceError, to the operator in the log and in health.
+  SERVICE_OVERLOADED: { fault: "platform", status: 503, retry: true, title: "Too many calls wait for the service", fix: "Make fewer at once, or raise the service's concurrency or queue." },
+  SERVICE_TIMEOUT: { fault: "platform", status: 503, retry: true, title: "The service did not answer in time", fix: "Look at the server's load; raise the service's timeout where calls take that long." },
+  SERVICE_UNAVAILABLE: { fault: "operator", status: 503, retry: true, title: "The service cannot be reached", fix: "Is the server running, and do host and port fit? Try: edge services test NAME." },
+  SERVICE_REFUSED: { fault: "operator", status: 503, retry: false, title: "The service refuses the node's credentials", fix: "Correct user, password or key of the service: edge services set NAME." },
+  SERVICE_STOPPED: { fault: "operator", status: 503, retry: false, title: "The service is not activated", fix: "Activate it: edge services activate NAME." },
+  SERVICE_INPUT: { fault: "handler", status: 500, retry: false, title: "The service does not take this argument" },
+  SERVICE_FAILED: { fault: "handler", status: 500, retry: false, title: "The service could not do what it was asked" },
+  SERVICE_CONFLICT: { fault: "handler", status: 500, retry: true, title: "Another call changed the same data at the same time", fix: "Try the whole transaction again." },
+  SERVICE_TOO_LARGE: { fault: "handler", status: 500, retry: false, title: "A value is larger than the service takes" },
   // Publishing.
   SOURCE_INVALID: { fault: "author", status: 422, retry: false, title: "The source does not compile", fix: "Correct the places named above and publish again." },
   NO_DEFAULT_EXPORT: { fault: "author", status: 422, retry: false, title: "The module has no usable default export", fix: "Write: export default { fetch(request, env, ctx) { return new Response('hi') } }" },

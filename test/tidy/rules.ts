@@ -36,12 +36,20 @@ export const DYNAMIC: Readonly<Record<string, readonly string[]>> = {
   cli: ["root", "runtime/link"],
 };
 
-/** One file per dependency that has an inside worth hiding. */
-export const DOORS: Readonly<Record<string, string>> = {
-  "isolated-vm": "runtime/isolate/engine.ts",
-  "uWebSockets.js": "runtime/http/uws.ts",
-  lmdb: "control/registry/lmdb.ts",
-  esbuild: "compiler/esbuild.ts",
+/** The file, or one per layer, that a dependency with an inside worth hiding is imported by. */
+export const DOORS: Readonly<Record<string, readonly string[]>> = {
+  "isolated-vm": ["runtime/isolate/engine.ts"],
+  "uWebSockets.js": ["runtime/http/uws.ts"],
+  // The registry's, and that of the embedded services.
+  lmdb: ["control/registry/lmdb.ts", "services/lmdb.ts"],
+  esbuild: ["compiler/esbuild.ts"],
+  postgres: ["services/database/postgres.ts"],
+  ioredis: ["services/redis.ts"],
+  memcache: ["services/cache/memcached.ts"],
+  "@aws-sdk/client-s3": ["services/storage/s3.ts"],
+  "@aws-sdk/lib-storage": ["services/storage/s3.ts"],
+  "@aws-sdk/s3-request-presigner": ["services/storage/s3.ts"],
+  nodemailer: ["services/email/smtp.ts"],
 };
 
 export interface Ban {

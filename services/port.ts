@@ -1,0 +1,27 @@
+// A table of methods as the port of one binding: what most kinds are.
+
+import { EdgeError } from "../sdk/errors.ts";
+import type { CallContext, ServicePort, Streamed } from "../sdk/services/service.ts";
+import type { Value } from "../sdk/services/values.ts";
+
+export type Method = (args: readonly Value[], context: CallContext) => Promise<Value | Streamed>;
+
+export interface PortOptions {
+  readonly methods: Readonly<Record<string, Method>>;
+  readonly requestDone?: (request: number) => void;
+  readonly close?: () => void;
+}
+
+export function createPort({ methods, requestDone, close }: PortOptions): ServicePort {
+  return {
+    async call(name, args, context) {
+      const method = Object.hasOwn(methods, name) ? methods[name] : undefined;
+      if (method === undefined) {
+        throw new EdgeError("CALL_INVALID", "The service has no such method.");
+      }
+      return method(args, context);
+    },
+    requestDone: (request) => requestDone?.(request),
+    close: () => close?.(),
+  };
+}
