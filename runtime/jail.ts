@@ -63,9 +63,9 @@ async function perform(job: JailJob): Promise<JailVerdict> {
         );
         return { kind: "done" };
       case "probe":
-        return probe(job.snapshot, job.bundle);
+        return await probe(job.snapshot, job.bundle);
       case "cache":
-        return cache(job);
+        return await cache(job);
     }
   } catch (error) {
     return verdictOf(error);
@@ -91,15 +91,15 @@ async function dryRun(
   job: CheckJob,
   timeoutMs: number,
 ): Promise<Inspection | (JailVerdict & { kind: "threw" })> {
-  const engine = createPlatform(job, STARTUP_MEMORY_MB_MAX);
+  const engine = await createPlatform(job, STARTUP_MEMORY_MB_MAX);
   const cpuBefore = process.cpuUsage();
   try {
     if (job.format === "module") {
       await engine.runModule({ code: job.code, filename: BUNDLE_FILE, timeoutMs });
     } else {
-      engine.run({ code: wrapScript(job.code), filename: BUNDLE_FILE, timeoutMs });
+      await engine.run({ code: wrapScript(job.code), filename: BUNDLE_FILE, timeoutMs });
     }
-    return inspect(engine);
+    return await inspect(engine);
   } catch (error) {
     const { user, system } = process.cpuUsage(cpuBefore);
     const wasStarved = (user + system) / 1000 < STARTUP_CPU_MS_MAX * 0.9;
@@ -109,7 +109,7 @@ async function dryRun(
     const verdict = verdictOf(error);
     if (verdict.kind !== "threw" || verdict.syntax || engine.disposed) throw error;
     // What it threw may be the platform's refusal of a call.
-    return { ...verdict, io: inspect(engine).io };
+    return { ...verdict, io: (await inspect(engine)).io };
   } finally {
     // Not of an isolate that has taken all its memory: that one is gone already.
     engine.dispose();
@@ -134,19 +134,19 @@ function snapshot(job: CheckJob, inspection: Inspection): SnapshotVerdict {
   }
 }
 
-function probe(file: string, holdsBundle: boolean): JailVerdict {
+async function probe(file: string, holdsBundle: boolean): Promise<JailVerdict> {
   const payload = readChecked(file);
   if (payload === null) return { kind: "failed", message: "The snapshot's file is damaged." };
-  const engine = createEngine({
+  const engine = await createEngine({
     memoryMb: STARTUP_MEMORY_MB_MAX,
     snapshot: payload,
     onCatastrophic,
   });
-  const before = inspect(engine);
+  const before = await inspect(engine);
   if (holdsBundle && before.handler === "none") {
     return { kind: "failed", message: "The snapshot has lost the handler." };
   }
-  engine.boot(
+  await engine.boot(
     {
       cells: newCells(),
       leaveInline: () => undefined,
@@ -161,9 +161,9 @@ function probe(file: string, holdsBundle: boolean): JailVerdict {
   return { kind: "done" };
 }
 
-function cache(job: CacheJob): JailVerdict {
-  const engine = createPlatform(job, STARTUP_MEMORY_MB_MAX);
-  const payload = engine.run({
+async function cache(job: CacheJob): Promise<JailVerdict> {
+  const engine = await createPlatform(job, STARTUP_MEMORY_MB_MAX);
+  const payload = await engine.run({
     code: wrapScript(job.code),
     filename: BUNDLE_FILE,
     timeoutMs: STARTUP_CPU_MS_MAX * WALL_FACTOR,
@@ -174,14 +174,14 @@ function cache(job: CacheJob): JailVerdict {
   return { kind: "done" };
 }
 
-function createPlatform(
+async function createPlatform(
   job: { readonly platform: string | null; readonly guestCode: string },
   memoryMb: number,
-): Engine {
+): Promise<Engine> {
   const payload = job.platform === null ? null : readChecked(job.platform);
-  const engine = createEngine({ memoryMb, snapshot: payload, onCatastrophic });
+  const engine = await createEngine({ memoryMb, snapshot: payload, onCatastrophic });
   if (payload === null) {
-    engine.run({ code: job.guestCode, filename: GUEST_FILE, timeoutMs: GUEST_TIMEOUT_MS });
+    await engine.run({ code: job.guestCode, filename: GUEST_FILE, timeoutMs: GUEST_TIMEOUT_MS });
   }
   return engine;
 }
@@ -191,8 +191,8 @@ function onCatastrophic(message: string): void {
   report({ type: "verdict", verdict: { kind: "catastrophic", message } });
 }
 
-function inspect(engine: Engine): Inspection {
-  const text = engine.evaluate(`${GUEST_NAME}.inspect()`, GUEST_TIMEOUT_MS);
+async function inspect(engine: Engine): Promise<Inspection> {
+  const text = await engine.evaluate(`${GUEST_NAME}.inspect()`, GUEST_TIMEOUT_MS);
   const found: unknown = JSON.parse(String(text));
   if (typeof found !== "object" || found === null || !("handler" in found)) {
     throw new EdgeError("INTERNAL", "The guest does not say what it has loaded.");

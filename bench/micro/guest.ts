@@ -36,9 +36,9 @@ function packedOf(app: App, count: number): string {
 async function taskOf(app: App, count: number): Promise<Task> {
   const { code } = await bundle({ entry: app.entry, cwd: join(app.entry, "..") });
   const snapshot = makeSnapshot(snapshotScripts(guest.code, code), WARM_UP);
-  const engine = createEngine({ memoryMb: 128, snapshot, onCatastrophic: () => {} });
+  const engine = await createEngine({ memoryMb: 128, snapshot, onCatastrophic: () => {} });
   const answers: string[] = [];
-  engine.boot(
+  await engine.boot(
     {
       cells: newCells(),
       leaveInline: (_slice, _settled, text) => {

@@ -130,44 +130,52 @@ export function isWedge(catastrophe: string): boolean {
   return catastrophe === "Script failed to terminate";
 }
 
-export function createEngine(options: EngineOptions): Engine {
-  return new Engine(options);
+/** The isolate is made on this thread, before it returns; no code runs in that. */
+export async function createEngine(options: EngineOptions): Promise<Engine> {
+  const snapshot =
+    options.snapshot === null
+      ? null
+      : new ivm.ExternalCopy(options.snapshot, { transferOut: true });
+  const isolate = new ivm.Isolate({
+    memoryLimit: options.memoryMb,
+    onCatastrophicError: options.onCatastrophic,
+    ...(snapshot === null ? {} : { snapshot }),
+  });
+  // The isolate keeps the bytes; waiting for the collector to let go of them here would hold megabytes each.
+  snapshot?.release();
+  try {
+    return new Engine(isolate, await guardedAsync(isolate.createContext()));
+  } catch (error) {
+    if (!isolate.isDisposed) isolate.dispose();
+    throw error;
+  }
 }
 
+/** What is asynchronous runs on a thread of the pool. */
 export class Engine {
   readonly #isolate: ivmTypes.Isolate;
   readonly #context: ivmTypes.Context;
   #enter: ivmTypes.Reference | null = null;
 
-  constructor(options: EngineOptions) {
-    const snapshot =
-      options.snapshot === null
-        ? null
-        : new ivm.ExternalCopy(options.snapshot, { transferOut: true });
-    this.#isolate = new ivm.Isolate({
-      memoryLimit: options.memoryMb,
-      onCatastrophicError: options.onCatastrophic,
-      ...(snapshot === null ? {} : { snapshot }),
-    });
-    // The isolate keeps the bytes; waiting for the collector to let go of them here would hold megabytes each.
-    snapshot?.release();
-    this.#context = this.#isolate.createContextSync();
+  constructor(isolate: ivmTypes.Isolate, context: ivmTypes.Context) {
+    this.#isolate = isolate;
+    this.#context = context;
   }
 
-  /** Runs a script to its end. Returns V8's code cache for it when asked to make one. */
-  run(
+  /** Runs a script to its end. Resolves to V8's code cache for it when asked to make one. */
+  async run(
     script: Script & { timeoutMs: number; cached?: ArrayBuffer; makeCache?: boolean },
-  ): ArrayBuffer | null {
+  ): Promise<ArrayBuffer | null> {
     const info = { filename: script.filename, produceCachedData: script.makeCache === true };
-    const compiled = this.#isolate.compileScriptSync(
-      script.code,
-      script.cached === undefined
-        ? info
-        : { ...info, cachedData: new ivm.ExternalCopy(script.cached) },
+    const compiled = await guardedAsync(
+      this.#isolate.compileScript(
+        script.code,
+        script.cached === undefined
+          ? info
+          : { ...info, cachedData: new ivm.ExternalCopy(script.cached) },
+      ),
     );
-    guarded((): void => {
-      compiled.runSync(this.#context, { timeout: script.timeoutMs, release: true });
-    });
+    await guardedAsync(compiled.run(this.#context, { timeout: script.timeoutMs, release: true }));
     const cache: unknown = Reflect.get(compiled, "cachedData");
     return cache instanceof ivm.ExternalCopy
       ? (cache as ivmTypes.ExternalCopy<ArrayBuffer>).copy()
@@ -176,41 +184,44 @@ export class Engine {
 
   /** Runs a module with no imports to its end, top-level await included, and registers its exports. */
   async runModule(script: Script & { timeoutMs: number }): Promise<void> {
-    const main = this.#isolate.compileModuleSync(script.code, { filename: script.filename });
-    const glue = this.#isolate.compileModuleSync(
-      'import * as exports from "main"; __islet.register(() => exports);',
-      { filename: "islet:register" },
+    const isolate = this.#isolate;
+    const main = await guardedAsync(
+      isolate.compileModule(script.code, { filename: script.filename }),
     );
-    glue.instantiateSync(this.#context, (specifier) => {
+    const glue = await guardedAsync(
+      isolate.compileModule('import * as exports from "main"; __islet.register(() => exports);', {
+        filename: "islet:register",
+      }),
+    );
+    await glue.instantiate(this.#context, (specifier) => {
       if (specifier === "main") return main;
       throw new EdgeError("SOURCE_INVALID", `The bundle still imports "${specifier}".`);
     });
     await guardedAsync(glue.evaluate({ timeout: script.timeoutMs }));
   }
 
-  /** Evaluates an expression over the guest's globals and returns it when it is a primitive. For checks. */
-  evaluate(code: string, timeoutMs: number): unknown {
-    return guarded(() => this.#context.evalSync(code, { timeout: timeoutMs }) as unknown);
+  /** Evaluates an expression over the guest's globals and resolves to it when it is a primitive. */
+  evaluate(code: string, timeoutMs: number): Promise<unknown> {
+    return guardedAsync<unknown>(this.#context.eval(code, { timeout: timeoutMs }));
   }
 
   /** Once, before the first enter. After it the guest's own code is the only code in there. */
-  boot(options: BootOptions, timeoutMs: number): void {
-    const enter: unknown = guarded(
-      () =>
-        this.#context.evalClosureSync(
-          '"use strict"; return __islet.boot({__proto__:null,cells:$0,leaveInline:$1,leavePool:$2,' +
-            "ExternalCopy:$3.ExternalCopy,seed:$4,env:$5,now:$6});",
-          [
-            new ivm.ExternalCopy(options.cells).copyInto({ release: true }),
-            new ivm.Callback(options.leaveInline, { sync: true }),
-            new ivm.Callback(options.leavePool, { ignored: true }),
-            ivm,
-            new ivm.ExternalCopy(options.seed).copyInto({ release: true }),
-            options.env,
-            options.now,
-          ],
-          { result: { reference: true }, timeout: timeoutMs, filename: "islet:boot" },
-        ) as unknown,
+  async boot(options: BootOptions, timeoutMs: number): Promise<void> {
+    const enter: unknown = await guardedAsync<unknown>(
+      this.#context.evalClosure(
+        '"use strict"; return __islet.boot({__proto__:null,cells:$0,leaveInline:$1,leavePool:$2,' +
+          "ExternalCopy:$3.ExternalCopy,seed:$4,env:$5,now:$6});",
+        [
+          new ivm.ExternalCopy(options.cells).copyInto({ release: true }),
+          new ivm.Callback(options.leaveInline, { sync: true }),
+          new ivm.Callback(options.leavePool, { ignored: true }),
+          ivm,
+          new ivm.ExternalCopy(options.seed).copyInto({ release: true }),
+          options.env,
+          options.now,
+        ],
+        { result: { reference: true }, timeout: timeoutMs, filename: "islet:boot" },
+      ),
     );
     if (!(enter instanceof ivm.Reference))
       throw new EdgeError("INTERNAL", "The guest did not boot.");
@@ -254,15 +265,20 @@ export class Engine {
     });
   }
 
-  /** An empty slice on the pool that resolves when it and all before it have ended: to null when all is well. */
+  /**
+   * An empty slice on the pool, before the boot an empty script, that resolves when it and all before it have ended: to
+   * null when all is well.
+   */
   async probe(
     slice: number,
     now: number,
     timeoutMs: number,
   ): Promise<SliceFault | "broken" | null> {
+    const args = this.#args(1, slice, now, "", []);
+    const options = { timeout: timeoutMs };
     try {
-      const args = this.#args(1, slice, now, "", []);
-      await guardedAsync(this.#reference().apply(undefined, args, { timeout: timeoutMs }));
+      if (this.#enter === null) await guardedAsync(this.#context.eval("", options));
+      else await guardedAsync(this.#enter.apply(undefined, args, options));
       return null;
     } catch (error) {
       return error instanceof SliceError ? error.fault : "broken";

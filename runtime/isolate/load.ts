@@ -3,18 +3,20 @@
 import { randomBytes } from "node:crypto";
 import type { BundleFormat, Trust } from "../../sdk/records.ts";
 import { CELL } from "../../sdk/bridge.ts";
+import { EdgeError } from "../../sdk/errors.ts";
 import { STARTUP_CPU_MS_MAX, type Limits } from "../../sdk/limits.ts";
 import type { CallService } from "./call.ts";
 import { createEngine, type Engine, type Script } from "./engine.ts";
 import { Instance, type InstanceEvents } from "./instance.ts";
 import { Held } from "./held.ts";
+import { Startup } from "./life/startup.ts";
 import { createLaneJudge } from "./slice/lane.ts";
 import type { SliceHost, SliceWitness } from "./slice/contract.ts";
 import { SliceRunner } from "./slice/runner.ts";
 
 const NOBODY: SliceWitness = { enter() {}, leave() {}, begin() {}, end() {} };
 const BYTES_PER_MB: number = 1_024 * 1_024;
-/** Restoring the platform takes a few milliseconds; this only stops what is broken. */
+/** Restoring the platform takes a few milliseconds; this only stops what is broken, or an author's patch of it. */
 const BOOT_MS_MAX = 2_000;
 
 export type Start =
@@ -32,7 +34,8 @@ export type Start =
     };
 
 export interface LoadOptions {
-  readonly start: Start;
+  /** Called when its turn has come, since it holds megabytes. */
+  readonly start: () => Start;
   readonly limits: Limits;
   readonly trust: Trust;
   /** The handler's `env`, as JSON. */
@@ -43,6 +46,8 @@ export interface LoadOptions {
   readonly events: InstanceEvents;
   /** V8 lost control of a thread: this process has to be replaced. */
   readonly onCatastrophic: (message: string) => void;
+  /** A thread did not come back while it loaded: the same. */
+  readonly onWedged: () => void;
 }
 
 export interface Loaded {
@@ -58,86 +63,121 @@ export interface Loaded {
 }
 
 export async function loadInstance(options: LoadOptions): Promise<Loaded> {
-  const { witness = NOBODY } = options;
-  // Author code runs here too, and a snapshot may bring down whoever loads it.
-  witness.enter();
-  witness.begin();
+  const { limits, host, witness = NOBODY } = options;
+  const held = new Held(limits.memoryMb * BYTES_PER_MB);
+  const instance = new Instance({
+    limits,
+    held,
+    services: options.services,
+    now: () => performance.now(),
+    events: options.events,
+  });
+  const judge = createLaneJudge(options.trust);
+  const runner = new SliceRunner({ host, judge, cpuMs: limits.cpuMs, events: instance, witness });
+  // Now: what the top level begins may come to an end before the load does.
+  instance.attach(runner);
+  const engine = await start(options, { instance, runner, witness });
+  const heap = createHeapGauge(engine, runner);
+  return {
+    instance,
+    heapBytes: () => heap() + runner.reservedBytes + held.bytes,
+    get quiet() {
+      return runner.quiet;
+    },
+    get cuts() {
+      return judge.cuts;
+    },
+    dispose() {
+      instance.dispose();
+      void disposeWhenQuiet(engine, host.now());
+    },
+  };
+}
+
+interface Starting {
+  readonly instance: Instance;
+  readonly runner: SliceRunner;
+  readonly witness: SliceWitness;
+}
+
+/** Leaves nothing behind when it fails. */
+async function start(
+  options: LoadOptions,
+  { instance, runner, witness }: Starting,
+): Promise<Engine> {
+  const { host, onWedged } = options;
+  const startup = new Startup({ host, witness, onWedged });
+  let engine: Engine | null = null;
+  await startup.begin();
   try {
-    return await load(options, witness);
+    const from = options.start();
+    engine = await startup.run(BOOT_MS_MAX, () => createHere(options, from, witness));
+    await runToTheEnd(engine, { options, from, startup, runner });
+    if (!instance.hasRoom) throw new EdgeError("ISOLATE_FAILED", "It broke while it was loaded.");
+    runner.attach(engine);
+    return engine;
+  } catch (error) {
+    instance.dispose();
+    // Touching what a lost thread still runs in could block this one.
+    if (engine !== null && !startup.wedged) void disposeWhenQuiet(engine, host.now());
+    throw error;
   } finally {
-    witness.end();
+    startup.end();
+  }
+}
+
+/** A snapshot may bring down the thread that takes it in. */
+function createHere(
+  { limits, onCatastrophic }: LoadOptions,
+  { snapshot }: Start,
+  witness: SliceWitness,
+): Promise<Engine> {
+  witness.enter();
+  try {
+    return createEngine({ memoryMb: limits.memoryMb, snapshot, onCatastrophic });
+  } finally {
     witness.leave();
   }
 }
 
-async function load(options: LoadOptions, witness: SliceWitness): Promise<Loaded> {
-  const { start, limits, host } = options;
-  const engine = createEngine({
-    memoryMb: limits.memoryMb,
-    snapshot: start.snapshot,
-    onCatastrophic: options.onCatastrophic,
-  });
-  try {
-    if (start.kind === "platform" && start.snapshot === null) {
-      engine.run({ ...start.guest, timeoutMs: BOOT_MS_MAX });
-    }
-    const held = new Held(limits.memoryMb * BYTES_PER_MB);
-    const instance = new Instance({
-      limits,
-      held,
-      services: options.services,
-      now: () => performance.now(),
-      events: options.events,
-    });
-    const judge = createLaneJudge(options.trust);
-    const runner = new SliceRunner({
-      host,
-      judge,
-      cpuMs: limits.cpuMs,
-      events: instance,
-      witness,
-    });
-    const cells = new Int32Array(runner.cells);
-    cells[CELL.TIMERS_MAX] = limits.timers;
-    cells[CELL.MEMORY_MB] = limits.memoryMb;
+interface StartParts {
+  readonly options: LoadOptions;
+  readonly from: Start;
+  readonly startup: Startup;
+  readonly runner: SliceRunner;
+}
+
+/** The platform, where no snapshot holds it; the boot; the author's top level, where no snapshot holds that. */
+async function runToTheEnd(engine: Engine, parts: StartParts): Promise<void> {
+  const { options, from, startup, runner } = parts;
+  const { limits, env, host } = options;
+  if (from.kind === "platform" && from.snapshot === null) {
+    await startup.run(BOOT_MS_MAX, (timeoutMs) => engine.run({ ...from.guest, timeoutMs }));
+  }
+  const cells = new Int32Array(runner.cells);
+  cells[CELL.TIMERS_MAX] = limits.timers;
+  cells[CELL.MEMORY_MB] = limits.memoryMb;
+  const { leaveInline, leavePool } = runner;
+  await startup.run(BOOT_MS_MAX, (timeoutMs) =>
     engine.boot(
       {
         cells: runner.cells,
-        leaveInline: runner.leaveInline,
-        leavePool: runner.leavePool,
+        leaveInline,
+        leavePool,
         seed: randomBytes(32),
-        env: options.env,
+        env,
         now: host.now(),
       },
-      BOOT_MS_MAX,
-    );
-    if (start.kind === "platform") {
-      const script = { ...start.bundle, timeoutMs: STARTUP_CPU_MS_MAX };
-      if (start.format === "module") await engine.runModule(script);
-      else engine.run(start.codeCache === null ? script : { ...script, cached: start.codeCache });
-    }
-    instance.attach(runner);
-    runner.attach(engine);
-    const heap = createHeapGauge(engine, runner);
-    return {
-      instance,
-      heapBytes: () => heap() + runner.reservedBytes + held.bytes,
-      get quiet() {
-        return runner.quiet;
-      },
-      get cuts() {
-        return judge.cuts;
-      },
-      dispose() {
-        instance.dispose();
-        void disposeWhenQuiet(engine, host.now());
-      },
-    };
-  } catch (error) {
-    for (const service of options.services) service.close();
-    engine.dispose();
-    throw error;
-  }
+      timeoutMs,
+    ),
+  );
+  if (from.kind !== "platform") return;
+  const { bundle, format, codeCache } = from;
+  await startup.run(STARTUP_CPU_MS_MAX, async (timeoutMs) => {
+    const script = { ...bundle, timeoutMs };
+    if (format === "module") await engine.runModule(script);
+    else await engine.run(codeCache === null ? script : { ...script, cached: codeCache });
+  });
 }
 
 /** What the engine counts: reads the figure only when something has run since it was last read. */

@@ -102,13 +102,13 @@ async function findEngine(): Promise<Finding> {
   const { createEngine, safeEngineVersion } = await import("../isolate/engine.ts");
   const version = safeEngineVersion();
   const started = performance.now();
-  const engine = createEngine({
+  const engine = await createEngine({
     memoryMb: PROBE_MEMORY_MB,
     snapshot: null,
     onCatastrophic: () => undefined,
   });
   try {
-    engine.run({ code: "1 + 1;", filename: "doctor.js", timeoutMs: PROBE_TIMEOUT_MS });
+    await engine.run({ code: "1 + 1;", filename: "doctor.js", timeoutMs: PROBE_TIMEOUT_MS });
   } finally {
     engine.dispose();
   }

@@ -271,7 +271,7 @@ export class Endpoints {
       limits,
       load: (events) =>
         loadInstance({
-          start: options.startOf(version),
+          start: () => options.startOf(version),
           limits,
           trust: manifest.trust ?? options.defaultTrust,
           witness,
@@ -280,6 +280,7 @@ export class Endpoints {
           events,
           host: options.host,
           onCatastrophic: (error) => options.onCatastrophic(version, error),
+          onWedged: () => options.onDeath(version, "wedged"),
         }),
       drainTimeoutMs: manifest.drainTimeoutMs,
       now: options.now,

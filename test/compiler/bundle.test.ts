@@ -40,13 +40,17 @@ async function failure(work: Promise<unknown>): Promise<EdgeError> {
 }
 
 /** Runs a script bundle and evaluates an expression over its default export, called `it`. */
-function evaluate({ code }: Bundle, expression: string): unknown {
-  const engine = createEngine({ memoryMb: 64, snapshot: null, onCatastrophic: () => undefined });
+async function evaluate({ code }: Bundle, expression: string): Promise<unknown> {
+  const engine = await createEngine({
+    memoryMb: 64,
+    snapshot: null,
+    onCatastrophic: () => undefined,
+  });
   try {
     const guest = "const __islet = { register(factory) { globalThis.it = factory().default; } };";
-    engine.run({ code: guest, filename: GUEST_FILE, timeoutMs: 1_000 });
-    engine.run({ code: wrapScript(code), filename: BUNDLE_FILE, timeoutMs: 1_000 });
-    return engine.evaluate(expression, 1_000);
+    await engine.run({ code: guest, filename: GUEST_FILE, timeoutMs: 1_000 });
+    await engine.run({ code: wrapScript(code), filename: BUNDLE_FILE, timeoutMs: 1_000 });
+    return await engine.evaluate(expression, 1_000);
   } finally {
     engine.dispose();
   }
@@ -88,7 +92,7 @@ describe("bundle", () => {
   ])("imports .%s files", async (extension, content, expression, expected) => {
     const source = `import data from "./data.${extension}"; export default { fetch: data };`;
     const cwd = project({ "index.ts": source, [`data.${extension}`]: content });
-    expect(evaluate(await bundle({ entry: "index.ts", cwd }), expression)).toBe(expected);
+    expect(await evaluate(await bundle({ entry: "index.ts", cwd }), expression)).toBe(expected);
   });
 
   test("takes a package's export for workers", async () => {
@@ -100,7 +104,7 @@ describe("bundle", () => {
       "node_modules/pkg/node.js": "export default 'node';",
       "node_modules/pkg/other.js": "export default 'other';",
     });
-    expect(evaluate(await bundle({ entry: "index.ts", cwd }), "it.fetch")).toBe("edge");
+    expect(await evaluate(await bundle({ entry: "index.ts", cwd }), "it.fetch")).toBe("edge");
   });
 
   test("becomes a module where the source awaits at top level", async () => {
@@ -137,7 +141,7 @@ describe("bundle", () => {
   test("lets a package try for a built-in module and do without", async () => {
     const source = `let has = true; try { require("crypto") } catch { has = false }`;
     const cwd = project({ "index.ts": `${source}; export default { fetch: has };` });
-    expect(evaluate(await bundle({ entry: "index.ts", cwd }), "it.fetch")).toBe(false);
+    expect(await evaluate(await bundle({ entry: "index.ts", cwd }), "it.fetch")).toBe(false);
   });
 
   test("is refused from the first byte above the limit, naming the largest input", async () => {
@@ -166,7 +170,7 @@ describe("bundleSource", () => {
     const code =
       'import { defineHandler } from "islet/sdk"; export default defineHandler(() => 1);';
     const built = await bundleSource({ code, filename: "index.ts" });
-    expect(evaluate(built, "it.fetch(null, {}, {})")).toBe(1);
+    expect(await evaluate(built, "it.fetch(null, {}, {})")).toBe(1);
   });
 
   test.each(["/etc/hostname.txt", "./x.ts", "hono", "../sdk/errors.ts"])(
@@ -187,7 +191,7 @@ test("source map leads from a stack in the wrapped script to the author's line",
       "interface A { b: string }\n\nexport function fail(): A {\n  throw new Error('x');\n}",
   });
   const built = await bundle({ entry: "src/index.ts", cwd });
-  const stack = String(evaluate(built, "try { it.fetch() } catch (error) { error.stack }"));
+  const stack = String(await evaluate(built, "try { it.fetch() } catch (error) { error.stack }"));
   const mapper = createStackMapper(built.map);
   expect(mapper.topPosition(stack)).toEqual({ file: "src/fail.ts", line: 4, column: 9 });
   expect(mapper.mapStack(stack)).toContain("src/index.ts:2:");

@@ -1,5 +1,5 @@
-// Runs a builtin that nothing stops on a thread of the pool and tells what became of it. Has to be killed: a
-// process with such a thread does not exit.
+// Runs a builtin that nothing stops on threads of the pool, in a slice and while an isolate is loaded, and tells what
+// became of it. Has to be killed: a process with such a thread does not exit.
 
 import { openWorkshop } from "../isolate/instances.ts";
 
@@ -8,11 +8,16 @@ const SOURCE = `export default { fetch(request) {
   return new Response("ok");
 } };`;
 
+const TOP_LEVEL = "[].lastIndexOf.call({ length: 2 ** 53 - 1 }, 1); export default {};";
+
 const workshop = await openWorkshop();
 const neighbour = workshop.open({ source: SOURCE });
 const opened = workshop.open({ source: SOURCE, limits: { cpuMs: 100 } });
 await neighbour.text("/ok");
 await opened.text("/ok");
+const unloadable = workshop.open({ source: TOP_LEVEL });
+const lost = unloadable.death();
+const unserved = unloadable.send("/ok");
 const died = opened.death();
 const sent = opened.send("/wedge");
 const waiting = opened.send("/ok");
@@ -20,4 +25,5 @@ const outcomes = [await sent.ended(), await waiting.ended()];
 const death = await died;
 const near = await neighbour.text("/ok");
 const fresh = await opened.text("/ok");
-process.stdout.write(`${JSON.stringify({ outcomes, death, near, fresh })}\n`);
+const load = [await lost, await unserved.ended(), unloadable.loaded()];
+process.stdout.write(`${JSON.stringify({ outcomes, death, near, fresh, load })}\n`);

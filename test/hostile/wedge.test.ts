@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 
 const CHILD: string = fileURLToPath(new URL("wedge-child.ts", import.meta.url));
 
-test("a builtin that nothing stops costs its isolate; the host and its other isolates go on", async () => {
+test("a builtin that nothing stops costs its isolate, loaded or not; the host and its other isolates go on", async () => {
   const child = spawn(process.execPath, ["--no-node-snapshot", CHILD], {
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -15,8 +15,9 @@ test("a builtin that nothing stops costs its isolate; the host and its other iso
       output += String(chunk);
       if (output.endsWith("\n")) break;
     }
-    const { outcomes, death, near, fresh } = JSON.parse(output) as Record<string, unknown>;
+    const { outcomes, death, near, fresh, load } = JSON.parse(output) as Record<string, unknown>;
     expect({ death, near, fresh }).toEqual({ death: "wedged", near: "ok", fresh: "ok" });
+    expect(load).toEqual(["wedged", "ISOLATE_FAILED", null]);
     expect(outcomes).toEqual(["CPU_LIMIT", expect.stringMatching(/^(CPU_LIMIT|ISOLATE_FAILED)$/)]);
   } finally {
     const gone = once(child, "exit");

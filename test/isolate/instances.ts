@@ -184,13 +184,18 @@ export async function openWorkshop(options: WorkshopOptions = {}): Promise<Works
     let loads = 0;
     const limits = resolveLimits({ wallMs: 15_000, ...input.limits });
     const { promise: gone, resolve: onGone } = Promise.withResolvers<void>();
+    const onDeath = (death: Death): void => {
+      deaths.push(death);
+      for (const waiter of waiters) waiter(death);
+      waiters = [];
+    };
     const generation = new Generation({
       limits,
       async load(events) {
         input.beforeLoad?.();
         loads++;
         loaded = await loadInstance({
-          start: start(),
+          start,
           limits,
           trust: input.trust ?? "untrusted",
           env: input.env ?? "{}",
@@ -198,17 +203,14 @@ export async function openWorkshop(options: WorkshopOptions = {}): Promise<Works
           services: input.services?.() ?? [createCryptoCalls()],
           events,
           onCatastrophic: (message) => catastrophes.push(message),
+          onWedged: () => onDeath("wedged"),
         });
         return loaded;
       },
       drainTimeoutMs: input.drainTimeoutMs ?? 5_000,
       now: () => performance.now() + (input.aheadMs?.() ?? 0),
       onGone,
-      onDeath(death) {
-        deaths.push(death);
-        for (const waiter of waiters) waiter(death);
-        waiters = [];
-      },
+      onDeath,
       onLoadError: () => undefined,
     });
     opened.push(generation);

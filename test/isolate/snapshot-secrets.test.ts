@@ -86,7 +86,7 @@ async function load(start: Start, env = "{}"): Promise<Loaded> {
   // The engine takes a snapshot's bytes over.
   const snapshot = start.snapshot?.slice(0) ?? null;
   const one = await loadInstance({
-    start: { ...start, snapshot } as Start,
+    start: () => ({ ...start, snapshot }) as Start,
     limits: resolveLimits({}),
     trust: "untrusted",
     env,
@@ -94,6 +94,7 @@ async function load(start: Start, env = "{}"): Promise<Loaded> {
     services: [createCryptoCalls()],
     events: { ended: () => undefined, died: () => undefined },
     onCatastrophic: (message) => workshop.catastrophes.push(message),
+    onWedged: () => workshop.catastrophes.push("wedged"),
   });
   loaded.push(one);
   return one;

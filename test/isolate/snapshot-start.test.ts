@@ -138,10 +138,10 @@ test("stack traces of a full and of a platform start are the same", async () => 
   expect(full).toBe(platform);
 });
 
-test("the engine takes over the bytes of the snapshot it starts from", () => {
+test("the engine takes over the bytes of the snapshot it starts from", async () => {
   const snapshot = makeSnapshot(snapshotScripts(workshop.guest.code, bundleOf(HELLO)), WARM_UP);
-  const engine = createEngine({ memoryMb: 64, snapshot, onCatastrophic: () => undefined });
+  const engine = await createEngine({ memoryMb: 64, snapshot, onCatastrophic: () => undefined });
   expect(snapshot.detached).toBe(true);
-  expect(engine.evaluate("typeof __islet.boot", 1_000)).toBe("function");
+  expect(await engine.evaluate("typeof __islet.boot", 1_000)).toBe("function");
   engine.dispose();
 });

@@ -36,8 +36,7 @@ export class RecordQueue {
       if (buffer === null) {
         packed += pack(op, id, typeof payload === "string" ? payload : payload());
       } else {
-        const text = typeof payload === "string" ? payload : payload();
-        packed += pack(op, id, text === "" ? `${buffers.length}` : `${buffers.length}\n${text}`);
+        packed += pack(op, id, `${buffers.length}`);
         buffers.push(buffer);
       }
     }

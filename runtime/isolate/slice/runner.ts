@@ -15,7 +15,7 @@ import { Outbox } from "./outbox.ts";
 import { Place } from "./places.ts";
 import { PoolMeter } from "./pool-meter.ts";
 import { ownersOf, RecordQueue, type PackedBatch } from "./queue.ts";
-import { isCut, leftMsOf, timeoutFor } from "./time-out.ts";
+import { isCut, leftMsOf, timeoutFor, WEDGE_MS } from "./time-out.ts";
 import { wasCut, type Trailing } from "./trailing.ts";
 import type { Death, PendingRecord, Runner, RunnerOptions } from "./contract.ts";
 
@@ -25,8 +25,6 @@ const CUT_GRACE_MS = 25;
 const TRACED_SLICES = 1_000;
 /** Inline slices shorter than this, too short to be judged long, are charged by the wall clock. */
 const SHORT_US = 400;
-/** A probe that does not come back means a builtin that nothing stops: the thread is lost, and with it the worker. */
-const WEDGE_MS = 2_000;
 /** Time-out of a probe. */
 const PROBE_MS = 1_000;
 

@@ -116,13 +116,6 @@ function turnsBad(name: string, harm: string): Attack {
     limits: { cpuMs: 3_000, wallMs: 8_000 },
     breaksItself: true,
     withinMs: 8_000,
-    known: [
-      {
-        property: "gap",
-        why: "An isolate is loaded anew on the accepting thread, with the author's top level in it.",
-        trust: "untrusted",
-      },
-    ],
   };
 }
 
