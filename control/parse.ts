@@ -92,6 +92,7 @@ const limitsSchema = z.strictObject({
   wallMs: limit("wallMs"),
   memoryMb: limit("memoryMb"),
   subrequests: limit("subrequests"),
+  serviceCalls: limit("serviceCalls"),
   concurrency: limit("concurrency"),
   queue: limit("queue"),
   streamMs: limit("streamMs"),

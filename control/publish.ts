@@ -229,6 +229,7 @@ async function putBack(ports: ControlPorts, name: string, before: Before): Promi
       ops.push({ op: "deployment.put", deployment: again });
     } else {
       for (const version of registry.versions(name)) ops.push({ op: "version.put", version });
+      for (const secret of registry.secrets(name)) ops.push({ op: "secret.put", secret });
     }
   }
   const revision = await registry.append(ops);

@@ -26,7 +26,7 @@ export const ENTER = {
   CREDIT: "K",
   /** The request comes near a limit; payload: which. Aborts `ctx.signal`. */
   WARN: "W",
-  /** Call `id` succeeded; payload as the call defines, "" or "buffer index \n rest". */
+  /** Call `id` succeeded; payload as the call defines, with bytes: their index, or index \n payload. */
   CALL_OK: "C",
   /** Call `id` failed; payload: code \n message. */
   CALL_FAIL: "F",
@@ -141,6 +141,15 @@ export const CALLS = {
   DIGEST: "crypto.digest",
   /** Arguments: hash \n key length. Bytes: key then data. Answer: bytes. */
   HMAC: "crypto.hmac",
+  /**
+   * A call of a service. Arguments: binding \n method \n a list of values (services/values.ts), its bytes beside it.
+   * Answer: index of the bytes, or nothing \n a value.
+   */
+  SERVICE: "service",
+  /** Next piece of a service call's answer; arguments: its call id. Answer: as above, "" at the end. */
+  SERVICE_PULL: "service.pull",
+  /** Next chunk of a service call's stream, bytes beside it; call id, and "end" behind it to end it. */
+  SERVICE_PUSH: "service.push",
 } as const;
 export type CallName = (typeof CALLS)[keyof typeof CALLS];
 

@@ -20,6 +20,7 @@ export const LIMITS = {
   memoryMb: { unit: "MB", min: 8, default: 128, max: 512, why: "Heap and ArrayBuffers of one isolate, and as much again for WebAssembly; what Workers code is written for." },
   subrequests: { unit: "count", default: 50, max: 1_000, why: "Stops fan-out loops; what Workers code is written for." },
   subrequestsAtOnce: { unit: "count", default: 16, max: 256, why: "Subrequests of one request on their way at once; further ones wait for their turn." },
+  serviceCalls: { unit: "count", default: 1_000, max: 100_000, why: "Calls of services by one request; what Workers code is written for." },
   concurrency: { unit: "count", default: 1_000, max: 1_024, why: "Requests open in one isolate at once, background work included; each holds a part of its memory." },
   queue: { unit: "count", min: 0, default: 100, max: 10_000, why: "Requests that wait beyond that; a short burst passes, a long queue would only make everybody late." },
   bodyBytes: { unit: "bytes", default: 10_485_760, max: 1_073_741_824, why: "A request body a handler may read whole." },

@@ -2,7 +2,8 @@
 // the composition roots (runtime/supervisor.ts, runtime/worker.ts, runtime/jail.ts).
 
 import type { PublishStage } from "./publish.ts";
-import type { BundleFormat, Change, Deployed, VersionRecord } from "./records.ts";
+import type { BundleFormat, Change, Deployed, SecretRecord, VersionRecord } from "./records.ts";
+import type { ServiceRecord } from "./services/service.ts";
 
 /** Checks code before it may reach a worker. Implemented by compiler/, used by control/. */
 export interface Checker {
@@ -156,7 +157,14 @@ export interface RegistryReader {
   version(endpoint: string, id: string): VersionRecord | null;
   /** Newest first. */
   deployments(endpoint: string): readonly import("./records.ts").DeploymentRecord[];
-  /** Names of the endpoints that changed after `revision`; null when the log no longer reaches back so far. */
+  /** In the order of their names. */
+  services(): readonly ServiceRecord[];
+  /** Of an endpoint, or the node's own, in the order of their names. */
+  secrets(endpoint: string | null): readonly SecretRecord[];
+  /**
+   * Names of the endpoints that changed after `revision`, by their secrets too; null when the log no longer reaches
+   * back so far. Services and the node's own secrets belong to none: read those anew at each revision.
+   */
   changedSince(revision: number): readonly string[] | null;
   close(): Promise<void>;
 }

@@ -4,6 +4,7 @@ import type { Json } from "./errors.ts";
 import type { Isolation } from "./isolation.ts";
 import type { LimitOverrides } from "./limits.ts";
 import type { RestartReason } from "./node.ts";
+import type { Binding, QueueConsumer, ServiceRecord } from "./services/service.ts";
 
 /** SHA-256, 64 hex digits. Names a blob by its content. */
 export type BlobHash = string;
@@ -31,6 +32,10 @@ export interface Manifest {
   readonly isolation?: Isolation;
   /** Private hosts that it may reach where the operator allows that (sdk/egress.ts). */
   readonly egress?: readonly string[];
+  /** What the handler sees in `env` beside variables and secrets; absent: nothing. */
+  readonly bindings?: readonly Binding[];
+  /** Queues whose messages go to the handler's `queue`; absent: none. */
+  readonly consumers?: readonly QueueConsumer[];
   readonly drainTimeoutMs: number;
 }
 
@@ -95,7 +100,19 @@ export interface EndpointRecord {
   /** Of any version, oldest first. */
   readonly strikes?: readonly Strike[];
   readonly quarantined?: readonly Quarantine[];
+  /** Made through the API, beside those of the deployed version's manifest; no name is in both. */
+  readonly bindings?: readonly Binding[];
   readonly createdAt: string;
+  readonly updatedAt: string;
+}
+
+/** A text that only handlers get to see, or the node's services. */
+export interface SecretRecord {
+  /** In whose `env` it is; null: the node's own, for `${secret:NAME}` in the configuration of services. */
+  readonly endpoint: string | null;
+  readonly name: string;
+  /** By the node's key (control/secrets). */
+  readonly sealed: string;
   readonly updatedAt: string;
 }
 
@@ -104,7 +121,11 @@ export type ChangeOp =
   | { readonly op: "endpoint.delete"; readonly name: string }
   | { readonly op: "version.put"; readonly version: VersionRecord }
   | { readonly op: "version.delete"; readonly endpoint: string; readonly id: VersionId }
-  | { readonly op: "deployment.put"; readonly deployment: DeploymentRecord };
+  | { readonly op: "deployment.put"; readonly deployment: DeploymentRecord }
+  | { readonly op: "service.put"; readonly service: ServiceRecord }
+  | { readonly op: "service.delete"; readonly id: string }
+  | { readonly op: "secret.put"; readonly secret: SecretRecord }
+  | { readonly op: "secret.delete"; readonly endpoint: string | null; readonly name: string };
 
 /** One transaction of the change log. Replaying changes 1..n in order always gives the same view. */
 export interface Change {

@@ -1,11 +1,12 @@
-// The second half of `npm test`, on Node 24: `npm run check`, then vitest. Both write straight to the terminal;
-// the counts come from vitest's own report. A check that fails, a test file that does not load and a run that
+// The second half of `npm test`, on Node 24: `npm run check`, the servers that tests need, then vitest. All of it
+// writes straight to the terminal; the counts come from vitest's own report. A check that fails, a test file that does not load and a run that
 // dies without a report each count as one failure, so that the last line never says less than the exit code.
 
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { installMissing } from "./servers/install.ts";
 
 interface Counts {
   readonly passed: number;
@@ -69,6 +70,7 @@ async function runVitest(args: readonly string[]): Promise<Counts> {
 const args = process.argv.slice(2);
 const checkFailed = args.length === 0 && (await run("npm", ["run", "--silent", "check"])) !== 0;
 if (checkFailed) process.stdout.write("\nnpm run check failed: see above.\n\n");
+installMissing((line) => process.stdout.write(`${line}\n`));
 const counts = await runVitest(args);
 const failed = counts.failed + (checkFailed ? 1 : 0);
 process.stdout.write(`${counts.passed} passed, ${failed} failed, ${counts.skipped} skipped\n`);

@@ -15,8 +15,10 @@ import type { Change } from "../../sdk/records.ts";
 import { checkFile, corrupt } from "./file.ts";
 import { applyChange, contentOf, fold, memoryRows, type Rows, type Table } from "./view.ts";
 
-/** Raised whenever rows written by an older release would be misread. */
-export const SCHEMA = 1;
+/** Raised whenever rows would be misread, by this release those of older ones or by older ones this one's. */
+export const SCHEMA = 2;
+/** Had neither services nor secrets; its other rows are as they are now. */
+const SCHEMA_BEFORE_SERVICES = 1;
 
 /** Address space, not disk: the file grows as needed. Every process of a node must use the same. */
 const MAP_BYTES: number = 4 * 1024 ** 3;
@@ -73,8 +75,6 @@ export function openStore({ dir, readOnly, limits = LIMITS }: StoreOptions): Sto
   const env = openEnvironment(dir, readOnly);
   const meta = openDatabase(env, "meta");
   const log = openDatabase(env, "log");
-  const view = rowsIn(env, "view");
-  const base = rowsIn(env, "base");
 
   const state = (): State => {
     const text = meta.get(STATE_KEY);
@@ -91,6 +91,12 @@ export function openStore({ dir, readOnly, limits = LIMITS }: StoreOptions): Sto
     env.transactionSync(() => writeState(EMPTY));
   }
   assertSchema(state());
+  const hasServices = !readOnly || state().schema > SCHEMA_BEFORE_SERVICES;
+  const view = rowsIn(env, "view", hasServices);
+  const base = rowsIn(env, "base", hasServices);
+  if (!readOnly && state().schema !== SCHEMA) {
+    env.transactionSync(() => writeState({ ...state(), schema: SCHEMA }));
+  }
 
   /** Moves the oldest changes from the log into the base until the log is within its limits. */
   const trim = (from: State): State => {
@@ -140,7 +146,7 @@ export function openStore({ dir, readOnly, limits = LIMITS }: StoreOptions): Sto
 }
 
 function assertSchema({ schema }: State): void {
-  if (schema === SCHEMA) return;
+  if (schema === SCHEMA || schema === SCHEMA_BEFORE_SERVICES) return;
   const detail = { found: schema, known: SCHEMA };
   if (schema > SCHEMA) throw new EdgeError("REGISTRY_TOO_NEW", undefined, { detail });
   throw corrupt(`schema ${schema} is unknown`);
@@ -171,12 +177,19 @@ function openDatabase<K extends string | number>(
   return database;
 }
 
-function rowsIn(env: RootDatabase<string, string>, area: "view" | "base"): Rows {
+function rowsIn(
+  env: RootDatabase<string, string>,
+  area: "view" | "base",
+  hasServices: boolean,
+): Rows {
+  const none = memoryRows();
   return {
     endpoints: tableOf(openDatabase(env, `${area}.endpoints`)),
     versions: tableOf(openDatabase(env, `${area}.versions`)),
     deployments: tableOf(openDatabase(env, `${area}.deployments`)),
     generations: tableOf(openDatabase(env, `${area}.generations`)),
+    services: hasServices ? tableOf(openDatabase(env, `${area}.services`)) : none.services,
+    secrets: hasServices ? tableOf(openDatabase(env, `${area}.secrets`)) : none.secrets,
   };
 }
 
@@ -209,10 +222,16 @@ function rangeOf(prefix: string): { start: string; end: string } {
 }
 
 function copyRows(from: Rows, to: Rows): void {
-  for (const { key, value } of from.endpoints.under("")) to.endpoints.put(key, value);
-  for (const { key, value } of from.versions.under("")) to.versions.put(key, value);
-  for (const { key, value } of from.deployments.under("")) to.deployments.put(key, value);
-  for (const { key, value } of from.generations.under("")) to.generations.put(key, value);
+  copyTable(from.endpoints, to.endpoints);
+  copyTable(from.versions, to.versions);
+  copyTable(from.deployments, to.deployments);
+  copyTable(from.generations, to.generations);
+  copyTable(from.services, to.services);
+  copyTable(from.secrets, to.secrets);
+}
+
+function copyTable<T>(from: Table<T>, to: Table<T>): void {
+  for (const { key, value } of from.under("")) to.put(key, value);
 }
 
 /** Rows are what this release's own writer stored (the schema says so); only their being JSON is in doubt. */

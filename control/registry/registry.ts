@@ -18,6 +18,8 @@ import {
   deploymentsOf,
   endpointsOf,
   generationOf,
+  secretsOf,
+  servicesOf,
   touchedBy,
   versionOf,
   versionsOf,
@@ -80,6 +82,8 @@ function readerOver(store: Store): RegistryReader {
     versions: (endpoint) => fresh(() => versionsOf(store.view, endpoint)),
     version: (endpoint, id) => fresh(() => versionOf(store.view, endpoint, id)),
     deployments: (endpoint) => fresh(() => deploymentsOf(store.view, endpoint)),
+    services: () => fresh(() => servicesOf(store.view)),
+    secrets: (endpoint) => fresh(() => secretsOf(store.view, endpoint)),
     changedSince: (revision) => fresh(() => changedSince(store, revision)),
     close: () => store.close(),
   };

@@ -13,8 +13,10 @@ import type {
   Deployed,
   DeploymentRecord,
   EndpointRecord,
+  SecretRecord,
   VersionRecord,
 } from "../../sdk/records.ts";
+import type { ServiceRecord } from "../../sdk/services/service.ts";
 
 /** History shown to people; older ones tell nothing that the versions do not. Part of the schema. */
 export const DEPLOYMENTS_KEPT = 100;
@@ -41,9 +43,18 @@ export interface Rows {
   readonly deployments: Table<DeploymentRecord>;
   /** Survives the endpoint: a generation never comes back. */
   readonly generations: Table<number>;
+  readonly services: Table<ServiceRecord>;
+  readonly secrets: Table<SecretRecord>;
 }
 
-export const TABLES = ["endpoints", "versions", "deployments", "generations"] as const;
+export const TABLES = [
+  "endpoints",
+  "versions",
+  "deployments",
+  "generations",
+  "services",
+  "secrets",
+] as const;
 
 export function applyChange(rows: Rows, change: Change): void {
   for (const op of change.ops) applyOp(rows, op, change.revision);
@@ -58,6 +69,7 @@ function applyOp(rows: Rows, op: ChangeOp, revision: number): void {
       rows.endpoints.remove(op.name);
       removeUnder(rows.versions, `${op.name}/`);
       removeUnder(rows.deployments, `${op.name}/`);
+      removeUnder(rows.secrets, `${op.name}/`);
       return;
     case "version.put": {
       const { endpoint, id } = op.version;
@@ -74,6 +86,22 @@ function applyOp(rows: Rows, op: ChangeOp, revision: number): void {
       return;
     case "deployment.put":
       deploy(rows, op.deployment);
+      return;
+    case "service.put":
+      putService(rows, op.service);
+      return;
+    case "service.delete":
+      rows.services.remove(op.id);
+      return;
+    case "secret.put": {
+      const { endpoint, name } = op.secret;
+      const isKnown = endpoint === null || rows.endpoints.get(endpoint) !== null;
+      assert(isKnown, "secret of an unknown endpoint");
+      rows.secrets.put(secretKey(endpoint, name), op.secret);
+      return;
+    }
+    case "secret.delete":
+      rows.secrets.remove(secretKey(op.endpoint, op.name));
       return;
     default:
       op satisfies never;
@@ -97,6 +125,13 @@ function deploy(rows: Rows, deployment: DeploymentRecord): void {
   }
 }
 
+/** Bindings name services, so no two have one name. */
+function putService(rows: Rows, service: ServiceRecord): void {
+  const same = rows.services.under("").find(({ value }) => value.name === service.name);
+  assert(same === undefined || same.key === service.id, "two services of one name");
+  rows.services.put(service.id, service);
+}
+
 function isDeployed(rows: Rows, endpoint: string, id: string): boolean {
   const current = rows.deployments.last(`${endpoint}/`);
   return current?.versions.some(({ version }) => version === id) ?? false;
@@ -113,6 +148,13 @@ function versionKey(endpoint: string, id: string): string {
 
 function deploymentKey(endpoint: string, generation: number): string {
   return `${endpoint}/${String(generation).padStart(16, "0")}`;
+}
+
+/** No endpoint is called so. */
+const NODE = "*";
+
+function secretKey(endpoint: string | null, name: string): string {
+  return `${endpoint ?? NODE}/${name}`;
 }
 
 export function generationOf(rows: Rows, endpoint: string): number {
@@ -155,9 +197,22 @@ export function deploymentsOf(rows: Rows, endpoint: string): readonly Deployment
     .toReversed();
 }
 
+/** In the order of their names. */
+export function servicesOf(rows: Rows): readonly ServiceRecord[] {
+  return rows.services
+    .under("")
+    .map(({ value }) => value)
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Of an endpoint, or the node's own, in the order of their names. */
+export function secretsOf(rows: Rows, endpoint: string | null): readonly SecretRecord[] {
+  return rows.secrets.under(secretKey(endpoint, "")).map(({ value }) => value);
+}
+
 /** Names of the endpoints that a change touches. */
 export function touchedBy(change: Change): readonly string[] {
-  return change.ops.map((op) => {
+  return change.ops.flatMap((op) => {
     switch (op.op) {
       case "endpoint.put":
         return op.endpoint.name;
@@ -169,6 +224,13 @@ export function touchedBy(change: Change): readonly string[] {
         return op.endpoint;
       case "deployment.put":
         return op.deployment.endpoint;
+      case "secret.put":
+        return op.secret.endpoint ?? [];
+      case "secret.delete":
+        return op.endpoint ?? [];
+      case "service.put":
+      case "service.delete":
+        return [];
     }
   });
 }
@@ -184,6 +246,8 @@ export function memoryRows(): Rows {
     versions: memoryTable(),
     deployments: memoryTable(),
     generations: memoryTable(),
+    services: memoryTable(),
+    secrets: memoryTable(),
   };
 }
 

@@ -78,10 +78,11 @@ class Bridge implements Wire {
     this.#outbox = createOutbox(args);
     this.#bootedAt = args.now;
     this.#now = args.now;
-    const env = JSON.parse(args.env) as unknown;
-    this.#requests = new Requests({ platform, wire: this, handler, env });
     this.#calls = new Calls(this);
-    platform.thaw(this.#port(), args.seed);
+    const port = this.#port();
+    platform.thaw(port, args.seed);
+    const { env, services } = platform.createEnvironment(args.env, port);
+    this.#requests = new Requests({ platform, wire: this, handler, env, services });
   }
 
   enter(
@@ -204,6 +205,8 @@ class Bridge implements Wire {
       now: () => this.#now,
       monotonic: () => this.#now - this.#bootedAt,
       fetch: (request) => this.#calls.fetch(request),
+      begin: (name, callArgs, bytes) => this.#calls.begin(name, callArgs, bytes),
+      cancel: (id) => this.#calls.cancel(id),
       bytesCall: (name, args, bytes) => this.#calls.bytesCall(name, args, bytes),
       setTimer: (id, ms) => {
         this.#timerOwners.set(id, this.#current);

@@ -3,7 +3,13 @@
 import { BODY, CALLS, LEAVE } from "../../sdk/bridge.ts";
 import { createAwaitable } from "./job.ts";
 import { fields, type Wire } from "./payload.ts";
-import type { IncomingBody, IncomingResponse, OutgoingFetch } from "./port.ts";
+import type {
+  CallAnswer,
+  IncomingBody,
+  IncomingResponse,
+  OutgoingFetch,
+  StartedCall,
+} from "./port.ts";
 import { Table } from "./table.ts";
 
 /**
@@ -27,21 +33,11 @@ class Waiting {
   }
 }
 
-interface Answer {
-  readonly payload: string;
-  readonly buffers: readonly ArrayBuffer[];
-}
-
 interface Pending {
   /** The request that made the call: its code runs next when the answer comes. */
   readonly owner: number;
-  readonly resolve: (answer: Answer) => void;
+  readonly resolve: (answer: CallAnswer) => void;
   readonly reject: (reason: unknown) => void;
-}
-
-interface Started {
-  readonly id: number;
-  readonly answer: Promise<Answer>;
 }
 
 export class Calls {
@@ -59,7 +55,7 @@ export class Calls {
   async fetch(request: OutgoingFetch): Promise<IncomingResponse> {
     const { id, answer } = this.#beginFetch(request);
     request.onAbort?.(() => {
-      this.#cancel(id);
+      this.cancel(id);
       this.#take(id)?.reject({ code: "CANCELLED", message: "The subrequest was aborted." });
     });
     const { payload } = await answer;
@@ -78,15 +74,23 @@ export class Calls {
     return response;
   }
 
-  async bytesCall(name: string, args: string, bytes: Uint8Array): Promise<ArrayBuffer> {
-    const wire = this.#wire;
-    const { id, answer } = this.#open();
-    const call = new Waiting(id, `${wire.current()}\n${name}\n${args}`, bytes);
+  begin(name: string, args: string, bytes: Uint8Array | null): StartedCall {
+    if (bytes === null) return this.#call(name, args);
+    const started = this.#open();
+    const call = new Waiting(started.id, `${this.#wire.current()}\n${name}\n${args}`, bytes);
     if (this.#last === null) this.#first = call;
     else this.#last.next = call;
     this.#last = call;
     this.#sendWaiting();
-    const { payload, buffers } = await answer;
+    return started;
+  }
+
+  cancel(id: number): void {
+    this.#wire.push(LEAVE.CALL_CANCEL, id, "");
+  }
+
+  async bytesCall(name: string, args: string, bytes: Uint8Array): Promise<ArrayBuffer> {
+    const { payload, buffers } = await this.begin(name, args, bytes).answer;
     return buffers[Number(payload)] ?? new ArrayBuffer(0);
   }
 
@@ -97,7 +101,7 @@ export class Calls {
   }
 
   succeed(id: number, payload: string, buffers: readonly ArrayBuffer[]): void {
-    const answer: Answer & { readonly __proto__: null } = { __proto__: null, payload, buffers };
+    const answer: CallAnswer & { readonly __proto__: null } = { __proto__: null, payload, buffers };
     this.#take(id)?.resolve(answer);
   }
 
@@ -106,7 +110,7 @@ export class Calls {
     this.#take(id)?.reject({ code, message });
   }
 
-  #call(name: string, args: string, bytes?: Uint8Array): Started {
+  #call(name: string, args: string, bytes?: Uint8Array): StartedCall {
     const wire = this.#wire;
     const { id, answer } = this.#open();
     const payload = `${wire.current()}\n${name}\n${args}`;
@@ -115,10 +119,10 @@ export class Calls {
     return { id, answer };
   }
 
-  #open(): Started {
+  #open(): StartedCall {
     const id = ++this.#lastId;
     const owner = this.#wire.current();
-    const answer = createAwaitable<Answer>((resolve, reject) => {
+    const answer = createAwaitable<CallAnswer>((resolve, reject) => {
       this.#pending.set(id, { owner, resolve, reject });
     });
     return { id, answer };
@@ -146,11 +150,7 @@ export class Calls {
     return entry;
   }
 
-  #cancel(id: number): void {
-    this.#wire.push(LEAVE.CALL_CANCEL, id, "");
-  }
-
-  #beginFetch({ method, url, redirect, headers, body }: OutgoingFetch): Started {
+  #beginFetch({ method, url, redirect, headers, body }: OutgoingFetch): StartedCall {
     const head = (kind: string): string => `${method}\n${url}\n${redirect}\n${kind}\n${headers}`;
     if (body === null) return this.#call(CALLS.FETCH, head(BODY.NONE));
     if (typeof body === "string") return this.#call(CALLS.FETCH, `${head(BODY.TEXT)}\0${body}`);
@@ -170,7 +170,7 @@ export class Calls {
       await this.#call(CALLS.FETCH_PUSH, `${fetchId}\nend`).answer;
     } catch {
       // The fetch itself rejects for whatever reason the upload could not go on; cancelling it ends both.
-      this.#cancel(fetchId);
+      this.cancel(fetchId);
     }
   }
 
@@ -183,7 +183,7 @@ export class Calls {
         const bytes = payload === "" ? undefined : buffers[Number(payload)];
         return bytes === undefined ? null : new Uint8Array(bytes);
       },
-      cancel: () => this.#cancel(fetchId),
+      cancel: () => this.cancel(fetchId),
     };
   }
 }

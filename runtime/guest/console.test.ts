@@ -5,6 +5,10 @@ import { console as guestConsole, thawConsole } from "./console.ts";
 import { inspect } from "./inspect.ts";
 import type { Port } from "./port.ts";
 
+function unexpected(): never {
+  throw new Error("Nothing here calls a service.");
+}
+
 let lines: string[] = [];
 let now = 0;
 const refused = (): Promise<never> => Promise.reject(new Error("not here"));
@@ -12,6 +16,8 @@ const port: Port = {
   now: () => now,
   monotonic: () => now,
   fetch: refused,
+  begin: unexpected,
+  cancel: unexpected,
   bytesCall: refused,
   setTimer: () => undefined,
   timersMax: 10,

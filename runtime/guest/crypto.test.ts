@@ -9,12 +9,18 @@ import { crypto, thawCrypto } from "./crypto.ts";
 import type { Port } from "./port.ts";
 import { seedRandom } from "./random.ts";
 
+function unexpected(): never {
+  throw new Error("Nothing here calls a service.");
+}
+
 const service = createCryptoCalls();
 const refused = (): Promise<never> => Promise.reject(new Error("not here"));
 const port: Port = {
   now: () => 0,
   monotonic: () => 0,
   fetch: refused,
+  begin: unexpected,
+  cancel: unexpected,
   bytesCall: (name, args, bytes) =>
     new Promise((resolve, reject) => {
       const call = {

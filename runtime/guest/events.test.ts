@@ -4,12 +4,18 @@ import { reportException, thawReport } from "./report.ts";
 import { thawTimers, fireTimer } from "./timers.ts";
 import type { Port } from "./port.ts";
 
+function unexpected(): never {
+  throw new Error("Nothing here calls a service.");
+}
+
 const lines: string[] = [];
 const timers: { id: number; ms: number }[] = [];
 const port: Port = {
   now: () => 0,
   monotonic: () => 0,
   fetch: () => Promise.reject(new Error("not here")),
+  begin: unexpected,
+  cancel: unexpected,
   bytesCall: () => Promise.reject(new Error("not here")),
   setTimer: (id, ms) => timers.push({ id, ms }),
   timersMax: 10,

@@ -10,6 +10,7 @@ export interface ContextHooks<Entry> {
   waitUntil(entry: Entry, work: unknown): void;
   signal(entry: Entry): object;
   remaining(entry: Entry): Remaining;
+  services(): object;
 }
 
 export class ExecutionContext<Entry> {
@@ -32,6 +33,11 @@ export class ExecutionContext<Entry> {
   /** CPU time up to the last pause of the handler, wall time up to the beginning of this run. */
   remaining(): Remaining {
     return this.#hooks.remaining(this.#entry);
+  }
+
+  /** The services that the endpoint binds, by kind and name: `ctx.services.database("MAIN")`. */
+  get services(): object {
+    return this.#hooks.services();
   }
 
   /** Work that goes on after the reply; counted when the version is drained. */

@@ -23,6 +23,7 @@ import { random, seedRandom, topLevelRandomReads } from "./random.ts";
 import { reportError, thawReport } from "./report.ts";
 import { abortRequest, isRequest, Request, requestFromHost } from "./request.ts";
 import { isResponse, Response, takeResponse } from "./response.ts";
+import { createEnvironment } from "./services/environment.ts";
 import * as streams from "./streams.ts";
 import { refuseToClone, registerCloner, structuredClone } from "./structured-clone.ts";
 import {
@@ -149,6 +150,7 @@ export function createPlatform(): Platform {
       // Last: starts what top-level code has set.
       thawTimers(port);
     },
+    createEnvironment,
     createRequest: requestFromHost,
     abortRequest,
     createSignal: createContextSignal,

@@ -44,6 +44,16 @@ export interface IncomingResponse {
   readonly body: IncomingBody | null;
 }
 
+export interface CallAnswer {
+  readonly payload: string;
+  readonly buffers: readonly ArrayBuffer[];
+}
+
+export interface StartedCall {
+  readonly id: number;
+  readonly answer: Promise<CallAnswer>;
+}
+
 /** What the platform may ask of the outside. Failures reject with { code, message } as plain data. */
 export interface Port {
   /** Milliseconds since the epoch, constant within a slice. */
@@ -51,6 +61,10 @@ export interface Port {
   /** Milliseconds since the isolate was booted, constant within a slice. */
   monotonic(): number;
   fetch(request: OutgoingFetch): Promise<IncomingResponse>;
+  /** Begins a call that is answered once. The bytes' buffer is transferred away. */
+  begin(name: string, args: string, bytes: Uint8Array | null): StartedCall;
+  /** Nobody waits for this call, or for what follows its answer, any more. */
+  cancel(id: number): void;
   /** A call that takes and gives bytes (crypto). The argument's buffer is transferred away. */
   bytesCall(name: string, args: string, bytes: Uint8Array): Promise<ArrayBuffer>;
   setTimer(id: number, ms: number): void;
@@ -87,6 +101,8 @@ export interface ContextSignal {
 export interface Platform {
   /** In each new isolate, once, before the first request: restores what a snapshot cannot hold, seeds randomness. */
   thaw(port: Port, seed: Uint8Array): void;
+  /** The handler's `env` and `ctx.services`, of the text that the host gives at boot. Once, after thaw. */
+  createEnvironment(text: string, port: Port): { readonly env: object; readonly services: object };
   /** Builds the author's Request. */
   createRequest(incoming: IncomingRequest): object;
   /** Aborts the signal of a request that createRequest made. */

@@ -19,6 +19,8 @@ export interface RequestsOptions {
   /** The author's default export. */
   readonly handler: () => unknown;
   readonly env: unknown;
+  /** `ctx.services`. */
+  readonly services: object;
 }
 
 interface Waiter<T> {
@@ -57,14 +59,17 @@ export class Requests {
   readonly #wire: Wire;
   readonly #handler: () => unknown;
   readonly #env: unknown;
+  readonly #services: object;
   readonly #open = new Places<Entry>();
   readonly #hooks: ContextHooks<Entry> = {
     waitUntil: (entry, work) => void this.#track(entry, work),
     signal: (entry) => this.#signal(entry),
     remaining: (entry) => this.#wire.remaining(entry.id, entry.startedAt),
+    services: () => this.#services,
   };
 
-  constructor({ platform, wire, handler, env }: RequestsOptions) {
+  constructor({ platform, wire, handler, env, services }: RequestsOptions) {
+    this.#services = services;
     this.#platform = platform;
     this.#wire = wire;
     this.#handler = handler;

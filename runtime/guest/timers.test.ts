@@ -13,11 +13,17 @@ import {
   thawTimers,
 } from "./timers.ts";
 
+function unexpected(): never {
+  throw new Error("Nothing here calls a service.");
+}
+
 let asked: string[] = [];
 const port: Port = {
   now: () => 0,
   monotonic: () => 0,
   fetch: () => Promise.reject(new Error("not here")),
+  begin: unexpected,
+  cancel: unexpected,
   bytesCall: () => Promise.reject(new Error("not here")),
   setTimer: (id, ms) => asked.push(`set ${id} ${ms}`),
   timersMax: 10,

@@ -15,10 +15,10 @@ export interface Call {
   hold(bytes: number): boolean;
   /**
    * Answers the call; ok or fail exactly once, later ones are ignored. With bytes (owned by the bridge from
-   * then on, must be a whole ArrayBuffer) the guest finds them at the index that the payload then holds.
+   * then on, must be a whole ArrayBuffer) the guest finds them at the index that the payload then begins with.
    */
   ok(payload: string): void;
-  okBytes(bytes: ArrayBuffer): void;
+  okBytes(bytes: ArrayBuffer, rest?: string): void;
   fail(code: Code, message: string): void;
 }
 
@@ -27,8 +27,11 @@ export interface CallService {
   call(name: string, call: Call): boolean;
   /** The guest lost interest in a call of its own; ids it never used are ignored. */
   cancel(id: number): void;
-  /** The exchange is over: its counters may be forgotten. What it still has under way goes on (waitUntil). */
-  ownerDone(owner: number): void;
+  /**
+   * The exchange is over: its counters may be forgotten. What it still has under way goes on, unless it `died`: was
+   * ended, by a limit or because its client went away.
+   */
+  ownerDone(owner: number, died: boolean): void;
   /** The isolate is gone: aborts everything. */
   close(): void;
 }

@@ -369,7 +369,7 @@ export class Instance implements SliceEvents {
     this.#push(ENTER.ABORT, job.id, code);
     this.#markAnswered(job);
     endStream(job);
-    this.#close(job);
+    this.#close(job, true);
   }
 
   #markAnswered(job: Job): void {
@@ -383,11 +383,11 @@ export class Instance implements SliceEvents {
     else this.#close(job);
   }
 
-  #close(job: Job): void {
+  #close(job: Job, died = false): void {
     if (!this.#open.delete(job.id)) return;
     this.#markAnswered(job);
     job.body?.fail("The request is over.");
-    if (job.called) this.#calls.ownerDone(job.id);
+    if (job.called) this.#calls.ownerDone(job.id, died || job.ticket.exchange.state === "gone");
     this.#events.ended();
   }
 

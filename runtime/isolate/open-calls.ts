@@ -50,8 +50,8 @@ export class OpenCalls {
     for (const service of this.#services) service.cancel(id);
   }
 
-  ownerDone(owner: number): void {
-    for (const service of this.#services) service.ownerDone(owner);
+  ownerDone(owner: number, died: boolean): void {
+    for (const service of this.#services) service.ownerDone(owner, died);
   }
 
   /** No reply is sent after it. */
@@ -82,7 +82,8 @@ export class OpenCalls {
         return true;
       },
       ok: (text) => once(ENTER.CALL_OK, text),
-      okBytes: (answer) => once(ENTER.CALL_OK, "", exactBuffer(new Uint8Array(answer))),
+      okBytes: (answer, rest = "") =>
+        once(ENTER.CALL_OK, rest, exactBuffer(new Uint8Array(answer))),
       fail: (code, message) => once(ENTER.CALL_FAIL, `${code}\n${message}`),
     };
   }

@@ -73,6 +73,26 @@ export type Binding =
   /** `await env.NAME.fetch(request)`: another endpoint of this node, in process. */
   | { readonly kind: "endpoint"; readonly name: string; readonly endpoint: string };
 
+/** A queue whose messages one endpoint's `queue(batch, env, ctx)` gets. Every field is filled in when published. */
+export interface QueueConsumer {
+  readonly service: string;
+  /** As the scope of a producer's binding. */
+  readonly queue: string;
+  /** Messages of one batch. */
+  readonly maxBatchSize: number;
+  /** How long a batch that is not full waits for more. */
+  readonly maxBatchTimeoutMs: number;
+  /** How often a message comes again before it goes to the dead letters, or is dropped where there are none. */
+  readonly maxRetries: number;
+  readonly deadLetterQueue: string | null;
+  /** Before a message comes again, where the handler says nothing else. */
+  readonly retryDelaySeconds: number;
+  /** Batches that the node has running at once. */
+  readonly maxConcurrency: number;
+  /** A batch without an answer for so long counts as lost: its messages come again. */
+  readonly visibilityTimeoutMs: number;
+}
+
 /** An open backend: connections, files. One per service and worker, owned by its actor. */
 export interface Backend {
   /** Asks it something small. Rejects with an EdgeError of the SERVICE codes when it does not answer. */
@@ -124,5 +144,7 @@ export class Streamed {
 
 /** Bindings of one endpoint; what Workers code has at most. */
 export const BINDINGS_PER_ENDPOINT_MAX = 64;
+/** Each keeps a lease on its queue. */
+export const CONSUMERS_PER_ENDPOINT_MAX = 16;
 /** Services of one node: each may hold a pool of connections in every worker. */
 export const SERVICES_MAX = 100;

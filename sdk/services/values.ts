@@ -50,7 +50,7 @@ const toNumber = Number;
 type Callable = (this: unknown, ...args: never[]) => unknown;
 const getTime = Reflect.get(Date.prototype, "getTime") as Callable;
 const setBytes = Reflect.get(Uint8Array.prototype, "set") as Callable;
-const subarray = Reflect.get(Uint8Array.prototype, "subarray") as Callable;
+const slice = Reflect.get(Uint8Array.prototype, "slice") as Callable;
 const apply = Reflect.apply;
 
 export function packValue(value: Value): Packed {
@@ -133,7 +133,7 @@ function encodeObject(value: object, gathered: Gathered, depth: number): unknown
   return hasOwn(value, MARK) ? marked("o", fields) : fields;
 }
 
-/** `bytes`: views of it are handed out, not copies. */
+/** `bytes` is given away: a value that is all of it is it, others are copies. */
 export function unpackValue(text: string, bytes: Uint8Array | null): Value {
   return decode(parse(text), bytes, 0);
 }
@@ -201,8 +201,8 @@ function decodeBytes(place: unknown, bytes: Uint8Array | null): Uint8Array {
       (from as number) + (length as number) <= (bytes?.byteLength ?? 0)
     ) {
       if (bytes === null) return new NativeUint8Array(0);
-      const to = (from as number) + (length as number);
-      return apply(subarray, bytes, [from, to]) as Uint8Array;
+      if (length === bytes.byteLength) return bytes;
+      return apply(slice, bytes, [from, (from as number) + (length as number)]) as Uint8Array;
     }
   }
   throw malformed();

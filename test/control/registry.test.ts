@@ -6,24 +6,38 @@ import { randomFillSync } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
+import { open } from "lmdb";
 import { describe, expect, test } from "vitest";
 import { openStore, SCHEMA } from "../../control/registry/lmdb.ts";
 import { openRegistry, openRegistryReader } from "../../control/registry/registry.ts";
 import { applyChange, contentOf, fold, memoryRows } from "../../control/registry/view.ts";
 import type { Change, ChangeOp } from "../../sdk/records.ts";
-import { deployment, endpoint, temporaryFolder, testClock, version } from "./samples.ts";
+import {
+  deployment,
+  endpoint,
+  secret,
+  service,
+  temporaryFolder,
+  testClock,
+  version,
+} from "./samples.ts";
 
 const NAMES = ["a", "a-b", "b"] as const;
 const IDS = ["v1", "v2", "v3"] as const;
 
 /** One step that may or may not make sense in the view it meets. */
 const opOf: fc.Arbitrary<(generation: number) => ChangeOp> = fc
-  .tuple(fc.nat(4), fc.constantFrom(...NAMES), fc.constantFrom(...IDS), fc.string())
+  .tuple(fc.nat(8), fc.constantFrom(...NAMES), fc.constantFrom(...IDS), fc.string())
   .map(([kind, name, id, text]) => (generation: number): ChangeOp => {
     if (kind === 0) return { op: "endpoint.put", endpoint: endpoint(name, { description: text }) };
     if (kind === 1) return { op: "endpoint.delete", name };
     if (kind === 2) return { op: "version.put", version: version(name, id) };
     if (kind === 3) return { op: "version.delete", endpoint: name, id };
+    if (kind === 4) return { op: "service.put", service: service(id, { id: name }) };
+    if (kind === 5) return { op: "service.delete", id: name };
+    const owner = id === "v1" ? null : name;
+    if (kind === 6) return { op: "secret.put", secret: secret(owner, "KEY", text) };
+    if (kind === 7) return { op: "secret.delete", endpoint: owner, name: "KEY" };
     return { op: "deployment.put", deployment: deployment(name, generation, id) };
   });
 
@@ -64,6 +78,45 @@ describe("registry", () => {
     await expect(registry.append(ops)).rejects.toThrow("unknown version");
     expect(registry.revision()).toBe(0);
     expect(registry.all()).toEqual([]);
+    await registry.close();
+  });
+
+  test("tells of an endpoint's secrets as of its changes, of services to nobody in particular", async () => {
+    using folder = temporaryFolder();
+    const registry = await openRegistry({ dir: folder.path, clock: testClock() });
+    await registry.append([{ op: "endpoint.put", endpoint: endpoint("a") }]);
+    await registry.append([{ op: "secret.put", secret: secret("a", "KEY") }]);
+    await registry.append([
+      { op: "secret.put", secret: secret(null, "KEY") },
+      { op: "service.put", service: service("z") },
+      { op: "service.put", service: service("b") },
+    ]);
+    expect(registry.changedSince(1)).toEqual(["a"]);
+    expect(registry.changedSince(2)).toEqual([]);
+    expect(registry.services().map(({ name }) => name)).toEqual(["b", "z"]);
+    expect(registry.secrets("a")).toEqual([secret("a", "KEY")]);
+    expect(registry.secrets(null)).toEqual([secret(null, "KEY")]);
+    await registry.append([{ op: "endpoint.delete", name: "a" }]);
+    expect([registry.secrets("a"), registry.secrets(null).length]).toEqual([[], 1]);
+    await registry.close();
+  });
+
+  test.each<{ what: string; op: ChangeOp; message: string }>([
+    {
+      what: "a second service of one name",
+      op: { op: "service.put", service: service("main", { id: "other" }) },
+      message: "two services of one name",
+    },
+    {
+      what: "a secret of an endpoint that is not there",
+      op: { op: "secret.put", secret: secret("missing", "KEY") },
+      message: "secret of an unknown endpoint",
+    },
+  ])("refuses $what", async ({ op, message }) => {
+    using folder = temporaryFolder();
+    const registry = await openRegistry({ dir: folder.path, clock: testClock() });
+    await registry.append([{ op: "service.put", service: service("main") }]);
+    await expect(registry.append([op])).rejects.toThrow(message);
     await registry.close();
   });
 
@@ -224,6 +277,43 @@ describe("registry file that is damaged", () => {
     await store.close();
     const opening = openRegistry({ dir: folder.path, clock: testClock() });
     await expect(opening).rejects.toMatchObject({ code: "REGISTRY_CORRUPT" });
+  });
+
+  test("of the release before services is read by all and made this release's by the writer", async () => {
+    using folder = temporaryFolder();
+    const env = open<string, string>({ path: folder.path, encoding: "string", maxDbs: 16 });
+    const put = (table: string, key: string | number, value: unknown): void => {
+      const database = env.openDB<string, string | number>({ name: table, encoding: "string" });
+      database.putSync(key, JSON.stringify(value));
+    };
+    for (const area of ["view", "base"]) {
+      for (const table of ["versions", "deployments", "generations", "endpoints"]) {
+        env.openDB({ name: `${area}.${table}`, encoding: "string" });
+      }
+    }
+    const change: ChangeOp = { op: "endpoint.put", endpoint: endpoint("a") };
+    put("log", 1, { revision: 1, at: "", ops: [change] });
+    put("view.endpoints", "a", endpoint("a"));
+    put("meta", "state", { schema: 1, revision: 1, base: 0, logBytes: 100 });
+    await env.close();
+    const before = openRegistryReader({ dir: folder.path });
+    expect([before.get("a")?.endpoint.name, before.services(), before.secrets("a")]).toEqual([
+      "a",
+      [],
+      [],
+    ]);
+    await before.close();
+    const registry = await openRegistry({ dir: folder.path, clock: testClock() });
+    await registry.append([
+      { op: "service.put", service: service("main-db") },
+      { op: "secret.put", secret: secret("a", "KEY") },
+    ]);
+    await registry.close();
+    const store = openStore({ dir: folder.path, readOnly: true });
+    expect(store.state().schema).toBe(SCHEMA);
+    expect(store.view.services.under("")).toHaveLength(1);
+    store.verify();
+    await store.close();
   });
 
   test("that is missing beside leftovers of a crash is made anew", async () => {

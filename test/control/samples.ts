@@ -3,7 +3,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { DeploymentRecord, EndpointRecord, VersionRecord } from "../../sdk/records.ts";
+import type {
+  DeploymentRecord,
+  EndpointRecord,
+  SecretRecord,
+  VersionRecord,
+} from "../../sdk/records.ts";
+import type { ServiceRecord } from "../../sdk/services/service.ts";
 
 export const AT = "2026-01-01T00:00:00.000Z";
 
@@ -63,4 +69,21 @@ export function deployment(endpointName: string, generation: number, id: string)
     message: "",
     createdAt: AT,
   };
+}
+
+export function service(name: string, changes: Partial<ServiceRecord> = {}): ServiceRecord {
+  return {
+    id: `id-${name}`,
+    name,
+    type: "redis",
+    config: { host: "127.0.0.1" },
+    state: "available",
+    createdAt: AT,
+    updatedAt: AT,
+    ...changes,
+  };
+}
+
+export function secret(endpointName: string | null, name: string, sealed = "sealed"): SecretRecord {
+  return { endpoint: endpointName, name, sealed, updatedAt: AT };
 }

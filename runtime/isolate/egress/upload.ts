@@ -47,7 +47,7 @@ export class Upload {
 
   push(call: Call, bytes: ArrayBuffer): void {
     if (this.#state === "ended" || this.#waiting !== null) {
-      return call.fail("CALL_INVALID", "The subrequest's body takes one chunk at a time.");
+      return call.fail("CALL_INVALID", "The stream takes one chunk at a time.");
     }
     if (bytes.byteLength === 0) return call.ok("");
     this.#waiting = { call, bytes };
@@ -56,7 +56,7 @@ export class Upload {
 
   end(call: Call): void {
     if (this.#state === "ended" || this.#waiting !== null) {
-      return call.fail("CALL_INVALID", "The subrequest's body has ended or waits.");
+      return call.fail("CALL_INVALID", "The stream has ended or waits.");
     }
     if (this.#state === "open") {
       this.#controller?.close();
@@ -69,7 +69,7 @@ export class Upload {
 
   /** The fetch is over; a chunk that still waits is refused. */
   close(): void {
-    this.#waiting?.call.fail("CANCELLED", "The subrequest is over.");
+    this.#waiting?.call.fail("CANCELLED", "Nobody reads the stream any more.");
     this.#waiting = null;
     clearTimeout(this.#idle);
     // Lets go of whoever still waits for a chunk.

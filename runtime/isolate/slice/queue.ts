@@ -36,7 +36,8 @@ export class RecordQueue {
       if (buffer === null) {
         packed += pack(op, id, typeof payload === "string" ? payload : payload());
       } else {
-        packed += pack(op, id, `${buffers.length}`);
+        const text = typeof payload === "string" ? payload : payload();
+        packed += pack(op, id, text === "" ? `${buffers.length}` : `${buffers.length}\n${text}`);
         buffers.push(buffer);
       }
     }

@@ -1,0 +1,53 @@
+// Which backend serves which kind of which type of service: one row each. Drivers are loaded by the first service that
+// needs them: the AWS SDK alone takes longer to load than a worker to start.
+
+import { EdgeError } from "../sdk/errors.ts";
+import type { ServicePlaces } from "../sdk/services/config.ts";
+import type { KvBackend } from "../sdk/services/kv.ts";
+import { SERVICE_TYPES, type ServiceKind, type ServiceType } from "../sdk/services/service.ts";
+
+/** What opening a kind gives. */
+export interface Backends {
+  readonly kv: KvBackend;
+}
+
+export type BackendKind = keyof Backends & ServiceKind;
+
+export interface OpenOptions {
+  readonly places: ServicePlaces;
+  readonly signal: AbortSignal;
+}
+
+/** `config`: whole and in clear, as the schema of its type (control/services) leaves it. */
+type Open<B> = (config: never, options: OpenOptions) => Promise<B>;
+
+type Openers = {
+  readonly [kind in BackendKind]: { readonly [type in ServiceType]?: Open<Backends[kind]> };
+};
+
+const OPENERS: Openers = {
+  kv: {},
+};
+
+export interface OpenRequest extends OpenOptions {
+  readonly type: ServiceType;
+  readonly config: object;
+}
+
+/** Rejects with an EdgeError of the SERVICE codes. */
+export async function openService<K extends BackendKind>(
+  kind: K,
+  { type, config, ...options }: OpenRequest,
+): Promise<Backends[K]> {
+  const open: Open<Backends[K]> | undefined = OPENERS[kind][type];
+  if (open !== undefined) return open(config as never, options);
+  throw new EdgeError("SERVICE_UNAVAILABLE", `This release opens no ${kind} on ${type}.`);
+}
+
+/** The kind that a service of the type is opened as when it is only to be asked whether it answers. */
+export function probedKind(type: ServiceType): BackendKind | null {
+  const opened = SERVICE_TYPES[type].find(
+    (kind) => kind in OPENERS && OPENERS[kind as BackendKind][type] !== undefined,
+  );
+  return (opened as BackendKind | undefined) ?? null;
+}
