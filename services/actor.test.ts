@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { EdgeError, type Code } from "../sdk/errors.ts";
 import type { Backend } from "../sdk/services/service.ts";
-import { ServiceActor, type ActorLimits, type Health } from "./actor.ts";
+import { ServiceActor, type ActorLimits, type ActorSetting, type Health } from "./actor.ts";
 
 const LIMITS: ActorLimits = { concurrency: 2, queue: 4, timeoutMs: 1_000 };
 
@@ -12,6 +12,7 @@ interface Gate {
 
 interface Stage {
   readonly actor: ServiceActor<Backend>;
+  readonly setting: ActorSetting<Backend>;
   readonly healths: Health[];
   readonly panics: unknown[];
   readonly opened: Backend[];
@@ -28,8 +29,7 @@ function createStage(limits: Partial<ActorLimits> = {}): Stage {
     closed: [],
     nowMs: 0,
     failing: null,
-    actor: new ServiceActor<Backend>({
-      name: "main",
+    setting: {
       limits: { ...LIMITS, ...limits },
       async open() {
         if (stage.failing !== null) throw stage.failing;
@@ -40,11 +40,14 @@ function createStage(limits: Partial<ActorLimits> = {}): Stage {
         stage.opened.push(backend);
         return backend;
       },
+    },
+    actor: new ServiceActor<Backend>("main", {
       now: () => stage.nowMs,
       onHealth: (health) => stage.healths.push(health),
       onPanic: (error) => stage.panics.push(error),
     }),
   };
+  stage.actor.start(stage.setting);
   return stage;
 }
 
@@ -203,4 +206,26 @@ test("an actor that is stopped lets what it has end, takes no more and closes th
   await stopping;
   expect(await running).toBe("done");
   expect(closed).toHaveLength(1);
+});
+
+test("a new setting serves what comes from then on, and the calls before end under the old one", async () => {
+  const { actor, setting, opened, closed } = createStage();
+  const gate = createGate();
+  const running = actor.run(gate.work, calls("a"));
+  await gate.reached;
+  actor.start(setting);
+  await actor.run(async () => "new", calls("a"));
+  expect(opened).toHaveLength(2);
+  expect(closed).toHaveLength(0);
+  gate.open();
+  expect(await running).toBe("done");
+  await vi.waitFor(() => expect(closed).toEqual([opened[0]]));
+});
+
+test("an actor that was stopped takes calls again once it is started", async () => {
+  const { actor, setting } = createStage();
+  await actor.stop();
+  expect(await codeOf(actor.probe())).toBe("SERVICE_STOPPED");
+  actor.start(setting);
+  expect(await actor.probe()).toMatchObject({ version: "1" });
 });

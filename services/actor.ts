@@ -3,40 +3,29 @@
 // itself. A backend that cannot be opened, or that breaks, is opened anew with a growing pause; meanwhile calls are
 // refused at once. Nothing that goes wrong here reaches the worker but as an answer.
 
-import { EdgeError, errorData, type Code } from "../sdk/errors.ts";
+import { EdgeError, type Code } from "../sdk/errors.ts";
 import type { Backend, Probe } from "../sdk/services/service.ts";
+import { Deadline } from "./deadline.ts";
 import { LatencyHistogram } from "./latency.ts";
-import { Mailbox } from "./mailbox.ts";
+import { OPEN_MS_MAX, Tenure, type ActorLimits } from "./tenure.ts";
 
-export interface ActorLimits {
-  /** Calls that run at once. */
-  readonly concurrency: number;
-  /** Calls that wait, of all callers together. */
-  readonly queue: number;
-  /** From a call's arrival until its answer. */
-  readonly timeoutMs: number;
-}
+export type { ActorLimits } from "./tenure.ts";
 
-/** A pool of ten connections is the seeds' default; a queue of a hundred calls is a second's worth on a slow server. */
+/** Ten connections are the seeds' pool; a thousand waiting calls are a second's worth for a quick server. */
 export const ACTOR_LIMITS: ActorLimits = { concurrency: 10, queue: 1_000, timeoutMs: 30_000 };
-/** Of the queue, what one caller may fill. */
-export const CALLER_SHARE = 0.5;
-/** Pauses before a backend is opened again: doubling from the first to the last. */
-const RESTART_MS_MIN = 100;
-const RESTART_MS_MAX = 10_000;
-/** What a probe or an opening may take. */
-const OPEN_MS_MAX = 10_000;
 
-export interface ActorOptions<B extends Backend> {
-  readonly name: string;
-  readonly limits: ActorLimits;
-  /** Rejects with an EdgeError of the SERVICE codes. Reached servers that go away later are the backend's to redial. */
-  open(signal: AbortSignal): Promise<B>;
+export interface ActorEvents {
   readonly now: () => number;
   /** Health has changed: told once per change, not per call. */
   readonly onHealth: (health: Health) => void;
   /** A bug of the backend's: what it threw is no EdgeError. */
   readonly onPanic: (error: unknown) => void;
+}
+
+/** What may change while the actor lives. */
+export interface ActorSetting<B extends Backend> {
+  readonly limits: ActorLimits;
+  readonly open: (signal: AbortSignal) => Promise<B>;
 }
 
 export interface Health {
@@ -76,27 +65,37 @@ const UNWELL: ReadonlySet<Code> = new Set([
 ]);
 
 export class ServiceActor<B extends Backend> {
-  readonly #options: ActorOptions<B>;
-  readonly #mailbox: Mailbox;
+  readonly name: string;
+  readonly #events: ActorEvents;
   readonly #latency = new LatencyHistogram();
-  #backend: B | null = null;
-  #opening: Promise<B> | null = null;
-  #stopped: EdgeError | null = null;
+  #tenure: Tenure<B> | null = null;
+  #stopped = new EdgeError("SERVICE_STOPPED");
   #health = WELL;
-  #retryAtMs = 0;
-  #pauseMs = RESTART_MS_MIN;
   #calls = 0;
   #failures = 0;
   #restarts = 0;
 
-  constructor(options: ActorOptions<B>) {
-    this.#options = options;
-    const { concurrency, queue } = options.limits;
-    this.#mailbox = new Mailbox({
-      runningMax: concurrency,
-      waitingMax: queue,
-      waitingPerCallerMax: Math.max(1, Math.floor(queue * CALLER_SHARE)),
-    });
+  /** Takes no calls before `start`. */
+  constructor(name: string, events: ActorEvents) {
+    this.name = name;
+    this.#events = events;
+  }
+
+  /** Also anew: calls from now on run under this setting, those under way end under the one before. */
+  start({ limits, open }: ActorSetting<B>): void {
+    const before = this.#tenure;
+    const { now, onPanic } = this.#events;
+    this.#tenure = new Tenure({ name: this.name, limits, open, now, onPanic });
+    this.#became(WELL);
+    void before?.end();
+  }
+
+  /** Takes no more calls; resolves when those that it has have ended, and the backend is closed. */
+  async stop(reason: EdgeError = new EdgeError("SERVICE_STOPPED")): Promise<void> {
+    const tenure = this.#tenure;
+    this.#stopped = reason;
+    this.#tenure = null;
+    await tenure?.end();
   }
 
   /**
@@ -107,19 +106,20 @@ export class ServiceActor<B extends Backend> {
     work: (backend: B, signal: AbortSignal) => Promise<T>,
     { caller, signal, timeoutMs = Infinity, lasting = false }: RunOptions,
   ): Promise<T> {
-    const { name, limits, now } = this.#options;
-    if (this.#stopped !== null) throw this.#stopped;
+    const tenure = this.#tenure;
+    if (tenure === null) throw this.#stopped;
     if (signal.aborted) throw new EdgeError("CANCELLED", "The call is wanted no more.");
+    const { now } = this.#events;
     const startedMs = now();
-    const limitMs = lasting ? Infinity : Math.min(timeoutMs, limits.timeoutMs);
-    const deadline = new Deadline(signal, limitMs, name);
+    const limitMs = lasting ? Infinity : Math.min(timeoutMs, tenure.limits.timeoutMs);
+    const deadline = new Deadline(signal, limitMs, this.name);
     this.#calls++;
     try {
-      const result = await deadline.race(this.#turn(work, caller, deadline));
+      const result = await deadline.race(tenure.run(work, { caller, signal: deadline.signal }));
       this.#became(WELL);
       return result;
     } catch (error) {
-      throw this.#failed(error);
+      throw this.#failed(error, tenure);
     } finally {
       deadline.clear();
       if (!lasting) this.#latency.add(now() - startedMs);
@@ -128,21 +128,22 @@ export class ServiceActor<B extends Backend> {
 
   /** As `test` of the admin API shows it. */
   async probe(): Promise<Probe & { readonly latencyMs: number }> {
-    const startedMs = this.#options.now();
+    const { now } = this.#events;
+    const startedMs = now();
     const probe = await this.run((backend, signal) => backend.probe(signal), {
       caller: "",
       signal: new AbortController().signal,
       timeoutMs: OPEN_MS_MAX,
     });
-    return { ...probe, latencyMs: this.#options.now() - startedMs };
+    return { ...probe, latencyMs: now() - startedMs };
   }
 
   stats(): ActorStats {
     return {
       health: this.#health,
-      open: this.#backend !== null,
-      running: this.#mailbox.running,
-      waiting: this.#mailbox.waiting,
+      open: this.#tenure?.isOpen ?? false,
+      running: this.#tenure?.mailbox.running ?? 0,
+      waiting: this.#tenure?.mailbox.waiting ?? 0,
       calls: this.#calls,
       failures: this.#failures,
       restarts: this.#restarts,
@@ -150,141 +151,24 @@ export class ServiceActor<B extends Backend> {
     };
   }
 
-  /** Takes no more calls, lets those that it has end, and closes the backend. */
-  async stop(reason: EdgeError = new EdgeError("SERVICE_STOPPED")): Promise<void> {
-    this.#stopped = reason;
-    await this.#mailbox.idle();
-    await this.#close();
-  }
-
-  async #turn<T>(
-    work: (backend: B, signal: AbortSignal) => Promise<T>,
-    caller: string,
-    { signal }: Deadline,
-  ): Promise<T> {
-    const entered = this.#mailbox.enter(caller, signal);
-    if (entered === null) {
-      const { name, limits } = this.#options;
-      const text = `${limits.queue} calls wait for the service ${name} already, or half as many of this endpoint.`;
-      throw new EdgeError("SERVICE_OVERLOADED", text);
-    }
-    const leave = await entered;
-    try {
-      return await work(this.#backend ?? (await this.#open()), signal);
-    } finally {
-      leave();
-    }
-  }
-
-  #open(): Promise<B> {
-    const { name, now } = this.#options;
-    const waitMs = this.#retryAtMs - now();
-    if (this.#opening === null && waitMs > 0) {
-      const { code, message } = this.#health;
-      const text = `${message} The service ${name} is tried again in ${Math.ceil(waitMs)} ms.`;
-      throw new EdgeError(code ?? "SERVICE_UNAVAILABLE", text);
-    }
-    this.#opening ??= this.#openAnew().finally(() => {
-      this.#opening = null;
-    });
-    return this.#opening;
-  }
-
-  async #openAnew(): Promise<B> {
-    const { name, now } = this.#options;
-    const deadline = new Deadline(new AbortController().signal, OPEN_MS_MAX, name);
-    try {
-      const opening = this.#options.open(deadline.signal);
-      // Whatever comes after the time is closed again.
-      opening.then(
-        (late) => (deadline.over ? late.close() : undefined),
-        () => undefined,
-      );
-      const backend = await deadline.race(opening);
-      this.#backend = backend;
-      this.#pauseMs = RESTART_MS_MIN;
-      return backend;
-    } catch (error) {
-      this.#retryAtMs = now() + this.#pauseMs;
-      this.#pauseMs = Math.min(2 * this.#pauseMs, RESTART_MS_MAX);
-      throw error;
-    } finally {
-      deadline.clear();
-    }
-  }
-
-  #failed(error: unknown): EdgeError {
+  #failed(error: unknown, tenure: Tenure<B>): EdgeError {
     this.#failures++;
-    if (!(error instanceof EdgeError)) {
-      this.#options.onPanic(error);
-      this.#restarts++;
-      this.#retryAtMs = this.#options.now() + this.#pauseMs;
-      this.#pauseMs = Math.min(2 * this.#pauseMs, RESTART_MS_MAX);
-      void this.#close();
-      const broken = new EdgeError("SERVICE_UNAVAILABLE", "The service's connection broke down.");
-      this.#became({ ok: false, code: broken.code, message: broken.message });
-      return broken;
+    if (error instanceof EdgeError) {
+      const { code, message } = error;
+      if (UNWELL.has(code)) this.#became({ ok: false, code, message });
+      return error;
     }
-    const { code, message } = errorData(error);
-    if (UNWELL.has(code)) this.#became({ ok: false, code, message });
-    return error;
+    this.#events.onPanic(error);
+    this.#restarts++;
+    void tenure.discard();
+    const message = "The service's connection broke down; it is being opened again.";
+    this.#became({ ok: false, code: "SERVICE_UNAVAILABLE", message });
+    return new EdgeError("SERVICE_UNAVAILABLE", message);
   }
 
   #became(health: Health): void {
     const changed = health.ok !== this.#health.ok || health.code !== this.#health.code;
     this.#health = health;
-    if (changed) this.#options.onHealth(health);
-  }
-
-  async #close(): Promise<void> {
-    const backend = this.#backend;
-    this.#backend = null;
-    try {
-      await backend?.close();
-    } catch (error) {
-      this.#options.onPanic(error);
-    }
-  }
-}
-
-/** A signal that aborts with another one or when the time is over, and a race against it. */
-class Deadline {
-  readonly signal: AbortSignal;
-  over = false;
-  readonly #timer: NodeJS.Timeout | undefined;
-  readonly #parent: AbortSignal;
-  readonly #onAbort: () => void;
-  readonly #aborted: Promise<never>;
-
-  constructor(parent: AbortSignal, timeoutMs: number, name: string) {
-    const controller = new AbortController();
-    this.signal = controller.signal;
-    this.#parent = parent;
-    let reject: (reason: EdgeError) => void = () => undefined;
-    this.#aborted = new Promise<never>((_resolve, refuse) => {
-      reject = refuse;
-    });
-    this.#aborted.catch(() => undefined);
-    const end = (reason: EdgeError): void => {
-      this.over = true;
-      controller.abort(reason);
-      reject(reason);
-    };
-    this.#onAbort = () => end(new EdgeError("CANCELLED", "The call is wanted no more."));
-    parent.addEventListener("abort", this.#onAbort);
-    if (timeoutMs === Infinity) return;
-    this.#timer = setTimeout(() => {
-      const text = `The service ${name} did not answer within ${timeoutMs} ms.`;
-      end(new EdgeError("SERVICE_TIMEOUT", text));
-    }, timeoutMs);
-  }
-
-  race<T>(work: Promise<T>): Promise<T> {
-    return Promise.race([work, this.#aborted]);
-  }
-
-  clear(): void {
-    clearTimeout(this.#timer);
-    this.#parent.removeEventListener("abort", this.#onAbort);
+    if (changed) this.#events.onHealth(health);
   }
 }
