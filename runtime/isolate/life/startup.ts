@@ -7,7 +7,7 @@ import type { SliceHost, SliceWitness } from "../slice/contract.ts";
 import { Place, SHORT_MS_MAX } from "../slice/places.ts";
 import { timeoutFor, WEDGE_MS } from "../slice/time-out.ts";
 
-/** How often it is looked at. Looks count, not the clock: time in which this process stood still is not held against it. */
+/** How often it is looked at. Looks count, not the clock: while this process stood still nobody could come back. */
 const LOOK_MS: number = SHORT_MS_MAX;
 
 export interface StartupOptions {

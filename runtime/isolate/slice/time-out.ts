@@ -15,10 +15,7 @@ const STRETCH_MORE_MS = 10_000;
 /** Part of a time-out after which a slice counts as cut: less SLACK. The engine's two clocks do not quite agree. */
 const CUT_PART: number = 1 / SLACK;
 
-/**
- * What does not come back so long after it was to end runs a builtin that nothing stops: the thread is lost, and with it
- * the worker.
- */
+/** Who is not back so long after its end is in a builtin that nothing stops: the thread is lost, and its worker. */
 export const WEDGE_MS = 2_000;
 
 /** `share`: the part of its wall time that will be CPU time. */
