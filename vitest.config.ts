@@ -8,6 +8,7 @@ for (const name of leaking) delete process.env[name];
 
 const config: ViteUserConfig = defineConfig({
   test: {
+    globalSetup: "test/run-folder.ts",
     pool: "forks",
     execArgv: ["--no-node-snapshot"],
     // Tests start servers and burn CPU on purpose; more of them at once only measure each other.

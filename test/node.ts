@@ -4,30 +4,21 @@
 
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import {
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  readlinkSync,
-  rmSync,
-  watch,
-} from "node:fs";
+import { readFileSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
+import { join } from "node:path";
 import { bundleSource } from "../compiler/bundle.ts";
 import { controlSocketPath } from "../runtime/supervisor/control-socket.ts";
 import { findWorkers, listeningPorts } from "../runtime/supervisor/processes.ts";
 import type { PublishRequest, PublishResult } from "../sdk/publish.ts";
+import { descendants, gone, hasSocket, isRunning } from "./processes.ts";
+import { keepPlatform, layPlatform } from "./platform.ts";
+import { temporary, type Temporary } from "./temporary.ts";
+import { fileOf, until } from "./waiting.ts";
 
 export const EDGE: string = join(import.meta.dirname, "../bin/edge");
 export const TOKEN = "islet_token_of_a_test";
-/** Starting is well under a second on an idle machine; tests share two cores. */
-const READY_MS_MAX = 15_000;
-const GONE_MS_MAX = 15_000;
-const POLL_MS = 10;
 
 export interface NodeOptions {
   readonly workers?: number;
@@ -67,14 +58,14 @@ export class TestNode implements AsyncDisposable {
   /** Those that served when the node got ready. */
   readonly workers: readonly number[];
   readonly readyMs: number;
-  readonly #base: string;
+  readonly #folder: Temporary;
   readonly #exited: Promise<unknown[]>;
   readonly #output: () => string;
 
   constructor(parts: {
     child: ChildProcess;
     data: string;
-    base: string;
+    folder: Temporary;
     exited: Promise<unknown[]>;
     ready: { port: number; adminPort: number; pid: number; workers: number[] };
     readyMs: number;
@@ -87,7 +78,7 @@ export class TestNode implements AsyncDisposable {
     this.pid = parts.ready.pid;
     this.workers = parts.ready.workers;
     this.readyMs = parts.readyMs;
-    this.#base = parts.base;
+    this.#folder = parts.folder;
     this.#exited = parts.exited;
     this.#output = parts.output;
   }
@@ -199,8 +190,9 @@ export class TestNode implements AsyncDisposable {
       if (code !== 0) {
         throw new Error(`edge serve ended with ${String(code ?? signal)}:\n${this.output}`);
       }
+      keepPlatform(this.data);
     }
-    rmSync(this.#base, { recursive: true, force: true });
+    this.#folder[Symbol.dispose]();
   }
 
   /** The supervisor only; resolves when of all its processes only those that serve are left, these cordons too. */
@@ -212,7 +204,7 @@ export class TestNode implements AsyncDisposable {
     this.child.kill("SIGKILL");
     await this.#exited;
     await gone(others);
-    return new Left(workers);
+    return new Left(workers, this.#folder);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -223,27 +215,31 @@ export class TestNode implements AsyncDisposable {
 /** Workers whose supervisor was killed: ended with the scope, unless a node that took them over has done so. */
 export class Left implements AsyncDisposable {
   readonly workers: readonly number[];
+  readonly #folder: Temporary;
 
-  constructor(workers: readonly number[]) {
+  constructor(workers: readonly number[], folder: Temporary) {
     this.workers = workers;
+    this.#folder = folder;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const pid of this.workers) if (isRunning(pid)) process.kill(pid, "SIGKILL");
     await gone(this.workers);
+    this.#folder[Symbol.dispose]();
   }
 }
 
 export async function startNode(options: NodeOptions = {}): Promise<TestNode> {
-  const base = mkdtempSync(join(tmpdir(), "islet-node-"));
-  const data = options.data ?? join(base, "data");
-  const readyFile = join(base, "ready.json");
+  const folder = temporary();
+  const data = options.data ?? join(folder.path, "data");
+  const readyFile = join(folder.path, "ready.json");
+  layPlatform(data);
   const begun = performance.now();
   const args = ["serve", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1"];
   args.push("--workers", `${options.workers ?? 1}`, "--data", data, "--ready-file", readyFile);
   if (options.demo !== true) args.push("--no-demo");
   const child = spawn(EDGE, [...args, ...(options.args ?? [])], {
-    cwd: base,
+    cwd: folder.path,
     env: environment({ EDGE_ADMIN_TOKEN: TOKEN }),
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -263,12 +259,12 @@ export async function startNode(options: NodeOptions = {}): Promise<TestNode> {
     await fileOf(readyFile, exited);
   } catch (error) {
     end();
-    rmSync(base, { recursive: true, force: true });
+    folder[Symbol.dispose]();
     throw new Error(`edge serve did not get ready:\n${output}`, { cause: error });
   }
   const readyMs = performance.now() - begun;
   const ready = JSON.parse(readFileSync(readyFile, "utf8"));
-  return new TestNode({ child, data, base, exited, ready, readyMs, output: () => output });
+  return new TestNode({ child, data, folder, exited, ready, readyMs, output: () => output });
 }
 
 /** Any command line, also ones that fail. */
@@ -294,137 +290,10 @@ export async function publishBody(
   return { name, routes: [], vars: {}, limits: {}, format, code, codeSha256, map, ...more };
 }
 
-export function temporary(): Disposable & { readonly path: string } {
-  const path = mkdtempSync(join(tmpdir(), "islet-data-"));
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
-}
-
 function workersIn(data: string): number[] {
   return findWorkers(controlSocketPath(data)).map(({ pid }) => pid);
 }
 
-/** Waits until none of the processes runs any more; fails when one outlives the time. */
-export async function gone(pids: readonly number[], withinMs: number = GONE_MS_MAX): Promise<void> {
-  const deadline = performance.now() + withinMs;
-  let left = pids.filter(isRunning);
-  while (left.length > 0 && performance.now() < deadline) {
-    await delay(POLL_MS);
-    left = left.filter(isRunning);
-  }
-  if (left.length === 0) return;
-  const names = left.map((pid) => `${pid} (${commandOf(pid)})`);
-  for (const pid of left) process.kill(pid, "SIGKILL");
-  throw new Error(`left behind after ${withinMs} ms: ${names.join(", ")}`);
-}
-
-/** Polls something that no event announces. */
-export async function until(
-  what: string,
-  isTrue: () => boolean | Promise<boolean>,
-  withinMs: number = GONE_MS_MAX,
-): Promise<void> {
-  const deadline = performance.now() + withinMs;
-  while (!(await isTrue())) {
-    if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`);
-    await delay(POLL_MS);
-  }
-}
-
-/** Children, their children and so on. */
-export function descendants(pid: number): number[] {
-  const parents = new Map<number, number>();
-  for (const name of readdirSync("/proc")) {
-    const stat = /^\d+$/.test(name) ? statOf(Number(name)) : null;
-    if (stat !== null) parents.set(Number(name), stat.parent);
-  }
-  const found: number[] = [pid];
-  for (const one of found) for (const [child, of] of parents) if (of === one) found.push(child);
-  return found.slice(1);
-}
-
-export function isRunning(pid: number): boolean {
-  const stat = statOf(pid);
-  return stat !== null && stat.state !== "Z" && stat.state !== "X";
-}
-
-/** Proportional set size: what the process costs, shared pages divided among their users. */
-export function pssBytes(pid: number): number {
-  const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
-  return Number(/^Pss:\s+(\d+) kB/m.exec(text)?.[1] ?? Number.NaN) * 1_024;
-}
-
-/** Processor time that the process has used so far, in 10 ms steps: does not depend on what else runs here. */
-export function cpuMs(pid: number): number {
-  const text = tryRead(`/proc/${pid}/stat`);
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * 10;
-}
-
-/** Client ports of the connections that this process has accepted on `port`. */
-export function acceptedBy(pid: number, port: number): Set<number> {
-  const inodes = new Set<string>();
-  for (const fd of readdirSync(`/proc/${pid}/fdinfo`)) {
-    const inode = /^ino:\s+(\d+)$/m.exec(tryRead(`/proc/${pid}/fdinfo/${fd}`))?.[1];
-    if (inode !== undefined) inodes.add(inode);
-  }
-  const accepted = new Set<number>();
-  for (const line of tryRead("/proc/net/tcp").split("\n")) {
-    const fields = line.trim().split(/\s+/);
-    const [, local = "", remote = ""] = fields;
-    const isOurs = Number.parseInt(local.split(":")[1] ?? "", 16) === port;
-    if (isOurs && inodes.has(fields[9] ?? "")) {
-      accepted.add(Number.parseInt(remote.split(":")[1] ?? "", 16));
-    }
-  }
-  return accepted;
-}
-
-function hasSocket(pid: number): boolean {
-  try {
-    return readdirSync(`/proc/${pid}/fd`).some((fd) =>
-      readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith("socket:"),
-    );
-  } catch {
-    return false;
-  }
-}
-
-function statOf(pid: number): { state: string; parent: number } | null {
-  const text = tryRead(`/proc/${pid}/stat`);
-  // The name may hold anything, brackets too; what follows the last one is fixed.
-  const [state = "", parent = ""] = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return text === "" ? null : { state, parent: Number(parent) };
-}
-
-function commandOf(pid: number): string {
-  return tryRead(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim();
-}
-
-function tryRead(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
-  }
-}
-
 function environment(extra: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   return { ...process.env, ...extra };
-}
-
-async function fileOf(file: string, exited: Promise<unknown>): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const look = (): void => {
-    if (existsSync(file)) resolve();
-  };
-  const watcher = watch(dirname(file), look);
-  const timer = setTimeout(() => reject(new Error("took too long")), READY_MS_MAX);
-  void exited.then(() => reject(new Error("it ended")));
-  look();
-  try {
-    await promise;
-  } finally {
-    clearTimeout(timer);
-    watcher.close();
-  }
 }

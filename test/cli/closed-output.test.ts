@@ -7,7 +7,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
-import { EDGE, temporary, until } from "../node.ts";
+import { EDGE } from "../node.ts";
+import { temporary } from "../temporary.ts";
+import { until } from "../waiting.ts";
 
 test.each([["--help"], ["serve", "--help"], ["nonsense", "--json"]])(
   "edge %s %s ends quietly when nobody reads its output",

@@ -1,13 +1,14 @@
 // The command line in this process against a real HTTP server that speaks the admin API's envelope.
 
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { main } from "../../cli/main.ts";
 import type { Json } from "../../sdk/errors.ts";
+import { temporary, type Temporary } from "../temporary.ts";
 
 export interface Seen {
   readonly method: string;
@@ -86,15 +87,12 @@ export async function runEdge(
   return { code, stdout, stderr };
 }
 
-/** A folder with these files, removed by `Symbol.dispose`. */
-export function makeFolder(files: Readonly<Record<string, string>>): {
-  readonly path: string;
-  [Symbol.dispose](): void;
-} {
-  const path = mkdtempSync(join(tmpdir(), "edge-cli-test-"));
+/** A folder with these files. */
+export function makeFolder(files: Readonly<Record<string, string>>): Temporary {
+  const folder = temporary();
   for (const [name, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(path, name)), { recursive: true });
-    writeFileSync(join(path, name), text);
+    mkdirSync(dirname(join(folder.path, name)), { recursive: true });
+    writeFileSync(join(folder.path, name), text);
   }
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+  return folder;
 }

@@ -1,7 +1,5 @@
 // A checker over real children, for tests.
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bundleSource, hashBundle } from "../../compiler/bundle.ts";
@@ -13,6 +11,8 @@ import { openSnapshotStore } from "../../compiler/snapshot-store.ts";
 import type { SnapshotBasis, SnapshotStore } from "../../compiler/snapshot-store.ts";
 import { engineVersion } from "../../runtime/isolate/engine.ts";
 import type { CheckResult } from "../../sdk/node.ts";
+import { cacheFolder } from "../platform.ts";
+import { temporary } from "../temporary.ts";
 
 export interface Checking {
   readonly checker: PlatformChecker;
@@ -28,12 +28,12 @@ const STAND_IN: string = fileURLToPath(new URL("stand-in-guest.ts", import.meta.
 const JAIL: string = fileURLToPath(new URL("../../runtime/jail.ts", import.meta.url));
 
 export async function openChecking(guestEntry: string = STAND_IN): Promise<Checking> {
-  const dir = mkdtempSync(join(tmpdir(), "islet-check-"));
-  const guest = await buildGuest({ entry: guestEntry, cacheDir: join(dir, "cache") });
+  const folder = temporary();
+  const guest = await buildGuest({ entry: guestEntry, cacheDir: cacheFolder() });
   const basis = { engine: engineVersion(), v8Flags: [], guestHash: guest.hash };
-  const storeDir = join(dir, "snapshots");
+  const storeDir = join(folder.path, "snapshots");
   const store = openSnapshotStore(storeDir);
-  const compileCacheDir = join(dir, "compile");
+  const compileCacheDir = cacheFolder();
   const jails = openJails({ main: JAIL, v8Flags: [], compileCacheDir, standby: 2 });
   const checker = createChecker({ guest, basis, store, jails });
   await checker.preparePlatform();
@@ -50,7 +50,7 @@ export async function openChecking(guestEntry: string = STAND_IN): Promise<Check
     },
     close() {
       jails.close();
-      rmSync(dir, { recursive: true, force: true });
+      folder[Symbol.dispose]();
     },
   };
 }

@@ -2,13 +2,14 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "no
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { BLOB_GRACE_MS, hashOf, openBlobReader, openBlobs } from "../../control/blobs.ts";
-import { temporaryFolder, testClock } from "./samples.ts";
+import { testClock } from "./samples.ts";
+import { temporary } from "../temporary.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const fileOf = (dir: string, hash: string): string => join(dir, hash.slice(0, 2), hash);
 
 test("blob is read back under the hash of its content", async () => {
-  using folder = temporaryFolder();
+  using folder = temporary();
   const blobs = openBlobs(folder.path);
   const hash = await blobs.put(bytes("hello"));
   expect(hash).toBe(hashOf(bytes("hello")));
@@ -17,7 +18,7 @@ test("blob is read back under the hash of its content", async () => {
 });
 
 test("blob stored twice is one file, and nothing is left half written", async () => {
-  using folder = temporaryFolder();
+  using folder = temporary();
   const blobs = openBlobs(folder.path);
   const hash = await blobs.put(bytes("hello"));
   expect(await blobs.put(bytes("hello"))).toBe(hash);
@@ -26,7 +27,7 @@ test("blob stored twice is one file, and nothing is left half written", async ()
 });
 
 test("blob that is missing, changed or cut is refused with BLOB_CORRUPT", async () => {
-  using folder = temporaryFolder();
+  using folder = temporary();
   const blobs = openBlobs(folder.path);
   const corrupt: unknown = expect.objectContaining({ code: "BLOB_CORRUPT" });
   const hash = await blobs.put(bytes("hello"));
@@ -41,7 +42,7 @@ test("blob that is missing, changed or cut is refused with BLOB_CORRUPT", async 
 });
 
 test("blob that was damaged is whole again after it was put again", async () => {
-  using folder = temporaryFolder();
+  using folder = temporary();
   const blobs = openBlobs(folder.path);
   const hash = await blobs.put(bytes("hello"));
   writeFileSync(fileOf(folder.path, hash), "damaged");
@@ -50,7 +51,7 @@ test("blob that was damaged is whole again after it was put again", async () => 
 });
 
 test("collecting removes blobs that nothing names, after the grace time only", async () => {
-  using folder = temporaryFolder();
+  using folder = temporary();
   const clock = testClock();
   const blobs = openBlobs(folder.path, clock);
   const live = await blobs.put(bytes("live"));
@@ -67,7 +68,7 @@ test("collecting removes blobs that nothing names, after the grace time only", a
 });
 
 test("a reader leaves alone what is being stored", async () => {
-  using folder = temporaryFolder();
+  using folder = temporary();
   const incoming = join(folder.path, "incoming", "half");
   const blobs = openBlobs(folder.path);
   writeFileSync(incoming, "half");

@@ -8,7 +8,8 @@ import { expect, test } from "vitest";
 import { openDataFolder } from "../../control/data-folder.ts";
 import { openStore } from "../../control/registry/lmdb.ts";
 import { openRegistry } from "../../control/registry/registry.ts";
-import { temporaryFolder, testClock } from "./samples.ts";
+import { testClock } from "./samples.ts";
+import { temporary } from "../temporary.ts";
 
 const ROUNDS = 24;
 /** Kill after a random number of acknowledgements and, within the next append, a random delay. */
@@ -44,7 +45,7 @@ test(
   "registry is whole after its writer was killed at any moment",
   { timeout: 60_000 },
   async () => {
-    using folder = temporaryFolder();
+    using folder = temporary();
     const dir = join(folder.path, "registry");
     let last = 0;
     for (let round = 0; round < ROUNDS; round += 1) {

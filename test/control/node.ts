@@ -11,7 +11,8 @@ import { compileRoutes } from "../../runtime/gateway/route/table.ts";
 import type { LimitOverrides } from "../../sdk/limits.ts";
 import type { Checker, Fleet, RegistryWriter, WorkerStats } from "../../sdk/node.ts";
 import type { PublishRequest } from "../../sdk/publish.ts";
-import { temporaryFolder, testClock, type TestClock } from "./samples.ts";
+import { testClock, type TestClock } from "./samples.ts";
+import { temporary } from "../temporary.ts";
 
 export const HANDLER = "export default { fetch: () => new Response('hi') }";
 
@@ -45,7 +46,7 @@ export async function openTestNode(
     readonly limitMax?: LimitOverrides;
   } = {},
 ): Promise<TestNode> {
-  const folder = temporaryFolder();
+  const folder = temporary();
   const clock = testClock();
   const blobFolder = join(folder.path, "blobs");
   mkdirSync(blobFolder);

@@ -12,15 +12,8 @@ import { openStore, SCHEMA } from "../../control/registry/lmdb.ts";
 import { openRegistry, openRegistryReader } from "../../control/registry/registry.ts";
 import { applyChange, contentOf, fold, memoryRows } from "../../control/registry/view.ts";
 import type { Change, ChangeOp } from "../../sdk/records.ts";
-import {
-  deployment,
-  endpoint,
-  secret,
-  service,
-  temporaryFolder,
-  testClock,
-  version,
-} from "./samples.ts";
+import { deployment, endpoint, secret, service, testClock, version } from "./samples.ts";
+import { temporary } from "../temporary.ts";
 
 const NAMES = ["a", "a-b", "b"] as const;
 const IDS = ["v1", "v2", "v3"] as const;
@@ -46,7 +39,7 @@ describe("registry", () => {
     const steps = fc.array(fc.array(opOf, { minLength: 1, maxLength: 4 }), { maxLength: 30 });
     await fc.assert(
       fc.asyncProperty(steps, fc.integer({ min: 1, max: 40 }), async (batches, changesKept) => {
-        using folder = temporaryFolder();
+        using folder = temporary();
         const limits = { changesKept, bytesKept: 1_000_000 };
         const registry = await openRegistry({ dir: folder.path, clock: testClock(), limits });
         const accepted: Change[] = [];
@@ -69,7 +62,7 @@ describe("registry", () => {
   });
 
   test("changes nothing when one step of an append makes no sense", async () => {
-    using folder = temporaryFolder();
+    using folder = temporary();
     const registry = await openRegistry({ dir: folder.path, clock: testClock() });
     const ops: ChangeOp[] = [
       { op: "endpoint.put", endpoint: endpoint("a") },
@@ -82,7 +75,7 @@ describe("registry", () => {
   });
 
   test("tells of an endpoint's secrets as of its changes, of services to nobody in particular", async () => {
-    using folder = temporaryFolder();
+    using folder = temporary();
     const registry = await openRegistry({ dir: folder.path, clock: testClock() });
     await registry.append([{ op: "endpoint.put", endpoint: endpoint("a") }]);
     await registry.append([{ op: "secret.put", secret: secret("a", "KEY") }]);
@@ -113,7 +106,7 @@ describe("registry", () => {
       message: "secret of an unknown endpoint",
     },
   ])("refuses $what", async ({ op, message }) => {
-    using folder = temporaryFolder();
+    using folder = temporary();
     const registry = await openRegistry({ dir: folder.path, clock: testClock() });
     await registry.append([{ op: "service.put", service: service("main") }]);
     await expect(registry.append([op])).rejects.toThrow(message);
@@ -121,7 +114,7 @@ describe("registry", () => {
   });
 
   test("never gives a generation twice, also after delete and re-creation", async () => {
-    using folder = temporaryFolder();
+    using folder = temporary();
     const registry = await openRegistry({ dir: folder.path, clock: testClock() });
     const create: ChangeOp[] = [
       { op: "endpoint.put", endpoint: endpoint("a") },
@@ -139,7 +132,7 @@ describe("registry", () => {
   });
 
   test("tells what changed since a revision, and null when the log no longer reaches back", async () => {
-    using folder = temporaryFolder();
+    using folder = temporary();
     const limits = { changesKept: 3, bytesKept: 1_000_000 };
     const registry = await openRegistry({ dir: folder.path, clock: testClock(), limits });
     for (const name of ["a", "b", "c", "b", "d"]) {
@@ -152,7 +145,7 @@ describe("registry", () => {
   });
 
   test("drops changes from a log that is too large in bytes, never the newest", async () => {
-    using folder = temporaryFolder();
+    using folder = temporary();
     const limits = { changesKept: 1_000, bytesKept: 4_096 };
     const registry = await openRegistry({ dir: folder.path, clock: testClock(), limits });
     const draft = "x".repeat(10_000);
@@ -168,7 +161,7 @@ describe("registry", () => {
   });
 
   test("shows a reader beside it every revision at once", async () => {
-    using folder = temporaryFolder();
+    using folder = temporary();
     const registry = await openRegistry({ dir: folder.path, clock: testClock() });
     const reader = openRegistryReader({ dir: folder.path });
     for (let at = 1; at <= 50; at += 1) {
@@ -183,7 +176,7 @@ describe("registry", () => {
   });
 
   test("keeps everything across closing and opening", async () => {
-    using folder = temporaryFolder();
+    using folder = temporary();
     const registry = await openRegistry({ dir: folder.path, clock: testClock() });
     await registry.append([
       { op: "endpoint.put", endpoint: endpoint("a") },
@@ -202,7 +195,7 @@ describe("registry", () => {
   });
 
   test("refuses a registry of a newer schema with REGISTRY_TOO_NEW", async () => {
-    using folder = temporaryFolder();
+    using folder = temporary();
     await (await openRegistry({ dir: folder.path, clock: testClock() })).close();
     // The writer of a newer release, as far as this one can tell.
     const newer = `import { open } from "lmdb";
@@ -220,7 +213,7 @@ describe("registry", () => {
   });
 
   test("refuses to make a registry where it cannot write with DATA_UNWRITABLE", async () => {
-    using folder = temporaryFolder();
+    using folder = temporary();
     const file = join(folder.path, "file");
     writeFileSync(file, "");
     const opening = openRegistry({ dir: join(file, "registry"), clock: testClock() });
@@ -245,7 +238,7 @@ describe("registry file that is damaged", () => {
   };
 
   test.each(Object.keys(damages))("%s is refused with REGISTRY_CORRUPT", async (name) => {
-    using folder = temporaryFolder();
+    using folder = temporary();
     const registry = await openRegistry({ dir: folder.path, clock: testClock() });
     for (let at = 0; at < 100; at += 1) {
       const description = "y".repeat(500);
@@ -264,7 +257,7 @@ describe("registry file that is damaged", () => {
   });
 
   test("whose view does not follow from its log is refused with REGISTRY_CORRUPT", async () => {
-    using folder = temporaryFolder();
+    using folder = temporary();
     const store = openStore({ dir: folder.path, readOnly: false });
     store.append({ at: "", ops: [{ op: "endpoint.put", endpoint: endpoint("a") }] });
     const stray: Change = {
@@ -280,7 +273,7 @@ describe("registry file that is damaged", () => {
   });
 
   test("of the release before services is read by all and made this release's by the writer", async () => {
-    using folder = temporaryFolder();
+    using folder = temporary();
     const env = open<string, string>({ path: folder.path, encoding: "string", maxDbs: 16 });
     const put = (table: string, key: string | number, value: unknown): void => {
       const database = env.openDB<string, string | number>({ name: table, encoding: "string" });
@@ -317,7 +310,7 @@ describe("registry file that is damaged", () => {
   });
 
   test("that is missing beside leftovers of a crash is made anew", async () => {
-    using folder = temporaryFolder();
+    using folder = temporary();
     mkdirSync(join(folder.path, "fresh-1"));
     writeFileSync(join(folder.path, "fresh-1", "data.mdb"), "");
     await (await openRegistry({ dir: folder.path, clock: testClock() })).close();
@@ -325,7 +318,7 @@ describe("registry file that is damaged", () => {
   });
 
   test("that is missing is refused by a reader", () => {
-    using folder = temporaryFolder();
+    using folder = temporary();
     expect(() => openRegistryReader({ dir: folder.path })).toThrow(
       expect.objectContaining({ code: "REGISTRY_CORRUPT" }),
     );

@@ -1,8 +1,5 @@
-// Records and folders for the control plane's tests.
+// Records and a clock for the control plane's tests.
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type {
   DeploymentRecord,
   EndpointRecord,
@@ -22,12 +19,6 @@ export interface TestClock {
 export function testClock(): TestClock {
   let now = Date.parse(AT);
   return { now: () => now, advance: (ms) => void (now += ms) };
-}
-
-/** A folder that is gone when the test is: `using folder = temporaryFolder()`. */
-export function temporaryFolder(): { readonly path: string } & Disposable {
-  const path = mkdtempSync(join(tmpdir(), "islet-control-"));
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
 export function endpoint(name: string, changes: Partial<EndpointRecord> = {}): EndpointRecord {

@@ -5,7 +5,8 @@ import { execFile } from "node:child_process";
 import { globSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { startNode, temporary, TOKEN, type CliResult, type TestNode } from "../node.ts";
+import { startNode, TOKEN, type CliResult, type TestNode } from "../node.ts";
+import { temporary } from "../temporary.ts";
 import { missingLine, snippetsIn, type Snippet } from "./snippets.ts";
 
 const ROOT: string = join(import.meta.dirname, "../..");

@@ -12,12 +12,12 @@ import {
   edge,
   publishBody,
   startNode,
-  temporary,
   TOKEN,
   type CliResult,
   type Envelope,
   type TestNode,
 } from "../node.ts";
+import { temporary } from "../temporary.ts";
 
 function expectCode(answer: Envelope, code: Code): void {
   expect(answer).toMatchObject({ ok: false, code, status: infoOf(code).status });

@@ -6,7 +6,9 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Isolation } from "../../sdk/isolation.ts";
-import { isRunning, startNode, until, type TestNode } from "../node.ts";
+import { startNode, type TestNode } from "../node.ts";
+import { isRunning } from "../processes.ts";
+import { until } from "../waiting.ts";
 import { Load, echo } from "./load.ts";
 
 const CHUNK_BYTES = 64 * 1024;

@@ -2,7 +2,8 @@
 
 import { expect, test } from "vitest";
 import type { IsolateStats, WorkerStats } from "../../sdk/node.ts";
-import { TOKEN, startNode, until, type TestNode } from "../node.ts";
+import { TOKEN, startNode, type TestNode } from "../node.ts";
+import { until } from "../waiting.ts";
 
 const ENDPOINTS = 5;
 const ROUNDS = 5;

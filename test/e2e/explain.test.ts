@@ -3,7 +3,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { startNode, temporary, type TestNode } from "../node.ts";
+import { startNode, type TestNode } from "../node.ts";
+import { temporary } from "../temporary.ts";
 
 const SOURCE = `interface Deep { readonly depth: number }
 function burn(deep: Deep): never {

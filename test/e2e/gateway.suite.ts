@@ -10,7 +10,8 @@ import { LIMITS, URL_BYTES_MAX } from "../../sdk/limits.ts";
 import type { ListenerKind } from "../../sdk/serve.ts";
 import { listener as openListener, type Heard } from "../fault/listener.ts";
 import { RawClient } from "../http/raw-client.ts";
-import { startNode, until, type Answer, type TestNode } from "../node.ts";
+import { startNode, type Answer, type TestNode } from "../node.ts";
+import { until } from "../waiting.ts";
 
 const BINARY_BYTES = 5 * 1024 * 1024;
 /** What the slow reader is offered; far more than any buffer on the way should hold. */

@@ -3,7 +3,8 @@
 import { expect, test } from "vitest";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { startNode, temporary } from "../node.ts";
+import { startNode } from "../node.ts";
+import { temporary } from "../temporary.ts";
 import { Load, echo } from "./load.ts";
 
 test("publish, call, edit, publish: the next call meets the new code", async () => {

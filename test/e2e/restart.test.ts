@@ -5,7 +5,9 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { systemClock } from "../../control/clock.ts";
 import { openRegistry } from "../../control/registry/registry.ts";
-import { cpuMs, startNode, temporary, type TestNode } from "../node.ts";
+import { startNode, type TestNode } from "../node.ts";
+import { cpuMs } from "../processes.ts";
+import { temporary } from "../temporary.ts";
 
 const ENDPOINTS = 200;
 /** A start with all of them may cost this much more than one with a single endpoint, per process. */

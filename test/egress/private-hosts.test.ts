@@ -2,7 +2,8 @@
 
 import { createServer } from "node:http";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { temporary, startNode } from "../node.ts";
+import { startNode } from "../node.ts";
+import { temporary } from "../temporary.ts";
 
 const server = createServer((_request, response) => response.end("from inside"));
 let port = 0;

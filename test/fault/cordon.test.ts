@@ -1,7 +1,10 @@
 // Cordons that die, stand still or are left behind: who notices, and who does not.
 
 import { expect, test } from "vitest";
-import { gone, isRunning, startNode, temporary, until, type TestNode } from "../node.ts";
+import { startNode, type TestNode } from "../node.ts";
+import { gone, isRunning } from "../processes.ts";
+import { temporary } from "../temporary.ts";
+import { until } from "../waiting.ts";
 import { Load, echo } from "../e2e/load.ts";
 import { asking } from "./asking.ts";
 import { WEDGER } from "./wedger.ts";

@@ -3,7 +3,9 @@
 
 import { expect, test } from "vitest";
 import { readWitness, witnessPath } from "../../runtime/link/witness.ts";
-import { isRunning, startNode, until, type TestNode } from "../node.ts";
+import { startNode, type TestNode } from "../node.ts";
+import { isRunning } from "../processes.ts";
+import { until } from "../waiting.ts";
 import { echo } from "../e2e/load.ts";
 import { WEDGER } from "./wedger.ts";
 

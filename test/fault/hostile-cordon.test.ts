@@ -17,7 +17,8 @@ import {
 } from "../../runtime/worker/cordon/link.ts";
 import { Relay } from "../../runtime/worker/cordon/relay.ts";
 import { MemoryExchange, type RequestInput } from "../isolate/memory-exchange.ts";
-import { temporary, until } from "../node.ts";
+import { temporary } from "../temporary.ts";
+import { until } from "../waiting.ts";
 
 class TestTicket implements Ticket {
   readonly exchange: MemoryExchange;

@@ -3,7 +3,10 @@
 
 import { rmSync } from "node:fs";
 import { expect, test } from "vitest";
-import { edge, gone, isRunning, startNode, temporary, until, type TestNode } from "../node.ts";
+import { edge, startNode, type TestNode } from "../node.ts";
+import { gone, isRunning } from "../processes.ts";
+import { temporary } from "../temporary.ts";
+import { until } from "../waiting.ts";
 import { Load, echo } from "../e2e/load.ts";
 import { asking } from "./asking.ts";
 

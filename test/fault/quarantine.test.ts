@@ -1,7 +1,10 @@
 // A version that brings down workers is found, and after the third time not loaded any more, until it is released.
 
 import { expect, test } from "vitest";
-import { gone, startNode, temporary, until, type TestNode } from "../node.ts";
+import { startNode, type TestNode } from "../node.ts";
+import { gone } from "../processes.ts";
+import { temporary } from "../temporary.ts";
+import { until } from "../waiting.ts";
 import { echo } from "../e2e/load.ts";
 import { WEDGER } from "./wedger.ts";
 

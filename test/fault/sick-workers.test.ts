@@ -2,7 +2,9 @@
 // stats and metrics.
 
 import { expect, test } from "vitest";
-import { isRunning, startNode, until, type TestNode } from "../node.ts";
+import { startNode, type TestNode } from "../node.ts";
+import { isRunning } from "../processes.ts";
+import { until } from "../waiting.ts";
 import { echo } from "../e2e/load.ts";
 import { asking } from "./asking.ts";
 import { WEDGER } from "./wedger.ts";

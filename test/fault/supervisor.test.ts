@@ -2,7 +2,9 @@
 // folder goes on where the last one stopped.
 
 import { expect, test } from "vitest";
-import { startNode, temporary, until, type TestNode } from "../node.ts";
+import { startNode, type TestNode } from "../node.ts";
+import { temporary } from "../temporary.ts";
+import { until } from "../waiting.ts";
 import { Load, echo } from "../e2e/load.ts";
 import { listener } from "./listener.ts";
 

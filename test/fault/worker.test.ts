@@ -1,7 +1,9 @@
 // Workers that die, once or in a loop: what was on them is lost, nothing else, and others take over.
 
 import { expect, test } from "vitest";
-import { acceptedBy, startNode, until } from "../node.ts";
+import { startNode } from "../node.ts";
+import { acceptedBy } from "../processes.ts";
+import { until } from "../waiting.ts";
 import { Load, echo } from "../e2e/load.ts";
 
 /** From a kill to the first answer of the replacement. Loaded machines are slower than the goal of 300 ms. */

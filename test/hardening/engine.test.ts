@@ -11,7 +11,7 @@ import { ENGINE_VERSION_MIN, safeEngineVersion } from "../../runtime/isolate/eng
 import { openChannel } from "../../runtime/link/channel.ts";
 import type { ToSupervisor, ToWorker, WorkerConfig } from "../../runtime/link/messages.ts";
 import { JAIL_MAIN, WORKER_MAIN } from "../../runtime/link/places.ts";
-import { temporary } from "../node.ts";
+import { temporary } from "../temporary.ts";
 
 /** Makes isolated-vm say that it is a release with a known way out. */
 const PRELOAD = `

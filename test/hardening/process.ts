@@ -1,7 +1,8 @@
 // What the kernel says of the processes of a node.
 
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { descendants, type TestNode } from "../node.ts";
+import type { TestNode } from "../node.ts";
+import { descendants } from "../processes.ts";
 
 export interface Seen {
   readonly pid: number;

@@ -8,7 +8,9 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { openRegistry } from "../../control/registry/registry.ts";
 import { systemClock } from "../../control/clock.ts";
 import { findSetpriv, openConfinement } from "../../runtime/supervisor/rights/confinement.ts";
-import { startNode, temporary, TOKEN, until, type TestNode } from "../node.ts";
+import { startNode, TOKEN, type TestNode } from "../node.ts";
+import { temporary } from "../temporary.ts";
+import { until } from "../waiting.ts";
 import { see, seeChildren, treeOf, type Seen } from "./process.ts";
 
 const SECRET = "secret_of_the_operator";

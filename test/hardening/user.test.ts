@@ -8,7 +8,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { adminToken } from "../../runtime/supervisor/admin-token.ts";
 import { openConfinement } from "../../runtime/supervisor/rights/confinement.ts";
-import { EDGE, edge, startNode, temporary, until, type TestNode } from "../node.ts";
+import { EDGE, edge, startNode, type TestNode } from "../node.ts";
+import { temporary } from "../temporary.ts";
+import { until } from "../waiting.ts";
 import { seeChildren, treeOf } from "./process.ts";
 
 const isRoot = process.getuid?.() === 0;

@@ -1,9 +1,6 @@
 // Real instances for tests: the guest as it ships, author code as a module's text, a generation around it, and
 // exchanges without sockets. No HTTP, no processes.
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { transformSync } from "esbuild";
 import { buildGuest } from "../../compiler/guest.ts";
@@ -28,6 +25,7 @@ import type { Code } from "../../sdk/errors.ts";
 import { resolveLimits, type LimitOverrides } from "../../sdk/limits.ts";
 import type { Outcome } from "../../sdk/outcome.ts";
 import type { Trust } from "../../sdk/records.ts";
+import { cacheFolder } from "../platform.ts";
 import { MemoryExchange, type RequestInput } from "./memory-exchange.ts";
 
 const ENTRY: string = fileURLToPath(new URL("../../runtime/guest/boot.ts", import.meta.url));
@@ -145,9 +143,8 @@ export interface WorkshopOptions {
 }
 
 export async function openWorkshop(options: WorkshopOptions = {}): Promise<Workshop> {
-  const cacheDir = mkdtempSync(join(tmpdir(), "islet-guest-"));
-  const { code } = await buildGuest({ entry: options.guestEntry ?? ENTRY, cacheDir });
-  rmSync(cacheDir, { recursive: true, force: true });
+  const entry = options.guestEntry ?? ENTRY;
+  const { code } = await buildGuest({ entry, cacheDir: cacheFolder() });
   const guest = { code, filename: GUEST_FILE };
   const platform = makeSnapshot([guest], WARM_UP);
   const host = createSliceHost(options.places ?? { short: 2, long: 2 });

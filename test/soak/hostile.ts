@@ -2,7 +2,7 @@
 // some minutes. Prints what each did to the node and fails when a property does not hold.
 
 import assert from "node:assert/strict";
-import { pssBytes } from "../node.ts";
+import { pssBytes } from "../processes.ts";
 import { ATTACKS } from "../hostile/attacks.ts";
 import type { Attack } from "../hostile/range/attack.ts";
 import { Range } from "../hostile/range/range.ts";

@@ -6,7 +6,10 @@
 //                                               each trust setting; `text` picks attacks by group and name
 
 import assert from "node:assert/strict";
-import { pssBytes, startNode, temporary, until, type TestNode } from "../node.ts";
+import { startNode, type TestNode } from "../node.ts";
+import { pssBytes } from "../processes.ts";
+import { temporary } from "../temporary.ts";
+import { until } from "../waiting.ts";
 import { Load, echo } from "../e2e/load.ts";
 import { hostile } from "./hostile.ts";
 

@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
-import { descendants } from "../../node.ts";
+import { descendants } from "../../processes.ts";
 
 /** What /proc counts in. */
 const TICK_MS = 10;

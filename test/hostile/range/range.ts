@@ -4,7 +4,8 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Trust } from "../../../sdk/records.ts";
-import { startNode, until, type TestNode } from "../../node.ts";
+import { startNode, type TestNode } from "../../node.ts";
+import { until } from "../../waiting.ts";
 import { LIMITS_OF_ATTACKS, handler, type Attack, type Verdict } from "./attack.ts";
 import { MachineShare } from "./machine.ts";
 import { HostilePeer } from "./peer.ts";
