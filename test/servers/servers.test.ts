@@ -6,7 +6,8 @@ import { connect } from "node:net";
 import tls from "node:tls";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { gone, isRunning } from "../node.ts";
+import { gone, isRunning } from "../processes.ts";
+import { temporary } from "../temporary.ts";
 import { hasProgram } from "./install.ts";
 import { ask } from "./process.ts";
 import { startProxy } from "./proxy.ts";
@@ -33,7 +34,10 @@ describe.runIf(HAS_REDIS)("a test server", () => {
     const script = `const { startRedis } = await import(${JSON.stringify(module)});
       process.stdout.write(String((await startRedis()).pid));
       setInterval(() => {}, 1e6);`;
-    const child = spawn(process.execPath, ["--input-type=module", "-e", script]);
+    // A server that is killed leaves its folder.
+    using folder = temporary();
+    const env = { ...process.env, TMPDIR: folder.path };
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script], { env });
     const [pid] = (await once(child.stdout, "data")) as [Buffer];
     expect(isRunning(Number(pid))).toBe(true);
     child.kill("SIGKILL");
