@@ -12,6 +12,12 @@
 export const ENTER = {
   /** A request. Payload: method \n url \n bodyKind \n requestId \n headers. Text after the first \0. */
   REQUEST: "R",
+  /**
+   * An event that is no request. Payload: the name of the handler's method \n id \n text as that event defines.
+   * Answered like a request by RESPONSE, whose text is the event's outcome (status 500: the method threw), or by
+   * THROWN when the method is not there.
+   */
+  EVENT: "V",
   /** The next chunk of the request body; payload: index of its buffer in this batch. Answers one PULL. */
   BODY_CHUNK: "B",
   /** The request body is complete. Answers one PULL that finds nothing more. */

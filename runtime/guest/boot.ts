@@ -7,7 +7,8 @@
 import { createBridge, type BootArguments, type Enter } from "./bridge.ts";
 import { createPlatform, topLevelReads } from "./platform.ts";
 
-type Handler = { readonly fetch?: unknown };
+/** Methods any of which makes an object a handler. */
+const METHODS = ["fetch", "queue", "scheduled"] as const;
 
 const platform = createPlatform();
 let factoryResult: unknown;
@@ -35,8 +36,12 @@ function defaultExport(): unknown {
   return (factoryResult as { default?: unknown }).default;
 }
 
-function kindOf(handler: unknown): "fetch" | "function" | "none" {
+function kindOf(handler: unknown): "function" | "object" | "none" {
   if (typeof handler === "function") return "function";
   if (typeof handler !== "object" || handler === null) return "none";
-  return typeof (handler as Handler).fetch === "function" ? "fetch" : "none";
+  for (let at = 0; at < METHODS.length; at++) {
+    const method = (handler as Record<string, unknown>)[METHODS[at] ?? ""];
+    if (typeof method === "function") return "object";
+  }
+  return "none";
 }

@@ -177,6 +177,10 @@ class Bridge implements Wire {
         this.setCurrent(id);
         this.#requests.start(id, payload);
         break;
+      case ENTER.EVENT:
+        this.setCurrent(id);
+        this.#requests.startEvent(id, payload);
+        break;
       case ENTER.CALL_OK:
         this.#calls.succeed(id, payload, buffers);
         break;

@@ -14,6 +14,7 @@ import { describeError } from "./describe-error.ts";
 import { DOMException } from "./dom-exception.ts";
 import { TextDecoder, TextEncoder } from "./encoding.ts";
 import * as events from "./events.ts";
+import { createEvent } from "./events/incoming.ts";
 import { fetch, thawFetch, topLevelFetchCount } from "./fetch.ts";
 import { FormData, isFormData } from "./form-data.ts";
 import { Headers, isHeaders } from "./headers.ts";
@@ -152,6 +153,7 @@ export function createPlatform(): Platform {
     },
     createEnvironment,
     createRequest: requestFromHost,
+    createEvent,
     abortRequest,
     createSignal: createContextSignal,
     takeResponse,

@@ -97,6 +97,14 @@ export interface ContextSignal {
   abort(message: string, name: string): void;
 }
 
+/** What happens to a handler beside requests, as its method gets it. */
+export interface IncomingEvent {
+  /** The method's first argument: the author's. */
+  readonly argument: object;
+  /** What the host is told when the method has come to its end. */
+  outcome(): string;
+}
+
 /** What the bridge may ask of the web platform. Captured at boot, before anything else runs. */
 export interface Platform {
   /** In each new isolate, once, before the first request: restores what a snapshot cannot hold, seeds randomness. */
@@ -105,6 +113,8 @@ export interface Platform {
   createEnvironment(text: string, port: Port): { readonly env: object; readonly services: object };
   /** Builds the author's Request. */
   createRequest(incoming: IncomingRequest): object;
+  /** null: there is no event of this name. */
+  createEvent(name: string, text: string): IncomingEvent | null;
   /** Aborts the signal of a request that createRequest made. */
   abortRequest(request: object, reason: string): void;
   createSignal(): ContextSignal;

@@ -3,11 +3,12 @@
 
 import { BODY, ENTER, LEAVE } from "../../sdk/bridge.ts";
 import { ExecutionContext, type ContextHooks } from "./execution-context.ts";
-import type { Wire } from "./payload.ts";
+import { fields, type Wire } from "./payload.ts";
 import { Places } from "./places.ts";
 import type {
   ContextSignal,
   IncomingBody,
+  IncomingEvent,
   OutgoingResponse,
   Platform,
   ResponseSource,
@@ -92,21 +93,7 @@ export class Requests {
     const requestIdEnd = payload.indexOf("\n", requestIdAt);
     const isText = kind === BODY.TEXT;
     const headersEnd = isText ? payload.indexOf("\0", requestIdEnd) : payload.length;
-    const entry: Entry = {
-      id,
-      answered: false,
-      streaming: null,
-      background: 0,
-      credit: STREAM_CREDIT_BYTES,
-      creditWaiter: null,
-      pull: null,
-      text: null,
-      request: null,
-      startedAt: this.#wire.now(),
-      signal: null,
-      abortReason: null,
-    };
-    this.#open.open(entry);
+    const entry = this.#openEntry(id);
     try {
       const text = isText ? payload.slice(headersEnd + 1) : null;
       const request = this.#platform.createRequest({
@@ -124,6 +111,59 @@ export class Requests {
     } catch (error) {
       this.#threw(entry, error);
     }
+  }
+
+  startEvent(id: number, payload: string): void {
+    const entry = this.#openEntry(id);
+    try {
+      const [name = "", eventId = "", text = ""] = fields(payload, 2);
+      const event = this.#platform.createEvent(name, text);
+      if (event === null) throw new TypeError("There is no such event.");
+      const context = new ExecutionContext(eventId, entry, this.#hooks);
+      void this.#finishEvent(entry, event, invokeMethod(this.#handler(), name), context);
+    } catch (error) {
+      this.#threw(entry, error);
+    }
+  }
+
+  #openEntry(id: number): Entry {
+    const entry: Entry = {
+      id,
+      answered: false,
+      streaming: null,
+      background: 0,
+      credit: STREAM_CREDIT_BYTES,
+      creditWaiter: null,
+      pull: null,
+      text: null,
+      request: null,
+      startedAt: this.#wire.now(),
+      signal: null,
+      abortReason: null,
+    };
+    this.#open.open(entry);
+    return entry;
+  }
+
+  /** The outcome counts although the method throws: part of the work may be done. */
+  async #finishEvent(
+    entry: Entry,
+    event: IncomingEvent,
+    method: Method,
+    context: ExecutionContext<Entry>,
+  ): Promise<void> {
+    let status = 200;
+    try {
+      await method(event.argument, this.#env, context);
+    } catch (error) {
+      const { name, message, stack } = this.#platform.describeError(error);
+      const text = stack === "" ? `${name}: ${message}` : stack;
+      this.#wire.push(LEAVE.LOG, entry.id, `error\n${text}`);
+      status = 500;
+    }
+    const reply = `${status}\n${BODY.TEXT}\n\0${event.outcome()}`;
+    this.#wire.push(LEAVE.RESPONSE, entry.id, reply);
+    this.#answered(entry);
   }
 
   /** Body chunks, aborts, credit: what concerns a request that was started before. */
@@ -306,12 +346,22 @@ function abort(entry: Entry, reason: string): void {
   entry.creditWaiter?.();
 }
 
-type FetchFunction = (request: unknown, env: unknown, context: unknown) => unknown;
+type Method = (argument: unknown, env: unknown, context: unknown) => unknown;
 
 function invoke(handler: unknown, request: unknown, env: unknown, context: unknown): unknown {
-  if (typeof handler === "function") return (handler as FetchFunction)(request, env, context);
-  const module = handler as { fetch: FetchFunction };
-  return module.fetch(request, env, context);
+  if (typeof handler === "function") return (handler as Method)(request, env, context);
+  const module = handler as { fetch?: Method };
+  if (typeof module.fetch === "function") return module.fetch(request, env, context);
+  throw new TypeError("The handler has no fetch function: it takes events only.");
+}
+
+function invokeMethod(handler: unknown, name: string): Method {
+  const module = handler as Record<string, unknown> | null | undefined;
+  if (typeof module?.[name] === "function") {
+    return (argument, env, context) =>
+      (module as Record<string, Method>)[name]?.(argument, env, context);
+  }
+  throw new TypeError(`The handler has no ${name} function.`);
 }
 
 function isThenable(value: unknown): boolean {

@@ -20,7 +20,7 @@ import { createHeadParser, heldOf, isLarger, thrownText, ReplyStream } from "./r
 import { RequestBody, shortText, createReceiver } from "./request-body.ts";
 import type { Death, SliceEvents } from "./slice/contract.ts";
 import type { SliceRunner } from "./slice/runner.ts";
-import type { Ticket } from "./ticket.ts";
+import { eventPayload, type Ticket } from "./ticket.ts";
 
 /** Background work may run on this long after the reply. */
 export const BACKGROUND_MS = 30_000;
@@ -77,7 +77,7 @@ export class Instance implements SliceEvents {
 
   /** Only when there is room. */
   accept(ticket: Ticket): void {
-    const { exchange } = ticket;
+    const { exchange, event } = ticket;
     // It may have waited: whoever left meanwhile is told of no more.
     if (exchange.state !== "open") return;
     const id = this.#open.nextId();
@@ -86,9 +86,11 @@ export class Instance implements SliceEvents {
     this.#budget?.open(job);
     this.#unanswered++;
     exchange.onGone(() => this.#gone(job));
+    const { requestId } = exchange;
+    if (event !== null) return this.#push(ENTER.EVENT, id, eventPayload(event, requestId));
     if (exchange.hasBody) exchange.limitBody(this.#limits.bodyBytes);
     const head = `${exchange.method}\n${exchange.scheme}://${exchange.authority}${exchange.url}\n`;
-    const tail = `${exchange.requestId}\n${exchange.headers}`;
+    const tail = `${requestId}\n${exchange.headers}`;
     const payload = exchange.hasBody
       ? () => this.#payloadWithBody(job, head, tail)
       : `${head}${BODY.NONE}\n${tail}`;

@@ -12,8 +12,19 @@ export interface Usage {
   readonly burned: string;
 }
 
+/** Something that happens to a handler beside requests: a batch of messages. */
+export interface HandlerEvent {
+  /** The method of the handler's that it is for. */
+  readonly name: string;
+  /** As the guest reads it (runtime/guest/events/). */
+  readonly text: string;
+}
+
 export interface Ticket {
+  /** Of an event, it takes the outcome; its method, address and headers do not cross. */
   readonly exchange: Exchange;
+  /** null: a request. */
+  readonly event: HandlerEvent | null;
   /** On the monotonic clock (performance.now); its time limit counts from here. */
   readonly startedMs: number;
   /** Sends the problem reply if nothing was sent yet, else breaks the reply off; fixes the outcome. */
@@ -25,4 +36,9 @@ export interface Ticket {
   whenDone(listener: () => void): void;
   /** A log line of the handler. */
   log(level: string, text: string): void;
+}
+
+/** As sdk/bridge.ts says. */
+export function eventPayload({ name, text }: HandlerEvent, requestId: string): string {
+  return `${name}\n${requestId}\n${text}`;
 }

@@ -8,7 +8,7 @@ import type { RequestAccount } from "../../sdk/node.ts";
 import type { Outcome } from "../../sdk/outcome.ts";
 import type { VersionRecord } from "../../sdk/records.ts";
 import { problem } from "../http/problem.ts";
-import type { Ticket, Usage } from "../isolate/ticket.ts";
+import type { HandlerEvent, Ticket, Usage } from "../isolate/ticket.ts";
 import type { AccessLog } from "../observe/access-log.ts";
 import type { Level, Log } from "../observe/log.ts";
 import type { RequestMetrics } from "../observe/metrics.ts";
@@ -35,6 +35,7 @@ const LEVELS: readonly string[] = ["debug", "info", "warn", "error"];
 
 export class RequestTicket implements Ticket {
   readonly exchange: Exchange;
+  readonly event: HandlerEvent | null;
   /** Set when the route is found. */
   slot: Slot | null = null;
   readonly #observers: Observers;
@@ -45,8 +46,9 @@ export class RequestTicket implements Ticket {
   /** The last error that was logged; only kept for the error page. */
   #lastError = "";
 
-  constructor(exchange: Exchange, observers: Observers) {
+  constructor(exchange: Exchange, observers: Observers, event: HandlerEvent | null = null) {
     this.exchange = exchange;
+    this.event = event;
     this.#observers = observers;
     this.startedMs = performance.now();
     exchange.onDone(() => this.#done());

@@ -21,6 +21,7 @@ import { temporary } from "../temporary.ts";
 import { until } from "../waiting.ts";
 
 class TestTicket implements Ticket {
+  readonly event = null;
   readonly exchange: MemoryExchange;
   readonly startedMs: number = performance.now();
   readonly failures: Code[] = [];

@@ -20,7 +20,7 @@ import { loadInstance, type Loaded, type Start } from "../../runtime/isolate/loa
 import type { PlaceCounts } from "../../runtime/isolate/slice/places.ts";
 import { createSliceHost, type SliceHostHandle } from "../../runtime/isolate/slice/host.ts";
 import type { Death } from "../../runtime/isolate/slice/contract.ts";
-import type { Ticket, Usage } from "../../runtime/isolate/ticket.ts";
+import type { HandlerEvent, Ticket, Usage } from "../../runtime/isolate/ticket.ts";
 import type { Code } from "../../sdk/errors.ts";
 import { resolveLimits, type LimitOverrides } from "../../sdk/limits.ts";
 import type { Outcome } from "../../sdk/outcome.ts";
@@ -50,6 +50,7 @@ export interface InstanceInput {
 /** One request, from the client's and from the worker's side. */
 export class Sent implements Ticket {
   readonly exchange: MemoryExchange;
+  readonly event: HandlerEvent | null;
   readonly startedMs: number = performance.now();
   outcome: Outcome | null = null;
   /** Decisions about the outcome; more than one is a bug. */
@@ -58,8 +59,9 @@ export class Sent implements Ticket {
   readonly failures: Code[] = [];
   usage: Usage | null = null;
 
-  constructor(input: RequestInput) {
+  constructor(input: RequestInput, event: HandlerEvent | null = null) {
     this.exchange = new MemoryExchange(input);
+    this.event = event;
   }
 
   fail(code: Code, logged?: string): void {
@@ -112,7 +114,7 @@ export interface Opened {
   /** Resolves with the next death. */
   readonly death: () => Promise<Death>;
   readonly gone: Promise<void>;
-  send(input?: RequestInput | string): Sent;
+  send(input?: RequestInput | string, event?: HandlerEvent): Sent;
   text(input?: RequestInput | string): Promise<string>;
   outcome(input?: RequestInput | string): Promise<Outcome | null>;
 }
@@ -211,8 +213,8 @@ export async function openWorkshop(options: WorkshopOptions = {}): Promise<Works
       onLoadError: () => undefined,
     });
     opened.push(generation);
-    const send = (request: RequestInput | string = {}): Sent => {
-      const sent = new Sent(typeof request === "string" ? { url: request } : request);
+    const send = (request: RequestInput | string = {}, event?: HandlerEvent): Sent => {
+      const sent = new Sent(typeof request === "string" ? { url: request } : request, event);
       generation.accept(sent);
       return sent;
     };

@@ -1,0 +1,14 @@
+// What happens to a handler beside requests, by the name of the method that is called for it. To add one: a file here
+// that makes the method's argument of the host's text, and its name in boot.ts.
+
+import type { IncomingEvent } from "../port.ts";
+import { createQueueEvent } from "./queue-batch.ts";
+
+export function createEvent(name: string, text: string): IncomingEvent | null {
+  switch (name) {
+    case "queue":
+      return createQueueEvent(text);
+    default:
+      return null;
+  }
+}
