@@ -3,7 +3,8 @@
 
 import type { PublishStage } from "./publish.ts";
 import type { BundleFormat, Change, Deployed, SecretRecord, VersionRecord } from "./records.ts";
-import type { ServiceRecord } from "./services/service.ts";
+import type { Code } from "./errors.ts";
+import type { ServiceKind, ServiceRecord } from "./services/service.ts";
 
 /** Checks code before it may reach a worker. Implemented by compiler/, used by control/. */
 export interface Checker {
@@ -117,7 +118,27 @@ export interface WorkerStats {
   readonly requestsTotal: number;
   readonly inFlight: number;
   readonly isolates: readonly IsolateStats[];
+  readonly services: readonly ServiceStats[];
   readonly rssBytes: number;
+}
+
+/** A service as one worker has it: one that no endpoint of the worker binds is not there. */
+export interface ServiceStats {
+  readonly kind: ServiceKind;
+  readonly service: string;
+  /** Whether its last call that had to do with the server went well. */
+  readonly ok: boolean;
+  readonly code: Code | null;
+  readonly message: string;
+  /** It has a backend open. */
+  readonly open: boolean;
+  readonly running: number;
+  readonly waiting: number;
+  readonly calls: number;
+  readonly failures: number;
+  readonly restarts: number;
+  /** Calls by how long they took; bounds: services/latency.ts. */
+  readonly latency: { readonly buckets: readonly number[]; readonly sumMs: number };
 }
 
 export interface IsolateStats {

@@ -8,13 +8,14 @@ import { openBlobReader } from "../../control/blobs.ts";
 import { openRegistryReader } from "../../control/registry/registry.ts";
 import type { Listener } from "../../sdk/exchange.ts";
 import { HEADER_BYTES_MAX, LIMITS, resolveLimits } from "../../sdk/limits.ts";
-import type { RequestAccount, WorkerStats } from "../../sdk/node.ts";
+import type { RegistryReader, RequestAccount, WorkerStats } from "../../sdk/node.ts";
 import type { VersionRecord } from "../../sdk/records.ts";
 import { listenNode } from "../http/node-listener.ts";
 import { listenUws } from "../http/uws-listener.ts";
 import { createCryptoCalls } from "../isolate/crypto-calls.ts";
 import { createEgress } from "../isolate/egress/egress.ts";
 import { isWedge, safeEngineVersion } from "../isolate/engine.ts";
+import { createServiceCalls } from "../isolate/services/service-calls.ts";
 import { createSliceHost } from "../isolate/slice/host.ts";
 import type { Condemnation, MetricSamples, WorkerConfig } from "../link/messages.ts";
 import { GUEST_ENTRY, V8_FLAGS } from "../link/places.ts";
@@ -29,6 +30,7 @@ import { Endpoints } from "./endpoints.ts";
 import type { HousekeepingOptions } from "./housekeeping.ts";
 import { startOf, type LoaderOptions } from "./loader.ts";
 import type { Observers } from "./request-ticket.ts";
+import { NodeServices } from "./services/node-services.ts";
 import { RecentRequests } from "./recent-requests.ts";
 import { createStackMaps } from "./stacks.ts";
 
@@ -50,6 +52,8 @@ const LOOK_MS = 1_000;
 /** When a drain's time is over, for telling so to those who still wait. */
 const REFUSAL_MS = 250;
 const IDLE_LOOK_MS = 20;
+/** What connections of services may take to close; the process ends right after. */
+const SERVICES_CLOSE_MS = 500;
 
 export async function startDataPlane(options: DataPlaneOptions): Promise<DataPlane> {
   const { config, worker } = options;
@@ -69,10 +73,14 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     dev: config.dev,
   };
   const witness = openWitness(witnessPath(config.data, worker));
-  const endpoints = openEndpoints(options, { loader, witness }, observers.metrics);
+  const log = createLog({ format: config.logFormat, tag: `worker-${worker}` });
+  const reader = openRegistryReader({ dir: join(config.data, "registry") });
+  const services = new NodeServices({ reader, data: config.data, log });
+  const within: Within = { loader, witness, reader, services, log };
+  const endpoints = openEndpoints(options, within, observers.metrics);
   endpoints.refresh();
   const listener = await listen(config, endpoints, observers);
-  return new DataPlane({ options, endpoints, listener, observers, witness });
+  return new DataPlane({ options, endpoints, listener, observers, witness, services });
 }
 
 function listen(
@@ -101,6 +109,7 @@ interface Parts {
   readonly listener: Listener;
   readonly observers: Observers;
   readonly witness: Witness;
+  readonly services: NodeServices;
 }
 
 export class DataPlane {
@@ -111,10 +120,11 @@ export class DataPlane {
   readonly #listener: Listener;
   readonly #observers: Observers;
   readonly #witness: Witness;
+  readonly #services: NodeServices;
   readonly #expiry: NodeJS.Timeout;
   readonly #looks: NodeJS.Timeout;
 
-  constructor({ options, endpoints, listener, observers, witness }: Parts) {
+  constructor({ options, endpoints, listener, observers, witness, services }: Parts) {
     const { worker, config } = options;
     this.port = listener.port;
     this.#worker = worker;
@@ -123,6 +133,7 @@ export class DataPlane {
     this.#listener = listener;
     this.#observers = observers;
     this.#witness = witness;
+    this.#services = services;
     this.#expiry = setInterval(() => endpoints.expire(performance.now()), EXPIRE_MS);
     this.#looks = setInterval(() => endpoints.look(), LOOK_MS);
   }
@@ -153,6 +164,7 @@ export class DataPlane {
       requestsTotal: this.#observers.metrics.total,
       inFlight: isolates.reduce((sum, isolate) => sum + isolate.inFlight, 0),
       isolates,
+      services: this.#services.stats(),
       rssBytes: process.memoryUsage.rss(),
     };
   }
@@ -179,6 +191,7 @@ export class DataPlane {
     }
     clearTimeout(force);
     clearInterval(this.#expiry);
+    await Promise.race([this.#services.close(), delay(SERVICES_CLOSE_MS)]);
     this.#observers.access?.close();
     this.#observers.handlers.flush();
   }
@@ -194,23 +207,34 @@ async function openLoader({ config, engine }: DataPlaneOptions): Promise<LoaderO
   };
 }
 
+interface Within {
+  readonly loader: LoaderOptions;
+  readonly witness: Witness;
+  readonly reader: RegistryReader;
+  readonly services: NodeServices;
+  readonly log: Log;
+}
+
 function openEndpoints(
   options: DataPlaneOptions,
-  { loader, witness }: { loader: LoaderOptions; witness: Witness },
+  { loader, witness, reader, services, log }: Within,
   metrics: RequestMetrics,
 ): Endpoints {
-  const { config, worker, onCondemned } = options;
-  const log = createLog({ format: config.logFormat, tag: `worker-${worker}` });
+  const { config, onCondemned } = options;
   return new Endpoints({
     cordon: config.cordon?.name ?? null,
     linkTo: createLinks(config.cordons, () => performance.now()),
-    reader: openRegistryReader({ dir: join(config.data, "registry") }),
+    reader,
     startOf: (version) => startOf(version, loader),
     defaultTrust: config.defaultTrust,
     witness: (version) => witness.of(version),
     host: createSliceHost(config.poolSlicesMax),
     limits: ({ manifest }) => resolveLimits(manifest.limits, config.limitMax),
-    services: ({ subrequests, subrequestsAtOnce }, { manifest }) => [
+    onRefresh: () => services.refresh(),
+    surroundings: (version) => services.surroundingsOf(version),
+    surroundingsKey: (deployed) => services.surroundingsKey(deployed),
+    services: ({ subrequests, subrequestsAtOnce, serviceCalls }, { manifest }, surroundings) => [
+      createServiceCalls({ ports: surroundings.createPorts(), callsMax: serviceCalls }),
       createEgress({
         allowPrivate: config.allowPrivateEgress,
         privateHosts: config.egressMayBePrivate ? (manifest.egress ?? []) : [],

@@ -17,6 +17,7 @@ import type { Culprit } from "../link/messages.ts";
 import type { VersionWitness } from "../link/witness.ts";
 import { Relay } from "./cordon/relay.ts";
 import type { CordonLink } from "./cordon/link.ts";
+import type { Surroundings } from "./services/surroundings.ts";
 import { Housekeeping, type HousekeepingOptions, type Resident } from "./housekeeping.ts";
 
 export interface Slot {
@@ -26,6 +27,7 @@ export interface Slot {
   /** Of a quarantined version it refuses every request; of one in a cordon it forwards. */
   generation: Generation | Relay | null;
   readonly quarantined: boolean;
+  readonly surroundings: string;
   /** It has left this cordon: for workers that do not know yet it is here until then. */
   leavesAtMs?: number;
 }
@@ -51,7 +53,17 @@ export interface EndpointsOptions {
   readonly host: LoadOptions["host"];
   readonly limits: (version: VersionRecord) => Limits;
   readonly witness: (version: Culprit) => VersionWitness;
-  readonly services: (limits: Limits, version: VersionRecord) => LoadOptions["services"];
+  /** What the handler is given beside requests; anew for each isolate. */
+  readonly surroundings: (version: VersionRecord) => Surroundings;
+  /** Changes when that does and the version does not. */
+  readonly surroundingsKey: (deployed: Deployed) => string;
+  /** Each new revision, before its endpoints. */
+  readonly onRefresh: () => void;
+  readonly services: (
+    limits: Limits,
+    version: VersionRecord,
+    surroundings: Surroundings,
+  ) => LoadOptions["services"];
   /** Monotonic. */
   readonly now: () => number;
   readonly onDeath: (version: VersionRecord, death: Death) => void;
@@ -98,6 +110,7 @@ export class Endpoints {
   refresh(): number {
     const { reader } = this.#options;
     const revision = reader.revision();
+    this.#options.onRefresh();
     const changed = this.#revision === 0 ? null : reader.changedSince(this.#revision);
     if (changed === null) this.#replaceAll(reader.all());
     else for (const name of new Set(changed)) this.#replace(name, reader.get(name));
@@ -202,15 +215,17 @@ export class Endpoints {
       return;
     }
     const quarantined = quarantineOf(deployed.endpoint, id) !== null;
+    const surroundings = this.#options.surroundingsKey(deployed);
     const same =
       slot?.deployed.deployment?.generation === deployed.deployment?.generation &&
       slot?.deployed.endpoint.id === deployed.endpoint.id &&
-      slot?.quarantined === quarantined;
+      slot?.quarantined === quarantined &&
+      slot?.surroundings === surroundings;
     if (slot !== undefined && same) {
       slot.deployed = deployed;
       return;
     }
-    const next: Slot = { name, deployed, version, generation: null, quarantined };
+    const next: Slot = { name, deployed, version, generation: null, quarantined, surroundings };
     if (version !== null) next.generation = this.#target(version, quarantined);
     this.#slots.set(name, next);
     if (slot !== undefined) this.#retire(slot);
@@ -269,19 +284,21 @@ export class Endpoints {
     const generation: Generation = new Generation({
       refuses,
       limits,
-      load: (events) =>
-        loadInstance({
+      load: (events) => {
+        const surroundings = options.surroundings(version);
+        return loadInstance({
           start: () => options.startOf(version),
           limits,
           trust: manifest.trust ?? options.defaultTrust,
           witness,
-          env: JSON.stringify(manifest.vars),
-          services: options.services(limits, version),
+          env: surroundings.env,
+          services: options.services(limits, version, surroundings),
           events,
           host: options.host,
           onCatastrophic: (error) => options.onCatastrophic(version, error),
           onWedged: () => options.onDeath(version, "wedged"),
-        }),
+        });
+      },
       drainTimeoutMs: manifest.drainTimeoutMs,
       now: options.now,
       onGone: () => this.#draining.delete(generation),

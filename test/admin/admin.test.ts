@@ -151,6 +151,7 @@ describe("admin API", () => {
       revision: 1,
       requestsTotal: 10,
       inFlight: 5,
+      services: [],
       rssBytes: 1,
       isolates: [
         { ...isolate, generation: 2, state: "loaded" },

@@ -3,6 +3,7 @@
 //
 //   registry blobs snapshots cache   read; and LMDB's lock file, in which readers enter themselves, also write
 //   logs, snapshots/incoming         its own: workers log, children leave snapshots for the supervisor to look at
+//   services                         its own: what embedded services keep
 //   cache/home-UID                   its own: HOME
 //   run                              pass through to the control socket
 //   run/cordons                      its own: cordons listen there
@@ -52,9 +53,10 @@ export function shareData(path: string, account: Account): string {
     share(join(path, name), account.gid);
   }
   const home = join(path, "cache", `home-${account.uid}`);
-  for (const own of [join(path, "logs"), join(path, "snapshots", CANDIDATE_FOLDER), home]) {
-    give(own, account);
+  for (const own of ["logs", "services", join("snapshots", CANDIDATE_FOLDER)]) {
+    give(join(path, own), account);
   }
+  give(home, account);
   letPass(path, account);
   return home;
 }

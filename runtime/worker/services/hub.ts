@@ -1,0 +1,135 @@
+// The services of this worker: an actor per service and kind that some endpoint has bound, started and stopped as the
+// registry says. Actors stay while the worker lives, so that ports need not be made again when a service changes.
+
+import { EdgeError } from "../../../sdk/errors.ts";
+import type { JsonObject } from "../../../sdk/errors.ts";
+import type { ServiceStats } from "../../../sdk/node.ts";
+import type { EmbeddedConfig } from "../../../sdk/services/config.ts";
+import { EMBEDDED, type ServiceRecord, type ServiceType } from "../../../sdk/services/service.ts";
+import { ACTOR_LIMITS, ServiceActor, type ActorLimits } from "../../../services/actor.ts";
+import { openService, type BackendKind, type Backends } from "../../../services/open.ts";
+import type { Log } from "../../observe/log.ts";
+
+export interface HubOptions {
+  /** Of the registry, as of now. */
+  readonly records: () => readonly ServiceRecord[];
+  /** Changes when the node's own secrets do, which configurations may name. */
+  readonly secretsKey: () => string;
+  /** Its configuration, whole and in clear. Throws an EdgeError when a secret cannot be opened. */
+  readonly configOf: (record: ServiceRecord) => JsonObject;
+  /** Where embedded backends keep what they have; all workers of the node share it. */
+  readonly folder: string;
+  /** Monotonic. */
+  readonly now: () => number;
+  readonly log: Log;
+}
+
+/** Of the embedded cache: the seeds' defaults. */
+const EMBEDDED_CONFIG: EmbeddedConfig = { default_ttl_secs: 3_600, max_entries: 10_000 };
+
+interface Entry {
+  readonly kind: BackendKind;
+  readonly service: string;
+  readonly actor: ServiceActor<Backends[BackendKind]>;
+  /** What it runs under, as text: the registry's record. */
+  setting: string;
+}
+
+export class ServiceHub {
+  readonly #options: HubOptions;
+  readonly #entries = new Map<string, Entry>();
+  #records: ReadonlyMap<string, ServiceRecord> = new Map();
+  #secretsKey = "";
+
+  constructor(options: HubOptions) {
+    this.#options = options;
+    this.refresh();
+  }
+
+  /** Brings every actor to what the registry says now. */
+  refresh(): void {
+    this.#records = new Map(this.#options.records().map((record) => [record.name, record]));
+    this.#secretsKey = this.#options.secretsKey();
+    for (const entry of this.#entries.values()) this.#apply(entry);
+  }
+
+  actor<K extends BackendKind>(kind: K, service: string): ServiceActor<Backends[K]> {
+    const key = `${kind} ${service}`;
+    const known = this.#entries.get(key);
+    if (known !== undefined) return known.actor as ServiceActor<Backends[K]>;
+    const { now, log } = this.#options;
+    const about = { service, kind };
+    const actor = new ServiceActor<Backends[K]>(service, {
+      now,
+      onHealth({ ok, code, message }) {
+        if (ok) log.write("info", "The service works.", about);
+        else log.write("error", message, { ...about, code: code ?? "" });
+      },
+      onPanic: (error) => log.write("error", `The service broke: ${String(error)}`, about),
+    });
+    const entry: Entry = { kind, service, actor, setting: "" };
+    this.#entries.set(key, entry);
+    this.#apply(entry);
+    return actor;
+  }
+
+  stats(): ServiceStats[] {
+    return [...this.#entries.values()].map(({ kind, service, actor }) => {
+      const { health, latency, ...counts } = actor.stats();
+      const { counts: buckets, sumMs } = latency;
+      return { kind, service, ...health, ...counts, latency: { buckets: [...buckets], sumMs } };
+    });
+  }
+
+  /** Lets what is under way end. */
+  async close(): Promise<void> {
+    const reason = new EdgeError("SHUTTING_DOWN");
+    await Promise.all([...this.#entries.values()].map(({ actor }) => actor.stop(reason)));
+  }
+
+  #apply(entry: Entry): void {
+    const { service, actor } = entry;
+    const record = service === EMBEDDED ? null : this.#records.get(service);
+    const setting = `${JSON.stringify(record) ?? "gone"}${this.#secretsKey}`;
+    if (setting === entry.setting) return;
+    entry.setting = setting;
+    if (record === null) this.#start(entry, "embedded", { ...EMBEDDED_CONFIG });
+    else if (record === undefined) this.#stop(entry, `There is no service named ${service}.`);
+    else if (record.state !== "available") this.#stop(entry, `${service} is not activated.`);
+    else {
+      try {
+        this.#start(entry, record.type, this.#options.configOf(record));
+      } catch (error) {
+        const reason = error instanceof EdgeError ? error : new EdgeError("SERVICE_UNAVAILABLE");
+        this.#options.log.write("error", reason.message, { service, code: reason.code });
+        void actor.stop(reason);
+      }
+    }
+  }
+
+  #start({ kind, actor }: Entry, type: ServiceType, config: JsonObject): void {
+    const places = { folder: this.#options.folder };
+    actor.start({
+      limits: limitsOf(config),
+      open: (signal) => openService(kind, { type, config, places, signal }),
+    });
+  }
+
+  #stop({ actor }: Entry, message: string): void {
+    void actor.stop(new EdgeError("SERVICE_STOPPED", message));
+  }
+}
+
+/** Fields of every type (sdk/services/config.ts). A pool of connections is what runs at once. */
+function limitsOf(config: JsonObject): ActorLimits {
+  const number = (name: string): number | null => {
+    const value = config[name];
+    return typeof value === "number" ? value : null;
+  };
+  const seconds = number("timeout_seconds");
+  return {
+    concurrency: number("concurrency") ?? number("pool_size") ?? ACTOR_LIMITS.concurrency,
+    queue: number("queue") ?? ACTOR_LIMITS.queue,
+    timeoutMs: seconds === null ? ACTOR_LIMITS.timeoutMs : 1_000 * seconds,
+  };
+}

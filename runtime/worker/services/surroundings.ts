@@ -1,0 +1,72 @@
+// What one endpoint's handler is given beside requests: vars, secrets and bindings, as the guest gets them at boot
+// (runtime/guest/services/environment.ts), and the ports that calls of its bindings reach.
+
+import type { Json } from "../../../sdk/errors.ts";
+import type { RegistryReader } from "../../../sdk/node.ts";
+import type { EndpointRecord, Manifest, SecretRecord } from "../../../sdk/records.ts";
+import type { Binding, ServicePort } from "../../../sdk/services/service.ts";
+import { createServicePort, isBackendKind } from "../../../services/ports.ts";
+import type { ServiceHub } from "./hub.ts";
+
+export interface SurroundingsOptions {
+  readonly hub: ServiceHub;
+  readonly reader: Pick<RegistryReader, "secrets">;
+  /** Opens a secret. Throws an EdgeError when the node's key does not fit. */
+  readonly unseal: (secret: SecretRecord) => string;
+  /** The wall clock. */
+  readonly now: () => number;
+}
+
+export interface Surroundings {
+  /** The handler's `env`, packed. */
+  readonly env: string;
+  /** By the binding's name. One isolate's: its streams and transactions are nobody else's. */
+  createPorts(): ReadonlyMap<string, ServicePort>;
+}
+
+export function surroundingsOf(
+  endpoint: Pick<EndpointRecord, "name" | "bindings">,
+  manifest: Manifest,
+  { hub, reader, unseal, now }: SurroundingsOptions,
+): Surroundings {
+  const bindings = [...(manifest.bindings ?? []), ...(endpoint.bindings ?? [])];
+  const vars: Record<string, Json> = { ...manifest.vars };
+  for (const secret of reader.secrets(endpoint.name)) vars[secret.name] = unseal(secret);
+  return {
+    env: JSON.stringify({
+      vars,
+      bindings: bindings.map(({ kind, name }) => [kind, name]),
+    }),
+    createPorts: () =>
+      new Map(
+        bindings.flatMap((binding) => {
+          const port = portOf(binding, { hub, caller: endpoint.name, now });
+          return port === null ? [] : [[binding.name, port] as const];
+        }),
+      ),
+  };
+}
+
+/** Changes when what surroundingsOf makes of an unchanged version does. Holds no secret in clear. */
+export function surroundingsKey(
+  endpoint: Pick<EndpointRecord, "name" | "bindings">,
+  { reader }: Pick<SurroundingsOptions, "reader">,
+): string {
+  const secrets = reader.secrets(endpoint.name);
+  if (endpoint.bindings === undefined && secrets.length === 0) return "";
+  return JSON.stringify([endpoint.bindings ?? [], secrets]);
+}
+
+function portOf(
+  binding: Binding,
+  {
+    hub,
+    caller,
+    now,
+  }: { readonly hub: ServiceHub; readonly caller: string; readonly now: () => number },
+): ServicePort | null {
+  if (binding.kind === "ratelimit" || binding.kind === "endpoint") return null;
+  const { kind, service, scope } = binding;
+  if (!isBackendKind(kind)) return null;
+  return createServicePort(kind, hub.actor(kind, service), { scope, caller, now });
+}

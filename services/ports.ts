@@ -1,0 +1,37 @@
+// The port of a binding, by its kind: what an isolate's calls of it reach.
+
+import type { ServiceKind, ServicePort } from "../sdk/services/service.ts";
+import type { ServiceActor } from "./actor.ts";
+import { createKvPort } from "./kv/port.ts";
+import type { BackendKind, Backends } from "./open.ts";
+
+export interface PortRequest {
+  /** Which part of the service (sdk/services/service.ts). */
+  readonly scope: string;
+  /** The endpoint: whose turn a call takes. */
+  readonly caller: string;
+  /** The wall clock. */
+  readonly now: () => number;
+}
+
+type CreatePort<K extends BackendKind> = (
+  actor: ServiceActor<Backends[K]>,
+  request: PortRequest,
+) => ServicePort;
+
+const PORTS: { readonly [K in BackendKind]: CreatePort<K> } = {
+  kv: (actor, { scope, caller, now }) => createKvPort({ actor, namespace: scope, caller, now }),
+};
+
+export function createServicePort<K extends BackendKind>(
+  kind: K,
+  actor: ServiceActor<Backends[K]>,
+  request: PortRequest,
+): ServicePort {
+  return PORTS[kind](actor, request);
+}
+
+/** Whether this release has the kind. */
+export function isBackendKind(kind: ServiceKind): kind is BackendKind {
+  return kind in PORTS;
+}
