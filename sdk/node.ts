@@ -134,6 +134,7 @@ export interface ServiceStats {
   readonly open: boolean;
   readonly running: number;
   readonly waiting: number;
+  /** That have ended, well or not. */
   readonly calls: number;
   readonly failures: number;
   readonly restarts: number;

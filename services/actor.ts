@@ -40,6 +40,7 @@ export interface ActorStats {
   readonly open: boolean;
   readonly running: number;
   readonly waiting: number;
+  /** That have ended, well or not. */
   readonly calls: number;
   readonly failures: number;
   readonly restarts: number;
@@ -113,7 +114,6 @@ export class ServiceActor<B extends Backend> {
     const startedMs = now();
     const limitMs = lasting ? Infinity : Math.min(timeoutMs, tenure.limits.timeoutMs);
     const deadline = new Deadline(signal, limitMs, this.name);
-    this.#calls++;
     try {
       const result = await deadline.race(tenure.run(work, { caller, signal: deadline.signal }));
       this.#became(WELL);
@@ -122,6 +122,7 @@ export class ServiceActor<B extends Backend> {
       throw this.#failed(error, tenure);
     } finally {
       deadline.clear();
+      this.#calls++;
       if (!lasting) this.#latency.add(now() - startedMs);
     }
   }

@@ -30,6 +30,24 @@ export const METRICS: Readonly<Record<string, MetricInfo>> = {
     type: "counter",
     help: "Isolates that were let go of until the next request, by reason.",
   },
+  edge_binding_ops_total: {
+    type: "counter",
+    help: "Calls of services, by service, kind and outcome.",
+  },
+  edge_binding_seconds: {
+    type: "histogram",
+    help: "Time from a service's call to its answer, without streams and transactions.",
+  },
+  edge_binding_running: { type: "gauge", help: "Calls that services work on now." },
+  edge_binding_queue_depth: { type: "gauge", help: "Calls that wait for their turn." },
+  edge_binding_healthy: {
+    type: "gauge",
+    help: "Workers whose last call of the service found its server well.",
+  },
+  edge_binding_restarts_total: {
+    type: "counter",
+    help: "Backends that broke and were opened anew.",
+  },
   edge_worker_restarts_total: { type: "counter", help: "Workers that were replaced, by reason." },
   edge_config_revision: { type: "gauge", help: "Registry revision, summed over workers." },
 };

@@ -31,6 +31,7 @@ import type { HousekeepingOptions } from "./housekeeping.ts";
 import { startOf, type LoaderOptions } from "./loader.ts";
 import type { Observers } from "./request-ticket.ts";
 import { NodeServices } from "./services/node-services.ts";
+import { serviceSamples } from "./services/samples.ts";
 import { RecentRequests } from "./recent-requests.ts";
 import { createStackMaps } from "./stacks.ts";
 
@@ -177,6 +178,7 @@ export class DataPlane {
     const samples: Samples = {};
     addSamples(samples, this.#observers.metrics.samples());
     addSamples(samples, gauges(this.stats()));
+    addSamples(samples, serviceSamples(this.#services.stats()));
     return samples;
   }
 
