@@ -103,11 +103,17 @@ export function errorText({ code, message }: ErrorData): string {
   return lines.join("\n");
 }
 
-/** Columns padded to their widest cell. */
 export function tableText(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [head, ...rows];
-  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
-  return all
+  return columnsText([head, ...rows]);
+}
+
+/** Padded to their widest cell. */
+export function columnsText(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [at, cell] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, cell.length);
+  }
+  return rows
     .map((row) =>
       row
         .map((cell, column) => cell.padEnd(widths[column] ?? 0))

@@ -7,7 +7,9 @@ import type { Json, JsonObject } from "../sdk/errors.ts";
 import type { Bundle, PublishStage } from "../sdk/publish.ts";
 import type { Client } from "./client.ts";
 import { field, isList, textOf } from "./json.ts";
+import { columnsText } from "./output.ts";
 import type { Output } from "./output.ts";
+import { listBindings, placeComplaint } from "./project/bindings.ts";
 import type { Project } from "./project/project.ts";
 
 export interface Bundled {
@@ -46,6 +48,8 @@ export async function upload(
   { project, bundled, options }: { project: Project; bundled: Bundled; options: UploadOptions },
 ): Promise<Json> {
   const { format, code, map } = bundled.bundle;
+  const bindings = listBindings(project.services).map(({ request }) => ({ ...request }));
+  const consumers = (project.services.consumers ?? []).map(({ request }) => ({ ...request }));
   const body: JsonObject = {
     name: project.name,
     routes: project.routes.map(({ host, path, methods }) => ({ host, path, methods })),
@@ -55,6 +59,8 @@ export async function upload(
     ...(project.isolation === undefined ? {} : { isolation: project.isolation }),
     ...(project.egress.length === 0 ? {} : { egress: project.egress }),
     ...(project.drainTimeoutMs === undefined ? {} : { drainTimeoutMs: project.drainTimeoutMs }),
+    ...(bindings.length === 0 ? {} : { bindings }),
+    ...(consumers.length === 0 ? {} : { consumers }),
     ...(options.message === undefined ? {} : { message: options.message }),
     format,
     code,
@@ -64,11 +70,16 @@ export async function upload(
     ...(options.dryRun === true ? { dryRun: true } : {}),
   };
   output.step(`Uploading to ${client.url}`);
-  const data = await client.follow("/api/publish", body, (stage) => {
+  const onStage = (stage: string): void => {
     if (Object.hasOwn(STAGES, stage)) output.step(STAGES[stage as PublishStage]);
-  });
-  output.stepDone();
-  return data;
+  };
+  try {
+    return await client.follow("/api/publish", body, onStage);
+  } catch (error) {
+    throw placeComplaint(error, project.services);
+  } finally {
+    output.stepDone();
+  }
 }
 
 /** "Published hello 3f2a… (generation 4) in 180 ms", and where it answers. */
@@ -86,7 +97,20 @@ export function publishedText(data: Json, dryRun: boolean): string {
     : `Published ${text("endpoint")} ${text("version")} (generation ${text("generation")})`;
   const lines = [`${head} in ${total}: ${spent}; ${kilobytes} KiB`];
   if (isList(urls)) lines.push(...urls.map((url: Json) => `  ${textOf(url)}`));
+  const bindings = field(data, "bindings");
+  const rows = isList(bindings) ? bindings.map(bindingRow) : [];
+  if (rows.length > 0) lines.push(columnsText(rows));
   return lines.join("\n");
+}
+
+/** "env.PAGES", "kv", "embedded", "hello/pages" */
+function bindingRow(binding: Json): readonly string[] {
+  const text = (name: string): string => textOf(field(binding, name));
+  const kind = text("kind");
+  const head = [`  env.${text("name")}`, kind];
+  if (kind === "endpoint") return [...head, text("endpoint")];
+  if (kind === "ratelimit") return [...head, `${text("limit")} in ${text("periodSeconds")} s`];
+  return [...head, text("service"), text("scope")];
 }
 
 function wholeMs(value: Json | undefined): string {

@@ -26,6 +26,7 @@ import {
   versionsBeyond,
   type OnStage,
 } from "./publish.ts";
+import { assertBindings } from "./services/bindings.ts";
 import { quarantineOf, release, strike, strikesOf } from "./quarantine.ts";
 import { createTurns } from "./turns.ts";
 
@@ -101,12 +102,13 @@ async function publish(
 ): Promise<PublishResult> {
   const begun = ports.clock.now();
   const bundleMs = request.bundleMs ?? 0;
-  const candidate = candidateOf(request);
+  const candidate = candidateOf(ports, request);
   const { manifest, message } = candidate;
   assertRoutes(ports, manifest);
   assertEgress(ports, manifest);
   assertCordons(ports, manifest);
   assertLimits(ports, manifest);
+  assertBindings(ports.registry, manifest, ports.registry.get(manifest.name)?.endpoint);
   if (request.dryRun === true) return dryRun(ports, { candidate, bundleMs, begun, onStage });
   const { version, check } = await storeCandidate(ports, candidate, onStage);
   const record = ports.registry.get(manifest.name)?.endpoint ?? newRecord(ports, manifest.name);
@@ -271,6 +273,7 @@ async function rollback(
   assertRoutes(ports, stored.manifest);
   assertEgress(ports, stored.manifest);
   assertCordons(ports, stored.manifest);
+  assertBindings(ports.registry, stored.manifest, endpoint);
   // Checked again: its snapshot may be gone, or of another engine.
   const check = await checkCandidate(ports, codeOf(ports, stored), noStage);
   const version = { ...stored, start: check.start };

@@ -18,6 +18,7 @@ import {
 } from "../sdk/limits.ts";
 import type { PublishRequest } from "../sdk/publish.ts";
 import type { RouteSpec } from "../sdk/records.ts";
+import { bindingsSchema, consumersSchema } from "./services/bindings.ts";
 
 /** Shown in lists; longer texts belong elsewhere. */
 export const MESSAGE_CHARS_MAX = 1_000;
@@ -129,6 +130,8 @@ export const publishSchema: z.ZodType<PublishRequest, unknown> = z.strictObject(
   trust: z.enum(["own", "untrusted"]).exactOptional(),
   isolation: isolationSchema.exactOptional(),
   egress: z.array(egressHostSchema).max(EGRESS_HOSTS_MAX).exactOptional(),
+  bindings: bindingsSchema.exactOptional(),
+  consumers: consumersSchema.exactOptional(),
   drainTimeoutMs: z.int().min(0).max(DRAIN_TIMEOUT_MS_MAX).default(DRAIN_TIMEOUT_MS_DEFAULT),
   message: z.string().max(MESSAGE_CHARS_MAX).default(""),
   format: z.enum(["script", "module"]),

@@ -26,6 +26,12 @@ import { hashOf } from "./blobs.ts";
 import { timestamp } from "./clock.ts";
 import { claimsOf, routesOrDefault, urlsOf, versionIdOf } from "./manifest.ts";
 import type { ControlPorts } from "./ports.ts";
+import {
+  assertBindings,
+  bindingsOf,
+  completeBinding,
+  completeConsumer,
+} from "./services/bindings.ts";
 
 /** Per endpoint; older ones are forgotten, and their blobs collected. */
 export const VERSIONS_KEPT = 50;
@@ -51,8 +57,8 @@ export interface Live {
   readonly liveMs: number;
 }
 
-/** Throws UPLOAD_CORRUPT or BUNDLE_TOO_LARGE. */
-export function candidateOf(request: PublishRequest): Candidate {
+/** Throws UPLOAD_CORRUPT, BUNDLE_TOO_LARGE or BINDING_INVALID. */
+export function candidateOf({ registry }: ControlPorts, request: PublishRequest): Candidate {
   const bytes = Buffer.from(request.code);
   assertSize("bundle", bytes.length, BUNDLE_BYTES_MAX);
   if (request.map !== null) assertSize("map", Buffer.byteLength(request.map), MAP_BYTES_MAX);
@@ -64,14 +70,18 @@ export function candidateOf(request: PublishRequest): Candidate {
   const { name, vars, limits, trust, egress, isolation = "shared" } = request;
   const { drainTimeoutMs = DRAIN_TIMEOUT_MS_DEFAULT } = request;
   const routes = routesOrDefault(name, request.routes);
+  const bindings = (request.bindings ?? []).map((each) => completeBinding(registry, name, each));
+  const consumers = (request.consumers ?? []).map(completeConsumer);
   const manifest = { name, routes, vars, limits, drainTimeoutMs };
   return {
     manifest: {
       ...manifest,
       ...(trust === undefined ? {} : { trust }),
-      // The default is left out, so that versions keep the ids they had before the field was there.
+      // Defaults are left out, so that versions keep the ids they had before the fields were there.
       ...(isolation === "shared" ? {} : { isolation }),
       ...(egress === undefined || egress.length === 0 ? {} : { egress }),
+      ...(bindings.length === 0 ? {} : { bindings }),
+      ...(consumers.length === 0 ? {} : { consumers }),
     },
     format: request.format,
     code: request.code,
@@ -179,8 +189,10 @@ export async function deploy(ports: ControlPorts, plan: Deploy, onStage: OnStage
   const begun = clock.now();
   onStage("load");
   await fleet.prepare(version);
-  // Somebody else's routes may have come meanwhile. No await between here and the append's transaction.
+  // Somebody else's routes may have come meanwhile, a service may have gone. No await between here and the
+  // append's transaction.
   assertRoutes(ports, version.manifest);
+  assertBindings(registry, version.manifest, endpoint);
   const before = registry.get(endpoint.name);
   const generation = registry.generation(endpoint.name) + 1;
   const deployment = {
@@ -279,6 +291,7 @@ export function resultOf(ports: ControlPorts, input: ResultInput): PublishResult
     generation: live.generation,
     routes: version.manifest.routes,
     urls: urlsOf(version.manifest.routes, ports.gatewayUrl()),
+    bindings: bindingsOf(ports.registry.get(version.endpoint)?.endpoint, version.manifest),
     bundleBytes: version.bundleBytes,
     start: version.start.kind,
     timingsMs: {

@@ -68,6 +68,7 @@ export const CODES = {
   CONFIG_NOT_FOUND: { fault: "author", status: 404, retry: false, title: "Nothing to publish was found", fix: "Name a file (edge publish hello.ts) or a folder with an edge.jsonc." },
   EGRESS_NOT_ALLOWED: { fault: "author", status: 422, retry: false, title: "This node lets no endpoint name private hosts", fix: "Ask its operator to start it with --egress-may-be-private, or leave egress out." },
   LIMIT_NOT_ALLOWED: { fault: "author", status: 422, retry: false, title: "A limit is above what this node allows", fix: "Lower the limit named above, or ask the node's operator to raise --limit-max." },
+  BINDING_INVALID: { fault: "author", status: 422, retry: false, title: "A binding is not valid", fix: "See what there is: edge services list." },
   CORDON_LIMIT: { fault: "author", status: 422, retry: false, title: "The node has as many groups and dedicated endpoints as it can keep", fix: "Put the endpoint into a group that is there already (isolation: group:NAME), or leave it shared." },
   PREPARE_FAILED: { fault: "author", status: 422, retry: false, title: "A worker could not load the new version; the old one goes on serving" },
   PUBLISH_TIMEOUT: { fault: "platform", status: 503, retry: true, title: "Not every worker took the new version in time; the old one goes on serving" },

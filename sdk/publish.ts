@@ -6,6 +6,22 @@ import type { BundleFormat, RouteSpec } from "./records.ts";
 import type { Json, JsonObject } from "./errors.ts";
 import type { Isolation } from "./isolation.ts";
 import type { LimitOverrides } from "./limits.ts";
+import type { Binding, QueueConsumer, ServiceKind } from "./services/service.ts";
+
+/** As an author writes it: without a service it means the embedded one, without a scope one of the endpoint's own. */
+export type BindingRequest =
+  | {
+      readonly kind: ServiceKind;
+      readonly name: string;
+      readonly service?: string;
+      readonly scope?: string;
+      readonly options?: JsonObject;
+    }
+  | Exclude<Binding, { readonly kind: ServiceKind }>;
+
+export type ConsumerRequest = Pick<QueueConsumer, "queue"> & {
+  readonly [field in keyof QueueConsumer]?: QueueConsumer[field];
+};
 
 export interface PublishRequest {
   readonly name: string;
@@ -17,6 +33,8 @@ export interface PublishRequest {
   readonly isolation?: Isolation;
   /** Private hosts to reach: HOST or HOST:PORT. */
   readonly egress?: readonly string[];
+  readonly bindings?: readonly BindingRequest[];
+  readonly consumers?: readonly ConsumerRequest[];
   readonly drainTimeoutMs?: number;
   readonly message?: string;
   readonly format: BundleFormat;
@@ -38,6 +56,8 @@ export interface PublishResult {
   readonly generation: number;
   readonly routes: readonly RouteSpec[];
   readonly urls: readonly string[];
+  /** All that the handler sees: the version's, and those made through the API. */
+  readonly bindings: readonly Binding[];
   readonly bundleBytes: number;
   readonly start: "full" | "platform";
   readonly timingsMs: {

@@ -128,12 +128,29 @@ function tomlDocument(file: string, text: string): ConfigDocument {
 
 /** The deepest part of the path that stands as a key or in a table's head. */
 function locateToml(lines: readonly string[], path: FieldPath): Position {
-  const keys = path.filter((part) => typeof part === "string");
+  const list = path.findIndex((part) => typeof part === "number");
+  const heads = list === -1 ? [] : headsOf(lines, path.slice(0, list).join("."));
+  const from = heads[Number(path[list])];
+  // Within one table of a list of them, or anywhere.
+  const to =
+    from === undefined ? -1 : lines.findIndex((line, at) => at > from && /^\s*\[/.test(line));
+  const part = lines.slice(from ?? 0, to === -1 ? undefined : to);
+  const keys = path.slice(from === undefined ? 0 : list).filter((key) => typeof key === "string");
   for (const key of keys.toReversed()) {
     const escaped = key.replaceAll(/[^\w-]/g, String.raw`\$&`);
     const pattern = new RegExp(`^\\s*(?:\\[+[^\\]=]*\\b)?["']?${escaped}["']?\\s*[=.\\]]`);
-    const index = lines.findIndex((line) => pattern.test(line));
-    if (index !== -1) return { line: index + 1, column: (lines[index] ?? "").search(/\S/) + 1 };
+    const index = part.findIndex((line) => pattern.test(line));
+    if (index !== -1) return positionOf(lines, (from ?? 0) + index);
   }
-  return { line: 1, column: 1 };
+  return positionOf(lines, from ?? 0);
+}
+
+/** The lines `[[name]]`. */
+function headsOf(lines: readonly string[], name: string): readonly number[] {
+  const head = `[[${name}]]`;
+  return lines.flatMap((line, at) => (line.replaceAll(/\s|#.*$/g, "") === head ? [at] : []));
+}
+
+function positionOf(lines: readonly string[], at: number): Position {
+  return { line: at + 1, column: Math.max(0, (lines[at] ?? "").search(/\S/)) + 1 };
 }

@@ -12,10 +12,12 @@ import type { RouteSpec, Trust } from "../../sdk/records.ts";
 import { normaliseRoute, splitRoute } from "../../sdk/route.ts";
 import { isObject, isList } from "../json.ts";
 import { parseDuration, parseLimit } from "../parse.ts";
+import { BINDING_READERS, overlayBindings } from "./bindings.ts";
+import type { ProjectBindings } from "./bindings.ts";
 import { fieldError } from "./document.ts";
 import type { ConfigDocument, FieldPath } from "./document.ts";
 
-export interface ProjectManifest {
+export interface ProjectManifest extends ProjectBindings {
   readonly name?: string;
   /** Entry file, relative to the configuration file's folder. */
   readonly main?: string;
@@ -53,6 +55,7 @@ const READERS: Readonly<Record<string, Reader>> = {
     if (drainTimeoutMs !== null) return { drainTimeoutMs };
     throw fieldError(document, path, 'it is a duration such as "30s"');
   },
+  ...BINDING_READERS,
 };
 
 /** edge.jsonc; with `environment`, the fields of env.<environment> over the others. */
@@ -85,13 +88,14 @@ export function readEnvironment(
   throw new EdgeError("USAGE", `${document.file} has no environment "${environment}"; ${known}`);
 }
 
-/** `over` wins field by field; vars and limits are merged. */
+/** `over` wins field by field; vars and limits are merged, and each field of bindings is one. */
 export function overlay(base: ProjectManifest, over: ProjectManifest): ProjectManifest {
   return {
     ...base,
     ...over,
     vars: { ...base.vars, ...over.vars },
     limits: { ...base.limits, ...over.limits },
+    ...overlayBindings(base, over),
   };
 }
 
@@ -104,7 +108,8 @@ function readFields(
   for (const [name, value] of Object.entries(fields)) {
     const reader = Object.hasOwn(READERS, name) ? READERS[name] : undefined;
     if (reader !== undefined) {
-      manifest = { ...manifest, ...reader(document, [...path, name], value) };
+      const read = reader(document, [...path, name], value);
+      manifest = { ...manifest, ...read, ...overlayBindings(manifest, read) };
     } else if (name !== "env" || path.length > 0) {
       const known = Object.keys(READERS).join(", ");
       throw fieldError(

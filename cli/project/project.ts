@@ -15,6 +15,8 @@ import type { RouteSpec, Trust } from "../../sdk/records.ts";
 import { normaliseRoute, splitRoute } from "../../sdk/route.ts";
 import { parseLimitFlags, parsePair } from "../parse.ts";
 import type { Values } from "../values.ts";
+import { overlayBindings } from "./bindings.ts";
+import type { ProjectBindings } from "./bindings.ts";
 import { readDocument } from "./document.ts";
 import { readEdgeConfig } from "./manifest.ts";
 import type { ProjectManifest } from "./manifest.ts";
@@ -35,6 +37,8 @@ export interface Project {
   readonly isolation?: Isolation;
   readonly egress: readonly string[];
   readonly drainTimeoutMs?: number;
+  /** With their places: for complaints of the node. */
+  readonly services: ProjectBindings;
 }
 
 export interface ProjectInput {
@@ -72,6 +76,7 @@ export function readProject({ path, cwd, values, warn }: ProjectInput): Project 
     vars: { ...file.vars, ...readVarFlags(values, cwd) },
     limits: { ...file.limits, ...limitFlags },
     egress: readEgressFlags(values) ?? file.egress ?? [],
+    services: overlayBindings({}, file),
     ...(isolation === undefined ? {} : { isolation }),
     ...(file.trust === undefined ? {} : { trust: file.trust }),
     ...(file.drainTimeoutMs === undefined ? {} : { drainTimeoutMs: file.drainTimeoutMs }),

@@ -8,6 +8,7 @@ import type { Json, JsonObject } from "../../sdk/errors.ts";
 import type { RouteSpec } from "../../sdk/records.ts";
 import { normaliseRoute } from "../../sdk/route.ts";
 import { isObject, isList } from "../json.ts";
+import { BINDING_READERS, overlayBindings } from "./bindings.ts";
 import { fieldError, fieldName } from "./document.ts";
 import type { ConfigDocument, FieldPath } from "./document.ts";
 import { overlay, placed, readEnvironment, readText, readVars } from "./manifest.ts";
@@ -46,7 +47,10 @@ function readFields(
     const at = [...path, name];
     if (name === "name") manifest = { ...manifest, name: readText(document, at, value) };
     else if (name === "main") manifest = { ...manifest, main: readText(document, at, value) };
-    else if (name === "vars") manifest = { ...manifest, vars: readVars(document, at, value) };
+    else if (Object.hasOwn(BINDING_READERS, name) && name !== "bindings") {
+      const read = BINDING_READERS[name]?.(document, at, value) ?? {};
+      manifest = { ...manifest, ...overlayBindings(manifest, read) };
+    } else if (name === "vars") manifest = { ...manifest, vars: readVars(document, at, value) };
     else if (name === "route" || name === "routes") {
       const list = name === "route" ? [value] : value;
       if (!isList(list)) throw fieldError(document, at, "a list of routes is expected");

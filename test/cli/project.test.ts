@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { OptionSpec } from "../../cli/command.ts";
 import { PROJECT_OPTIONS } from "../../cli/commands/publish.ts";
 import { readServeOptions, serve } from "../../cli/commands/serve.ts";
+import { listBindings, placeComplaint } from "../../cli/project/bindings.ts";
 import { readProject } from "../../cli/project/project.ts";
 import type { Project } from "../../cli/project/project.ts";
 import { convertPattern } from "../../cli/project/wrangler.ts";
@@ -66,6 +67,7 @@ describe("edge.jsonc", () => {
       trust: "untrusted",
       isolation: "group:api",
       egress: ["db.internal:5432", "10.0.0.1"],
+      services: {},
       drainTimeoutMs: 5_000,
     });
   });
@@ -135,6 +137,121 @@ describe("edge.jsonc", () => {
   });
 });
 
+function bindingsOf(project: Project): readonly unknown[] {
+  return listBindings(project.services).map(({ request, place }) => [request, place()]);
+}
+
+describe("bindings", () => {
+  const CONFIG = `{
+    "kv_namespaces": [{ "binding": "PAGES", "id": "0f2ac", "preview_id": "1" }],
+    "d1_databases": [
+      { "binding": "DB", "database_name": "shop", "database_id": "x", "migrations_dir": "sql" }
+    ],
+    "r2_buckets": [{ "binding": "FILES", "service": "files" }],
+    "queues": {
+      "producers": [{ "binding": "JOBS", "queue": "jobs", "delivery_delay": 3 }],
+      "consumers": [{ "queue": "jobs", "max_batch_timeout": 2, "dead_letter_queue": "dead" }]
+    },
+    "send_email": [{ "name": "MAIL", "allowed_sender_addresses": ["a@b.c"] }],
+    "ratelimits": [{ "name": "LIMIT", "namespace_id": "1", "simple": { "limit": 5, "period": 10 } }],
+    "services": [{ "binding": "AUTH", "service": "auth" }],
+    "env": { "live": { "kv_namespaces": [{ "binding": "PAGES", "id": "live" }] } }
+  }`;
+  const KINDS = [
+    { kind: "kv", name: "PAGES", scope: "0f2ac" },
+    { kind: "database", name: "DB", scope: "shop" },
+    { kind: "storage", name: "FILES", service: "files" },
+    { kind: "queue", name: "JOBS", scope: "jobs", options: { delivery_delay: 3 } },
+    { kind: "email", name: "MAIL", options: { allowed_sender_addresses: ["a@b.c"] } },
+    { kind: "ratelimit", name: "LIMIT", limit: 5, periodSeconds: 10 },
+    { kind: "endpoint", name: "AUTH", endpoint: "auth" },
+  ];
+  test.each(["wrangler.jsonc", "edge.jsonc"])("of %s are those of wrangler", (file) => {
+    const { project } = read({ [file]: CONFIG, "index.ts": "" });
+    expect(listBindings(project.services).map(({ request }) => request)).toEqual(KINDS);
+    expect(project.services.consumers?.map(({ request }) => request)).toEqual([
+      { queue: "jobs", maxBatchTimeoutMs: 2_000, deadLetterQueue: "dead" },
+    ]);
+    expect(bindingsOf(project)[1]).toEqual([KINDS[1], `${file}:4:7`]);
+  });
+  test("of an environment replace those of the same field", () => {
+    const { project } = read({ "edge.jsonc": CONFIG, "index.ts": "" }, { env: "live" });
+    const requests = listBindings(project.services).map(({ request }) => request);
+    expect(requests).toEqual([{ kind: "kv", name: "PAGES", scope: "live" }, ...KINDS.slice(1)]);
+    expect(project.services.consumers).toHaveLength(1);
+  });
+  test("of edge.jsonc may be of any kind", () => {
+    const text = `{ "bindings": [{ "binding": "C", "kind": "cache", "service": "s", "scope": "x" }] }`;
+    const { project } = read({ "edge.jsonc": text, "index.ts": "" });
+    expect(bindingsOf(project)).toEqual([
+      [{ kind: "cache", name: "C", service: "s", scope: "x" }, "edge.jsonc:1:16"],
+    ]);
+  });
+  test("of toml have their table's line", () => {
+    const text = `main = "w.ts"
+[[kv_namespaces]]
+binding = "A"
+id = "1"
+[[kv_namespaces]] # the second
+binding = "B"
+idd = "2"
+`;
+    const wrong = errorOf(() => read({ "wrangler.toml": text }));
+    expect(wrong).toContain("wrangler.toml:7:1: kv_namespaces[1].idd: there is no such field");
+    const { project } = read({ "wrangler.toml": text.replace("idd", "id") });
+    expect(bindingsOf(project)).toEqual([
+      [{ kind: "kv", name: "A", scope: "1" }, "wrangler.toml:2:1"],
+      [{ kind: "kv", name: "B", scope: "2" }, "wrangler.toml:5:1"],
+    ]);
+  });
+  test.each([
+    ['{ "kv_namespaces": {} }', "edge.jsonc:1:3: kv_namespaces: a list is expected"],
+    ['{ "kv_namespaces": [1] }', "kv_namespaces[0]: an object is expected"],
+    ['{ "kv_namespaces": [{}] }', "edge.jsonc:1:21: kv_namespaces[0]: binding is missing"],
+    ['{ "r2_buckets": [{ "binding": 5 }] }', "r2_buckets[0].binding: a text is expected"],
+    [
+      '{ "bindings": [{ "binding": "A", "kind": "redis" }] }',
+      'bindings[0].kind: "redis" is none of database, cache, kv, storage, email, queue',
+    ],
+    ['{ "queues": { "producer": [] } }', "queues.producer: there is no such field here"],
+    ['{ "queues": { "consumers": [{ "queue": "q", "type": "http_pull" }] } }', 'only "worker"'],
+    ['{ "queues": { "consumers": [{ "queue": "q", "max_retries": "3" }] } }', "a whole number"],
+    ['{ "ratelimits": [{ "name": "R", "simple": { "limit": 5 } }] }', "{ limit, period }"],
+    [
+      '{ "services": [{ "binding": "A", "service": "b", "entrypoint": "C" }] }',
+      "services[0].entrypoint: there is no such field here; there are binding, service",
+    ],
+  ])("%j are refused with their place", (text, expected) => {
+    expect(errorOf(() => read({ "edge.jsonc": text, "index.ts": "" }))).toContain(expected);
+  });
+  test.each([
+    {
+      error: new EdgeError("BINDING_INVALID", "DB: no", { detail: { binding: "DB" } }),
+      text: "edge.jsonc:4:7: DB: no",
+    },
+    {
+      error: new EdgeError("BINDING_INVALID", "jobs: no", { detail: { binding: "jobs" } }),
+      text: "edge.jsonc:9:21: jobs: no",
+    },
+    {
+      error: new EdgeError("INPUT_INVALID", "no", {
+        detail: { fields: [{ field: "bindings.2.scope", text: "no" }] },
+      }),
+      text: "edge.jsonc:6:20: no",
+    },
+    {
+      error: new EdgeError("INPUT_INVALID", "no", { detail: { fields: [{ field: "vars" }] } }),
+      text: "no",
+    },
+  ])("get the place in the node's complaint: $text", ({ error, text }) => {
+    const { project } = read({ "edge.jsonc": CONFIG, "index.ts": "" });
+    expect(placeComplaint(error, project.services)).toMatchObject({
+      code: error.code,
+      message: text,
+    });
+  });
+});
+
 describe("wrangler files", () => {
   test("jsonc gives name, entry, variables and routes", () => {
     const text = `{ "name": "w", "main": "w.js", "compatibility_date": "2026-01-01", "minify": true,
@@ -153,10 +270,10 @@ describe("wrangler files", () => {
       'wrangler.jsonc: routes[2] "c.com/y*" answers at /y and /y/* only',
     ]);
   });
-  test("toml names the line of a binding that is not supported", () => {
-    const text = `name = "w"\nmain = "w.ts"\n\n[[kv_namespaces]]\nbinding = "KV"\nid = "1"\n`;
+  test("toml names the line of a field that is not supported", () => {
+    const text = `name = "w"\nmain = "w.ts"\n\n[[vectorize]]\nbinding = "KV"\nid = "1"\n`;
     expect(errorOf(() => read({ "wrangler.toml": text }))).toBe(
-      "MANIFEST_INVALID wrangler.toml:4:1: kv_namespaces: " +
+      "MANIFEST_INVALID wrangler.toml:4:1: vectorize: " +
         "nodes do not support this wrangler field yet",
     );
     expect(errorOf(() => read({ "wrangler.toml": "name = \n" }))).toContain("wrangler.toml:1:");

@@ -115,7 +115,7 @@ describe("documents", () => {
     const { stderr } = await runEdge(["publish", "--dry-run"], { cwd: folder.path });
     const [, list = ""] = /there are ([^\n]+)/.exec(stderr) ?? [];
     const shown = Array.from(
-      read("docs/handlers.md").matchAll(/^\| `([$a-zA-Z]+)` \| (?!ms|MB|count|bytes)/gm),
+      read("docs/handlers.md").matchAll(/^\| `([$\w]+)` \| (?!ms|MB|count|bytes)/gm),
       ([, field = ""]) => field,
     );
     expect(shown.toSorted()).toEqual(list.split(", ").toSorted());
