@@ -6,16 +6,23 @@ import { execFileSync } from "node:child_process";
 import { accessSync, constants, existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Program -> the Debian package that brings it. */
+/** Program -> the Debian packages that bring it. */
 const PACKAGES: Readonly<Record<Program, string>> = {
   "redis-server": "redis-server",
   memcached: "memcached",
   postgres: "postgresql",
   smtpd: "opensmtpd",
   openssl: "openssl",
+  "swift-proxy-server": "swift-proxy swift-account swift-container swift-object",
 };
 
-export type Program = "redis-server" | "memcached" | "postgres" | "smtpd" | "openssl";
+export type Program =
+  | "redis-server"
+  | "memcached"
+  | "postgres"
+  | "smtpd"
+  | "openssl"
+  | "swift-proxy-server";
 
 const PROGRAMS = Object.keys(PACKAGES) as Program[];
 /** Postgres lies beside the PATH, in one folder per major version. */
@@ -50,7 +57,7 @@ export function hasProgram(program: Program): boolean {
 export function installMissing(print: (line: string) => void): void {
   const missing = PROGRAMS.filter((program) => findProgram(program) === null);
   if (missing.length === 0) return;
-  const packages = missing.map((program) => PACKAGES[program]);
+  const packages = missing.flatMap((program) => PACKAGES[program].split(" "));
   if (process.getuid?.() !== 0 || !isExecutable("/usr/bin/apt-get")) {
     print(`Missing, and only root can install it with apt-get: ${packages.join(" ")}`);
     return;
