@@ -137,6 +137,8 @@ export const LANE = { INLINE: 0, POOL: 1 } as const;
 export const CALLS = {
   /** Outbound fetch. Arguments: method \n url \n redirect \n bodyKind \n headers [\0 text]. */
   FETCH: "fetch",
+  /** A fetch of another endpoint that is bound. Arguments: the binding's name \n those of a fetch. */
+  FETCH_BOUND: "fetch.bound",
   /** Next chunk of a fetch's response body; arguments: call id of the fetch. */
   FETCH_PULL: "fetch.pull",
   /** The whole rest of a fetch's response body as text. */

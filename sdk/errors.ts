@@ -39,6 +39,7 @@ export const CODES = {
   // What a handler can ask of the host.
   SUBREQUEST_LIMIT: { fault: "handler", status: 500, retry: false, title: "The handler made too many subrequests", fix: "Make fewer, or raise the limit subrequests." },
   EGRESS_DENIED: { fault: "handler", status: 500, retry: false, title: "The handler may not reach this address", fix: "Private addresses are refused unless the operator starts the node with --allow-private-egress, or with --egress-may-be-private and the endpoint names the host (egress)." },
+  LOOP_DETECTED: { fault: "author", status: 508, retry: false, title: "Endpoints of this node call each other without end", fix: "Let the call end somewhere: an endpoint that calls itself, or is called by what it calls, must answer by itself at last." },
   FETCH_FAILED: { fault: "handler", status: 500, retry: true, title: "The subrequest failed" },
   CALL_INVALID: { fault: "handler", status: 500, retry: false, title: "The handler made a call that the host does not know" },
   // Services (sdk/services/): to the handler as a ServiceError, to the operator in the log and in health.

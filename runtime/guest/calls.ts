@@ -150,12 +150,15 @@ export class Calls {
     return entry;
   }
 
-  #beginFetch({ method, url, redirect, headers, body }: OutgoingFetch): StartedCall {
-    const head = (kind: string): string => `${method}\n${url}\n${redirect}\n${kind}\n${headers}`;
-    if (body === null) return this.#call(CALLS.FETCH, head(BODY.NONE));
-    if (typeof body === "string") return this.#call(CALLS.FETCH, `${head(BODY.TEXT)}\0${body}`);
-    if (typeof body !== "function") return this.#call(CALLS.FETCH, head(BODY.BYTES), body);
-    const started = this.#call(CALLS.FETCH, head(BODY.STREAM));
+  #beginFetch({ method, url, redirect, headers, body, binding }: OutgoingFetch): StartedCall {
+    const name = binding === undefined ? CALLS.FETCH : CALLS.FETCH_BOUND;
+    const through = binding === undefined ? "" : `${binding}\n`;
+    const head = (kind: string): string =>
+      `${through}${method}\n${url}\n${redirect}\n${kind}\n${headers}`;
+    if (body === null) return this.#call(name, head(BODY.NONE));
+    if (typeof body === "string") return this.#call(name, `${head(BODY.TEXT)}\0${body}`);
+    if (typeof body !== "function") return this.#call(name, head(BODY.BYTES), body);
+    const started = this.#call(name, head(BODY.STREAM));
     void this.#upload(started.id, body);
     return started;
   }

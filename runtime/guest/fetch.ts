@@ -38,6 +38,17 @@ export function fetch(input: unknown, init: unknown = undefined): Promise<Respon
   }
 }
 
+/** Of another endpoint, by the binding's name. */
+export function fetchBound(binding: string, input: unknown, init: unknown): Promise<Response> {
+  const call = portFetch;
+  if (call === null) return fetch(input, init);
+  try {
+    return send(new Request(input, init), (request) => call({ ...request, binding }));
+  } catch (error) {
+    return fail(error);
+  }
+}
+
 function send(request: Request, call: Port["fetch"]): Promise<Response> {
   const { signal, ...outgoing } = takeRequest(request);
   if (signal !== null && signal.aborted) return fail(signal.reason);
@@ -56,7 +67,7 @@ function send(request: Request, call: Port["fetch"]): Promise<Response> {
     settle(
       call({ ...outgoing, onAbort }),
       (incoming: IncomingResponse) => {
-        response = responseFromHost(incoming);
+        response = responseFromHost(withErrors(incoming));
         resolve(response);
       },
       (error) => reject(failure(error)),
@@ -75,6 +86,29 @@ async function load(url: string, method: string): Promise<Response> {
     headers: `content-type\n${data.type}\n`,
     body: method === "HEAD" ? null : onePiece(data.bytes),
   });
+}
+
+/** A body that breaks off is to the author what a fetch that fails is. */
+function withErrors(incoming: IncomingResponse): IncomingResponse {
+  const { body } = incoming;
+  if (body === null) return incoming;
+  return {
+    ...incoming,
+    body: {
+      text: body.text,
+      readText: () => orFailure(body.readText()),
+      pull: () => orFailure(body.pull()),
+      cancel: () => body.cancel(),
+    },
+  };
+}
+
+async function orFailure<T>(read: Promise<T>): Promise<T> {
+  try {
+    return await read;
+  } catch (error) {
+    throw failure(error);
+  }
 }
 
 function onePiece(bytes: Uint8Array): IncomingBody {

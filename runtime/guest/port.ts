@@ -30,6 +30,8 @@ export interface OutgoingFetch {
   readonly redirect: "follow" | "manual" | "error";
   /** string: text; Uint8Array: owned by the callee; function: pulled chunk by chunk, null ends it. */
   readonly body: string | Uint8Array | (() => Promise<Uint8Array | null>) | null;
+  /** The binding of the endpoint that answers; absent: the network. */
+  readonly binding?: string;
   /** Calls its argument once when the author's signal aborts. */
   readonly onAbort: ((listener: () => void) => void) | null;
 }

@@ -11,6 +11,8 @@ export interface Call {
   readonly args: string;
   /** Owned by the service. */
   readonly bytes: ArrayBuffer | null;
+  /** The cdn-loop header of the request that makes it: which servers it has passed through. "" for none. */
+  trail(): string;
   /** For what is gathered for the answer, until it is given. False when the node holds too much for this isolate. */
   hold(bytes: number): boolean;
   /**

@@ -16,6 +16,7 @@ async function ask(
     owner: 1,
     args,
     bytes: bytes === null ? null : new Uint8Array(bytes).buffer,
+    trail: () => "",
     hold: () => true,
     ok: (payload) => reject(new Error(`Text instead of bytes: ${payload}`)),
     okBytes: resolve,

@@ -55,9 +55,10 @@ export class Instance implements SliceEvents {
     now: () => number;
     events: InstanceEvents;
   }) {
+    const { held } = options;
     this.#limits = options.limits;
-    this.#held = options.held;
-    this.#calls = new OpenCalls(options.services, this.#pushFor, this.#held);
+    this.#held = held;
+    this.#calls = new OpenCalls(options.services, this.#pushFor, { held, jobs: this.#open });
     this.#now = options.now;
     this.#events = options.events;
   }
@@ -86,11 +87,10 @@ export class Instance implements SliceEvents {
     this.#budget?.open(job);
     this.#unanswered++;
     exchange.onGone(() => this.#gone(job));
-    const { requestId } = exchange;
-    if (event !== null) return this.#push(ENTER.EVENT, id, eventPayload(event, requestId));
+    if (event !== null) return this.#push(ENTER.EVENT, id, eventPayload(event, exchange.requestId));
     if (exchange.hasBody) exchange.limitBody(this.#limits.bodyBytes);
     const head = `${exchange.method}\n${exchange.scheme}://${exchange.authority}${exchange.url}\n`;
-    const tail = `${requestId}\n${exchange.headers}`;
+    const tail = `${exchange.requestId}\n${exchange.headers}`;
     const payload = exchange.hasBody
       ? () => this.#payloadWithBody(job, head, tail)
       : `${head}${BODY.NONE}\n${tail}`;

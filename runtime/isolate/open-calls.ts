@@ -3,7 +3,11 @@
 import { ENTER } from "../../sdk/bridge.ts";
 import type { Call, CallService } from "./call.ts";
 import type { Held } from "./held.ts";
+import type { OpenJobs } from "./open-jobs.ts";
 import { exactBuffer } from "./request-body.ts";
+
+/** RFC 8586: which servers a request has passed through. */
+const LOOP_HEADER = "cdn-loop";
 
 /** Sends a record to the guest; `owner` is the request that made the call. */
 export type PushFor = (
@@ -18,13 +22,19 @@ export class OpenCalls {
   readonly #services: readonly CallService[];
   readonly #push: PushFor;
   readonly #held: Held;
+  readonly #jobs: OpenJobs;
   #count = 0;
   #closed = false;
 
-  constructor(services: readonly CallService[], push: PushFor, held: Held) {
+  constructor(
+    services: readonly CallService[],
+    push: PushFor,
+    { held, jobs }: { readonly held: Held; readonly jobs: OpenJobs },
+  ) {
     this.#services = services;
     this.#push = push;
     this.#held = held;
+    this.#jobs = jobs;
   }
 
   get count(): number {
@@ -76,6 +86,7 @@ export class OpenCalls {
       owner,
       args,
       bytes,
+      trail: () => this.#jobs.get(owner)?.ticket.exchange.header(LOOP_HEADER) ?? "",
       hold: (more) => {
         if (done || !this.#held.take(more)) return false;
         heldBytes += more;

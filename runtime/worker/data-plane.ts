@@ -25,11 +25,12 @@ import { createLog, type Log } from "../observe/log.ts";
 import { RequestMetrics, addSamples, type Samples } from "../observe/metrics.ts";
 import { listenCordon } from "./cordon/cordon-listener.ts";
 import { createLinks } from "./cordon/link.ts";
-import { createCordonDispatcher, createDispatcher } from "./dispatcher.ts";
+import { createCordonDispatcher, createDispatcher, createInnerDispatch } from "./dispatcher.ts";
 import { Endpoints } from "./endpoints.ts";
 import type { HousekeepingOptions } from "./housekeeping.ts";
 import { startOf, type LoaderOptions } from "./loader.ts";
 import type { Observers } from "./request-ticket.ts";
+import { boundFetches } from "./services/inner-fetch.ts";
 import { NodeServices } from "./services/node-services.ts";
 import { serviceSamples } from "./services/samples.ts";
 import { RecentRequests } from "./recent-requests.ts";
@@ -78,7 +79,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   const reader = openRegistryReader({ dir: join(config.data, "registry") });
   const services = new NodeServices({ reader, data: config.data, log });
   const within: Within = { loader, witness, reader, services, log };
-  const endpoints = openEndpoints(options, within, observers.metrics);
+  const endpoints = openEndpoints(options, within, observers);
   endpoints.refresh();
   const listener = await listen(config, endpoints, observers);
   return new DataPlane({ options, endpoints, listener, observers, witness, services });
@@ -220,10 +221,11 @@ interface Within {
 function openEndpoints(
   options: DataPlaneOptions,
   { loader, witness, reader, services, log }: Within,
-  metrics: RequestMetrics,
+  observers: Observers,
 ): Endpoints {
   const { config, onCondemned } = options;
-  return new Endpoints({
+  const { metrics } = observers;
+  const endpoints: Endpoints = new Endpoints({
     cordon: config.cordon?.name ?? null,
     linkTo: createLinks(config.cordons, () => performance.now()),
     reader,
@@ -242,6 +244,7 @@ function openEndpoints(
         privateHosts: config.egressMayBePrivate ? (manifest.egress ?? []) : [],
         subrequestsMax: subrequests,
         atOnceMax: subrequestsAtOnce,
+        bound: boundFetches(surroundings.endpoints, createInnerDispatch(endpoints, observers)),
       }),
       createCryptoCalls(),
     ],
@@ -262,6 +265,7 @@ function openEndpoints(
     onLoadError: (endpoint, error) => log.write("error", String(error), { endpoint }),
     housekeeping: housekeepingOptions(options, log, metrics),
   });
+  return endpoints;
 }
 
 function housekeepingOptions(

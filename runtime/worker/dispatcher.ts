@@ -3,9 +3,10 @@
 
 import type { ExchangeHandler, HeaderList } from "../../sdk/exchange.ts";
 import { problem } from "../http/problem.ts";
-import type { Endpoints } from "./endpoints.ts";
+import type { Endpoints, Slot } from "./endpoints.ts";
 import type { CordonHandler } from "./cordon/cordon-listener.ts";
 import { RequestTicket, type Observers } from "./request-ticket.ts";
+import type { InnerDispatch } from "./services/inner-fetch.ts";
 
 const HEALTH_PATH = "/health";
 const TEXT: HeaderList = "content-type\ntext/plain;charset=UTF-8\n";
@@ -26,13 +27,22 @@ export function createDispatcher(endpoints: Endpoints, observers: Observers): Ex
       exchange.reply(status, `${headers}allow\n${result.allow.join(", ")}\n`, body);
       return;
     }
-    const slot = endpoints.slot(result.match.endpoint);
-    ticket.slot = slot ?? null;
-    if (slot === undefined) ticket.fail("NO_ROUTE");
-    else if (slot.deployed.endpoint.stopped) ticket.fail("STOPPED");
-    else if (slot.generation === null) ticket.fail("NOT_DEPLOYED");
-    else slot.generation.accept(ticket);
+    handOver(endpoints.slot(result.match.endpoint), ticket);
   };
+}
+
+/** Between endpoints: the caller's binding names the callee, and no route is asked. */
+export function createInnerDispatch(endpoints: Endpoints, observers: Observers): InnerDispatch {
+  return (endpoint, exchange) =>
+    handOver(endpoints.slot(endpoint), new RequestTicket(exchange, observers));
+}
+
+function handOver(slot: Slot | undefined, ticket: RequestTicket): void {
+  ticket.slot = slot ?? null;
+  if (slot === undefined) ticket.fail("NOT_DEPLOYED");
+  else if (slot.deployed.endpoint.stopped) ticket.fail("STOPPED");
+  else if (slot.generation === null) ticket.fail("NOT_DEPLOYED");
+  else slot.generation.accept(ticket);
 }
 
 /** In a cordon: the worker that has the client has found the endpoint. */

@@ -23,6 +23,7 @@ function join(): Calls {
       owner: Number(owner),
       args: payload.slice(owner.length + name.length + 2),
       bytes,
+      trail: () => "",
       hold: () => true,
       // As from the bridge: never within the call itself.
       ok: (text: string) => setImmediate(() => calls.succeed(id, text, [])),

@@ -47,6 +47,7 @@ export class Guest {
       owner: more.owner ?? 1,
       args,
       bytes: more.bytes ?? null,
+      trail: () => "",
       hold: () => true,
       ok: resolve,
       okBytes: resolve,

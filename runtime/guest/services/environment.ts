@@ -3,6 +3,7 @@
 
 import type { Port } from "../port.ts";
 import { FACES } from "./faces.ts";
+import { createFetcher } from "./fetcher.ts";
 import { createServiceClient } from "./host-client.ts";
 
 /** As the worker packs it (runtime/worker/services): vars as they are, bindings as [kind, name]. */
@@ -25,7 +26,8 @@ export function createEnvironment(text: string, port: Port): Environment {
   const byKind = create(null);
   for (let at = 0; at < bindings.length; at++) {
     const [kind, name] = bindings[at] ?? ["", ""];
-    const face = FACES[kind]?.(createServiceClient(port, name));
+    const face =
+      kind === "endpoint" ? createFetcher(name) : FACES[kind]?.(createServiceClient(port, name));
     if (face === undefined) continue;
     define(vars, name, { value: face, enumerable: true, writable: true, configurable: true });
     byKind[`${kind} ${name}`] = face;

@@ -16,9 +16,14 @@ import { LIMITS } from "../../../sdk/limits.ts";
 import type { Call, CallService } from "../call.ts";
 import { isPrivateAddress } from "./addresses.ts";
 import { Gate, SubrequestBudget } from "./budget.ts";
-import { parseFetch, parseFetchId } from "./fetch-arguments.ts";
-import { Subrequest } from "./subrequest.ts";
-import { createDispatcher, sharedDispatcher, type Dispatcher } from "./undici.ts";
+import {
+  parseBoundFetch,
+  parseFetch,
+  parseFetchId,
+  type FetchArguments,
+} from "./fetch-arguments.ts";
+import { Subrequest, type Send } from "./subrequest.ts";
+import { createDispatcher, send, sharedDispatcher, type Dispatcher } from "./undici.ts";
 import { UPLOAD_IDLE_MS_MAX } from "./upload.ts";
 
 /** Per isolate, from the call to the response's head; what many requests' fan-outs may open of connections. */
@@ -32,6 +37,8 @@ export interface EgressOptions {
   readonly allowPrivate: boolean;
   /** Private hosts that this isolate may reach all the same (sdk/egress.ts). */
   readonly privateHosts?: readonly string[];
+  /** Other endpoints of the node, by the name of their binding. */
+  readonly bound?: ReadonlyMap<string, Send>;
   /** Per exchange. */
   readonly subrequestsMax: number;
   /** Per exchange, from the call to the response's head. */
@@ -58,7 +65,8 @@ function ownDispatcher({ allowPrivate, privateHosts = [] }: EgressOptions): Disp
 }
 
 class Egress implements CallService {
-  readonly #dispatcher: Dispatcher;
+  readonly #sendOut: Send;
+  readonly #bound: ReadonlyMap<string, Send>;
   /** Its connections are nobody else's: another isolate must not get one that its own guard refuses. */
   readonly #ownDispatcher: Dispatcher | null;
   readonly #budget: SubrequestBudget;
@@ -73,8 +81,10 @@ class Egress implements CallService {
 
   constructor(options: EgressOptions) {
     this.#ownDispatcher = ownDispatcher(options);
-    this.#dispatcher =
+    const dispatcher =
       options.dispatcher ?? this.#ownDispatcher ?? sharedDispatcher(options.allowPrivate);
+    this.#sendOut = (outgoing, how) => send(outgoing, { ...how, dispatcher });
+    this.#bound = options.bound ?? new Map<string, Send>();
     this.#openResponsesMax = options.openResponsesMax ?? OPEN_RESPONSES_MAX;
     this.#uploadIdleMsMax = options.uploadIdleMsMax ?? UPLOAD_IDLE_MS_MAX;
     this.#budget = new SubrequestBudget(options.subrequestsMax);
@@ -115,8 +125,17 @@ class Egress implements CallService {
   #handle(name: string, call: Call): boolean {
     switch (name) {
       case CALLS.FETCH:
-        this.#begin(call);
+        this.#begin(call, parseFetch(call), this.#sendOut);
         return true;
+      case CALLS.FETCH_BOUND: {
+        const { binding, parsed } = parseBoundFetch(call);
+        const bound = this.#bound.get(binding);
+        if (bound === undefined) {
+          throw new EdgeError("CALL_INVALID", "The endpoint has no such binding.");
+        }
+        this.#begin(call, parsed, bound);
+        return true;
+      }
       case CALLS.FETCH_PULL:
         this.#find(parseFetchId(call.args).id).pull(call);
         return true;
@@ -133,16 +152,15 @@ class Egress implements CallService {
     }
   }
 
-  #begin(call: Call): void {
+  #begin(call: Call, parsed: FetchArguments, sendIt: Send): void {
     if (this.#closed) throw new EdgeError("CANCELLED", "The isolate is gone.");
-    const parsed = parseFetch(call);
     if (this.#subrequests.has(call.id)) {
       throw new EdgeError("CALL_INVALID", "The number of the call is in use.");
     }
     this.#charge(call.owner);
     let charged = true;
     const subrequest = new Subrequest(call, parsed, {
-      dispatcher: this.#dispatcher,
+      send: sendIt,
       uploadIdleMsMax: this.#uploadIdleMsMax,
       onHop: () => {
         if (!charged) this.#charge(call.owner);

@@ -37,7 +37,7 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const METHODS_FORBIDDEN: ReadonlySet<string> = new Set(["CONNECT", "TRACE", "TRACK"]);
 const METHOD_LENGTH_MAX = 64;
 
-export function parseFetch(call: Call): FetchArguments {
+export function parseFetch(call: Pick<Call, "args" | "bytes">): FetchArguments {
   const [method = "", url = "", redirect = "", kind = "", rest = ""] = lines(call.args, 4);
   if (!TOKEN.test(method) || method.length > METHOD_LENGTH_MAX) throw invalid("method");
   if (METHODS_FORBIDDEN.has(method.toUpperCase())) throw refused(`${method} cannot be sent`);
@@ -57,6 +57,15 @@ export function parseFetch(call: Call): FetchArguments {
     headers: parseHeaders(rest.slice(0, split)),
     body,
   };
+}
+
+/** Of a fetch of another endpoint: which binding it goes through, and what is asked. */
+export function parseBoundFetch({ args, bytes }: Call): {
+  readonly binding: string;
+  readonly parsed: FetchArguments;
+} {
+  const [binding = "", rest = ""] = lines(args, 1);
+  return { binding, parsed: parseFetch({ args: rest, bytes }) };
 }
 
 /** The call id of a fetch at the beginning of the arguments, and what follows it. */

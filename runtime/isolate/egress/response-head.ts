@@ -17,8 +17,18 @@ const CONNECTION_HEADERS = [
   "upgrade",
 ];
 
+/** What a fetch resolves to. */
+export interface Fetched extends Pick<
+  Response,
+  "status" | "statusText" | "redirected" | "headers" | "body"
+> {
+  readonly url: string;
+  /** The body is as its sender made it: no coding was undone. */
+  readonly raw?: boolean;
+}
+
 /** Payload: status \n statusText \n finalUrl \n redirected \n bodyKind \n headers. */
-export function packHead(response: Response): string {
+export function packHead(response: Fetched): string {
   const { status, statusText, url, redirected, body } = response;
   const hidden = hiddenHeaders(response);
   let headers = "";
@@ -29,9 +39,10 @@ export function packHead(response: Response): string {
   return `${status}\n${statusText}\n${url}\n${redirected ? "1" : "0"}\n${kind}\n${headers}`;
 }
 
-function hiddenHeaders({ headers, body }: Response): ReadonlySet<string> {
+function hiddenHeaders({ headers, body, raw = false }: Fetched): ReadonlySet<string> {
   const hidden = new Set(CONNECTION_HEADERS);
   for (const name of listOf(headers.get("connection"))) hidden.add(name);
+  if (raw) return hidden;
   if (body !== null && listOf(headers.get("content-encoding")).every(isDecoded)) {
     // They describe the bytes on the wire, which the guest never sees.
     hidden.add("content-encoding").add("content-length");

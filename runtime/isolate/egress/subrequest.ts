@@ -4,15 +4,26 @@ import type { Code } from "../../../sdk/errors.ts";
 import type { Call } from "../call.ts";
 import { describeFailure } from "./failure.ts";
 import type { FetchArguments } from "./fetch-arguments.ts";
-import { packHead } from "./response-head.ts";
-import { send, type Dispatcher } from "./undici.ts";
+import { packHead, type Fetched } from "./response-head.ts";
+import type { Outgoing } from "./undici.ts";
 import { Upload } from "./upload.ts";
 
 /** A body read whole as text; a guest's heap would not hold much more. Streams are not limited. */
 export const RESPONSE_TEXT_BYTES_MAX: number = 32 * 1024 * 1024;
 
+/** How a fetch reaches whoever answers it: over the network, or another endpoint of this node. */
+export type Send = (
+  outgoing: Outgoing,
+  options: {
+    readonly signal: AbortSignal;
+    readonly onHop: () => void;
+    /** As Call.trail. */
+    readonly trail: () => string;
+  },
+) => Promise<Fetched>;
+
 export interface SubrequestHost {
-  readonly dispatcher: Dispatcher;
+  readonly send: Send;
   readonly uploadIdleMsMax: number;
   /** Throws when the exchange has no subrequest left. */
   readonly onHop: () => void;
@@ -64,12 +75,12 @@ export class Subrequest {
   async #run(): Promise<void> {
     const { body, ...rest } = this.#arguments;
     try {
-      const response = await send(
+      const response = await this.#host.send(
         { ...rest, body: body === "stream" ? (this.#upload?.stream ?? null) : body },
         {
-          dispatcher: this.#host.dispatcher,
           signal: this.#abort.signal,
           onHop: this.#host.onHop,
+          trail: () => this.#call.trail(),
         },
       );
       if (this.#over) return;

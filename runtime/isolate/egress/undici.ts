@@ -7,13 +7,13 @@
 
 import { lookup as systemLookup, type LookupAddress } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";
-import { Agent, buildConnector, fetch, Headers, type Dispatcher, type Response } from "undici";
+import { Agent, buildConnector, fetch, Headers, Response, type Dispatcher } from "undici";
 import { EdgeError, infoOf } from "../../../sdk/errors.ts";
 import { HEADER_BYTES_MAX } from "../../../sdk/limits.ts";
 import { isPrivateAddress } from "./addresses.ts";
 
-export { Headers };
-export type { Dispatcher, Response };
+export { Headers, Response };
+export type { Dispatcher };
 
 /** TCP and TLS together; a peer that needs longer is as good as down. */
 export const CONNECT_TIMEOUT_MS = 10_000;

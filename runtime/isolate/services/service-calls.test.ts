@@ -24,6 +24,7 @@ function ask(service: CallService, name: string, args: string, bytes?: Uint8Arra
     owner: 7,
     args,
     bytes: (bytes?.buffer as ArrayBuffer | undefined) ?? null,
+    trail: () => "",
     hold: () => true,
     ok: (text) => resolve({ text, bytes: null }),
     okBytes: (answer, rest = "") => resolve({ text: `0\n${rest}`, bytes: answer }),

@@ -22,6 +22,8 @@ export interface Surroundings {
   readonly env: string;
   /** By the binding's name. One isolate's: its streams and transactions are nobody else's. */
   createPorts(): ReadonlyMap<string, ServicePort>;
+  /** Endpoints that it may call, by the binding's name. */
+  readonly endpoints: ReadonlyMap<string, string>;
 }
 
 export function surroundingsOf(
@@ -37,6 +39,9 @@ export function surroundingsOf(
       vars,
       bindings: bindings.map(({ kind, name }) => [kind, name]),
     }),
+    endpoints: new Map(
+      bindings.flatMap((each) => (each.kind === "endpoint" ? [[each.name, each.endpoint]] : [])),
+    ),
     createPorts: () =>
       new Map(
         bindings.flatMap((binding) => {
