@@ -82,6 +82,11 @@ export class ServiceActor<B extends Backend> {
     this.#events = events;
   }
 
+  /** What a call may take, under the setting of now. */
+  get timeoutMs(): number {
+    return this.#tenure?.limits.timeoutMs ?? ACTOR_LIMITS.timeoutMs;
+  }
+
   /** Also anew: calls from now on run under this setting, those under way end under the one before. */
   start({ limits, open }: ActorSetting<B>): void {
     const before = this.#tenure;

@@ -1,14 +1,17 @@
 // Which backend serves which kind of which type of service: one row each. Drivers are loaded by the first service that
 // needs them: the AWS SDK alone takes longer to load than a worker to start.
 
+import { join } from "node:path";
 import { EdgeError } from "../sdk/errors.ts";
-import type { ServicePlaces } from "../sdk/services/config.ts";
+import type { ServicePlaces, SqliteConfig } from "../sdk/services/config.ts";
+import type { DatabaseBackend } from "../sdk/services/database.ts";
 import type { KvBackend } from "../sdk/services/kv.ts";
 import { SERVICE_TYPES, type ServiceKind, type ServiceType } from "../sdk/services/service.ts";
 
 /** What opening a kind gives. */
 export interface Backends {
   readonly kv: KvBackend;
+  readonly database: DatabaseBackend;
 }
 
 export type BackendKind = keyof Backends & ServiceKind;
@@ -27,6 +30,16 @@ type Openers = {
 
 const OPENERS: Openers = {
   kv: {},
+  database: {
+    async embedded(_config: object, { places }) {
+      const { openSqlite } = await import("./database/sqlite.ts");
+      return openSqlite({ place: { folder: join(places.folder, "sqlite") } });
+    },
+    async sqlite({ path, create_if_missing: create }: SqliteConfig) {
+      const { openSqlite } = await import("./database/sqlite.ts");
+      return openSqlite({ place: { path, create } });
+    },
+  },
 };
 
 export interface OpenRequest extends OpenOptions {

@@ -2,6 +2,7 @@
 
 import type { ServiceKind, ServicePort } from "../sdk/services/service.ts";
 import type { ServiceActor } from "./actor.ts";
+import { createDatabasePort } from "./database/port.ts";
 import { createKvPort } from "./kv/port.ts";
 import type { BackendKind, Backends } from "./open.ts";
 
@@ -21,6 +22,7 @@ type CreatePort<K extends BackendKind> = (
 
 const PORTS: { readonly [K in BackendKind]: CreatePort<K> } = {
   kv: (actor, { scope, caller, now }) => createKvPort({ actor, namespace: scope, caller, now }),
+  database: (actor, { scope, caller }) => createDatabasePort({ actor, database: scope, caller }),
 };
 
 export function createServicePort<K extends BackendKind>(
