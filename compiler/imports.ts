@@ -1,5 +1,5 @@
-// What authors may import beside code: the platform's own `islet/sdk`, and data files in the shapes that
-// Workers code expects (.wasm a WebAssembly.Module, .bin an ArrayBuffer; text kinds are plain loaders).
+// What authors may import beside code: the platform's own `islet/sdk`, modules that Workers has, and data files in the
+// shapes that Workers code expects (.wasm a WebAssembly.Module, .bin an ArrayBuffer; text kinds are plain loaders).
 //
 // Nothing here may let an absolute path into the output: bundles must hash the same in every folder.
 
@@ -9,6 +9,16 @@ import { fileURLToPath } from "node:url";
 import type { Plugin } from "./esbuild.ts";
 
 const HANDLER_SDK = /^islet\/sdk$/;
+const WORKERS_MODULE = /^cloudflare:email$/;
+/** A mail of the author's own making; what takes it looks at its fields (runtime/guest/services/email.ts). */
+const EMAIL_MODULE = `export class EmailMessage {
+  constructor(from, to, raw) {
+    this.from = from;
+    this.to = to;
+    this.raw = raw;
+  }
+}
+`;
 const DATA_FILE = /\.(?:wasm|bin)$/;
 const BYTES_SUFFIX = "?bytes";
 
@@ -28,6 +38,15 @@ export const handlerSdk: Plugin = {
     build.onLoad({ filter: /^sdk$/, namespace: "islet" }, async () => ({
       contents: await readFile(HANDLER_SDK_FILE, "utf8"),
       loader: "ts",
+    }));
+    build.onResolve({ filter: WORKERS_MODULE }, ({ path }) => ({
+      path,
+      namespace: "workers",
+      sideEffects: false,
+    }));
+    build.onLoad({ filter: WORKERS_MODULE, namespace: "workers" }, () => ({
+      contents: EMAIL_MODULE,
+      loader: "js",
     }));
   },
 };
@@ -62,6 +81,7 @@ export const noFiles: Plugin = {
   setup(build) {
     build.onResolve({ filter: /.*/ }, ({ path, kind }) => {
       if (kind === "entry-point" || HANDLER_SDK.test(path)) return undefined;
+      if (WORKERS_MODULE.test(path)) return undefined;
       const text = `Cannot import "${path}" here: code sent as source stands alone`;
       return {
         errors: [{ text: `${text}; publish a project with: edge publish` }],

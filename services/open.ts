@@ -3,13 +3,20 @@
 
 import { join } from "node:path";
 import { EdgeError } from "../sdk/errors.ts";
-import type { ServicePlaces, SqliteConfig } from "../sdk/services/config.ts";
+import type {
+  EmailConfig,
+  EmbeddedConfig,
+  ServicePlaces,
+  SqliteConfig,
+} from "../sdk/services/config.ts";
 import type { DatabaseBackend } from "../sdk/services/database.ts";
+import type { EmailBackend } from "../sdk/services/email.ts";
 import type { KvBackend } from "../sdk/services/kv.ts";
 import { SERVICE_TYPES, type ServiceKind, type ServiceType } from "../sdk/services/service.ts";
 
 /** What opening a kind gives. */
 export interface Backends {
+  readonly email: EmailBackend;
   readonly kv: KvBackend;
   readonly database: DatabaseBackend;
 }
@@ -29,6 +36,11 @@ type Openers = {
 };
 
 const OPENERS: Openers = {
+  email: {
+    email: async (config: EmailConfig) => (await import("./email/smtp.ts")).openSmtp(config),
+    embedded: async (config: EmbeddedConfig, options) =>
+      (await import("./email/outbox.ts")).openOutbox(config, options),
+  },
   kv: {},
   database: {
     async embedded(_config: object, { places }) {

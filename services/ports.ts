@@ -1,14 +1,18 @@
 // The port of a binding, by its kind: what an isolate's calls of it reach.
 
+import type { JsonObject } from "../sdk/errors.ts";
 import type { ServiceKind, ServicePort } from "../sdk/services/service.ts";
 import type { ServiceActor } from "./actor.ts";
 import { createDatabasePort } from "./database/port.ts";
+import { createEmailPort, rulesOf } from "./email/port.ts";
 import { createKvPort } from "./kv/port.ts";
 import type { BackendKind, Backends } from "./open.ts";
 
 export interface PortRequest {
   /** Which part of the service (sdk/services/service.ts). */
   readonly scope: string;
+  /** Of the binding, as the manifest says them; checked when published. */
+  readonly options: JsonObject;
   /** The endpoint: whose turn a call takes. */
   readonly caller: string;
   /** The wall clock. */
@@ -21,6 +25,8 @@ type CreatePort<K extends BackendKind> = (
 ) => ServicePort;
 
 const PORTS: { readonly [K in BackendKind]: CreatePort<K> } = {
+  email: (actor, { options, caller }) =>
+    createEmailPort({ actor, rules: rulesOf(options), caller }),
   kv: (actor, { scope, caller, now }) => createKvPort({ actor, namespace: scope, caller, now }),
   database: (actor, { scope, caller }) => createDatabasePort({ actor, database: scope, caller }),
 };

@@ -173,6 +173,13 @@ describe("bundleSource", () => {
     expect(await evaluate(built, "it.fetch(null, {}, {})")).toBe(1);
   });
 
+  test("may import Workers' EmailMessage", async () => {
+    const code = 'import { EmailMessage } from "cloudflare:email"; export default EmailMessage;';
+    const built = await bundleSource({ code, filename: "index.ts" });
+    const fields = await evaluate(built, 'JSON.stringify(new it("a@b.c", "d@e.f", "raw"))');
+    expect(fields).toBe('{"from":"a@b.c","to":"d@e.f","raw":"raw"}');
+  });
+
   test.each(["/etc/hostname.txt", "./x.ts", "hono", "../sdk/errors.ts"])(
     "may not import %s from the node's disk",
     async (path) => {

@@ -1,10 +1,13 @@
 // What authors see of a binding, by its kind.
 
 import type { ServiceClient } from "./client.ts";
+import { createEmail } from "./email.ts";
 
 type CreateFace = (client: ServiceClient) => object;
 
 /** Without a prototype: a kind that is not here must not be found there. */
 export const FACES: Readonly<Record<string, CreateFace>> = Object.freeze(
-  Object.assign(Object.create(null) as Record<string, CreateFace>, {}),
+  Object.assign(Object.create(null) as Record<string, CreateFace>, {
+    email: createEmail,
+  } satisfies Readonly<Record<string, CreateFace>>),
 );

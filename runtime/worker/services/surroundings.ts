@@ -71,7 +71,7 @@ function portOf(
   }: { readonly hub: ServiceHub; readonly caller: string; readonly now: () => number },
 ): ServicePort | null {
   if (binding.kind === "ratelimit" || binding.kind === "endpoint") return null;
-  const { kind, service, scope } = binding;
+  const { kind, service, scope, options = {} } = binding;
   if (!isBackendKind(kind)) return null;
-  return createServicePort(kind, hub.actor(kind, service), { scope, caller, now });
+  return createServicePort(kind, hub.actor(kind, service), { scope, options, caller, now });
 }
