@@ -28,7 +28,7 @@ export const ENTER = {
   BODY_TEXT: "S",
   /** The client went away or the request was cut; payload: reason. */
   ABORT: "A",
-  /** The reply stream may send `payload` more bytes. */
+  /** The reply stream may send `payload` more, in chunks that count as chunkCredit says. */
   CREDIT: "K",
   /** The request comes near a limit; payload: which. Aborts `ctx.signal`. */
   WARN: "W",
@@ -117,10 +117,22 @@ export const CELL = {
   /** Set by the host before the guest boots. */
   TIMERS_MAX: 10,
   MEMORY_MB: 11,
+  LOG_BYTES: 12,
   /** From here on, by place (OPEN_MAX): CPU time that the request has used, in microseconds. */
   USED_US: 16,
 } as const;
 export const CELLS_LENGTH: number = CELL.USED_US + OPEN_MAX;
+
+/**
+ * A chunk of a reply stream takes this much of its credit at least. Each crosses as a task of its own on the host's
+ * thread: without it a quarter of a million single bytes could be under way.
+ */
+export const CHUNK_CREDIT_MIN = 1_024;
+
+/** Both ends count the same. */
+export function chunkCredit(bytes: number): number {
+  return bytes < CHUNK_CREDIT_MIN ? CHUNK_CREDIT_MIN : bytes;
+}
 
 export const PHASE = {
   IDLE: 0,
@@ -193,6 +205,11 @@ export class Records {
 
   constructor(packed: string) {
     this.#packed = packed;
+  }
+
+  /** Nothing follows this record. */
+  get isLast(): boolean {
+    return this.#at >= this.#packed.length;
   }
 
   /** Moves on to the next record; false at the end. */

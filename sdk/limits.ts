@@ -26,7 +26,7 @@ export const LIMITS = {
   bodyBytes: { unit: "bytes", default: 10_485_760, max: 1_073_741_824, why: "A request body a handler may read whole." },
   responseBytes: { unit: "bytes", default: 1_099_511_627_776, max: 1_099_511_627_776, why: "A reply's body; by default as good as none, since a streamed reply holds little memory." },
   timers: { unit: "count", default: 10_000, max: 10_000, why: "Timers of one isolate that wait; each costs the host one of its own." },
-  logBytes: { unit: "bytes", default: 131_072, max: 1_048_576, why: "All log lines of one request; what comes after is dropped, with a mark." },
+  logBytes: { unit: "bytes", default: 131_072, max: 1_048_576, why: "All log lines of one request, each as 32 at least; what comes after is dropped, with a mark." },
 } as const;
 
 export type LimitName = keyof typeof LIMITS;
@@ -74,6 +74,15 @@ export const URL_BYTES_MAX: number = 16 * 1024;
 export const DRAIN_TIMEOUT_MS_DEFAULT = 30_000;
 /** One log line of a handler; longer is cut with a mark. */
 export const LOG_LINE_BYTES_MAX: number = 8 * 1024;
+/** What a line counts for at least within `logBytes`: an empty one costs as much to write. */
+export const LOG_LINE_BYTES_MIN = 32;
+
+/** What a line of so many characters counts for. */
+export function logCost(length: number): number {
+  if (length < LOG_LINE_BYTES_MIN) return LOG_LINE_BYTES_MIN;
+  return length > LOG_LINE_BYTES_MAX ? LOG_LINE_BYTES_MAX : length;
+}
+
 export const ROUTES_PER_ENDPOINT_MAX = 100;
 export const VARS_PER_ENDPOINT_MAX = 128;
 export const VAR_BYTES_MAX: number = 64 * 1024;

@@ -12,6 +12,7 @@ import type {
 import type { DatabaseBackend } from "../sdk/services/database.ts";
 import type { EmailBackend } from "../sdk/services/email.ts";
 import type { KvBackend } from "../sdk/services/kv.ts";
+import type { QueueBackend } from "../sdk/services/queue.ts";
 import { SERVICE_TYPES, type ServiceKind, type ServiceType } from "../sdk/services/service.ts";
 
 /** What opening a kind gives. */
@@ -19,6 +20,7 @@ export interface Backends {
   readonly email: EmailBackend;
   readonly kv: KvBackend;
   readonly database: DatabaseBackend;
+  readonly queue: QueueBackend;
 }
 
 export type BackendKind = keyof Backends & ServiceKind;
@@ -40,6 +42,10 @@ const OPENERS: Openers = {
     email: async (config: EmailConfig) => (await import("./email/smtp.ts")).openSmtp(config),
     embedded: async (config: EmbeddedConfig, options) =>
       (await import("./email/outbox.ts")).openOutbox(config, options),
+  },
+  queue: {
+    embedded: async (_config: object, options) =>
+      (await import("./queue/lmdb.ts")).openLmdbQueue(options),
   },
   kv: {},
   database: {

@@ -7,6 +7,7 @@ import { createDatabasePort } from "./database/port.ts";
 import { createEmailPort, rulesOf } from "./email/port.ts";
 import { createKvPort } from "./kv/port.ts";
 import type { BackendKind, Backends } from "./open.ts";
+import { createQueuePort } from "./queue/port.ts";
 
 export interface PortRequest {
   /** Which part of the service (sdk/services/service.ts). */
@@ -27,6 +28,13 @@ type CreatePort<K extends BackendKind> = (
 const PORTS: { readonly [K in BackendKind]: CreatePort<K> } = {
   email: (actor, { options, caller }) =>
     createEmailPort({ actor, rules: rulesOf(options), caller }),
+  queue: (actor, { scope, options, caller }) =>
+    createQueuePort({
+      actor,
+      queue: scope,
+      delaySeconds: Number(options["delivery_delay"] ?? 0),
+      caller,
+    }),
   kv: (actor, { scope, caller, now }) => createKvPort({ actor, namespace: scope, caller, now }),
   database: (actor, { scope, caller }) => createDatabasePort({ actor, database: scope, caller }),
 };

@@ -44,6 +44,13 @@ const BYTES_PER_MB: number = 1_024 * 1_024;
  */
 const TURNS_MAX = 24;
 
+/**
+ * Promise jobs that go on behind a slice may send something in each turn, and each report is a task on the host's
+ * thread. So each waits for twice as many turns as the one before, up to some milliseconds' worth of them: what is late
+ * by that is never later than the jobs had run already.
+ */
+const GATHERS_MAX = 4_096;
+
 export function createBridge(
   platform: Platform,
   args: BootArguments,
@@ -58,6 +65,7 @@ function atLeastZero(number: number): number {
 }
 
 class Bridge implements Wire {
+  readonly logBytesMax: number;
   readonly #platform: Platform;
   readonly #cells: Int32Array;
   readonly #outbox: Outbox;
@@ -71,10 +79,13 @@ class Bridge implements Wire {
   #run = 0;
   /** Whether a report is due anyway, so that a push need not ask for one. */
   #reporting = false;
+  /** Promise turns that the next report outside of a slice's records waits for more. */
+  #gathers = 1;
 
   constructor(platform: Platform, args: BootArguments, handler: () => unknown) {
     this.#platform = platform;
     this.#cells = new NativeInt32Array(args.cells);
+    this.logBytesMax = this.#told(CELL.LOG_BYTES, LIMITS.logBytes.default);
     this.#outbox = createOutbox(args);
     this.#bootedAt = args.now;
     this.#now = args.now;
@@ -101,7 +112,7 @@ class Bridge implements Wire {
     cells[CELL.RUNNING] = 0;
     this.#outbox.setLane(lane);
     this.#now = now;
-    this.#calls.entered();
+    this.#gathers = 1;
     void this.#runRecords(slice, new Records(packed), buffers);
   }
 
@@ -143,6 +154,7 @@ class Bridge implements Wire {
     const requests = this.#requests;
     let settled = 1;
     this.#reporting = true;
+    this.#calls.entered();
     for (let started = 1; records.next(); started++) {
       this.#cells[CELL.STARTED] = started;
       this.#start(records.op, records.id, records.payload, buffers);
@@ -164,9 +176,12 @@ class Bridge implements Wire {
   async #reportLater(): Promise<void> {
     this.#reporting = true;
     const mine = this.#run;
-    // oxlint-disable-next-line typescript/await-thenable -- one turn of the promise jobs.
-    await undefined;
-    if (this.#run !== mine) return;
+    for (let turn = 0; turn < this.#gathers; turn++) {
+      // oxlint-disable-next-line typescript/await-thenable -- one turn of the promise jobs.
+      await undefined;
+      if (this.#run !== mine) return;
+    }
+    if (this.#gathers < GATHERS_MAX) this.#gathers *= 2;
     this.#reporting = false;
     if (!this.#outbox.isEmpty()) this.#outbox.report(0, 0);
   }
@@ -222,7 +237,7 @@ class Bridge implements Wire {
         this.#timerOwners.delete(id);
         this.push(LEAVE.TIMER_CLEAR, id, "");
       },
-      log: (level, text) => this.push(LEAVE.LOG, this.#current, `${level}\n${text}`),
+      log: (level, text) => this.#requests.log(this.#current, level, text),
     };
   }
 }

@@ -1,6 +1,6 @@
 // Calls: numbered requests from the guest to the host, each answered once by CALL_OK or CALL_FAIL.
 
-import { BODY, CALLS, LEAVE } from "../../sdk/bridge.ts";
+import { BODY, CALLS, LEAVE, OPEN_MAX } from "../../sdk/bridge.ts";
 import { createAwaitable } from "./job.ts";
 import { fields, type Wire } from "./payload.ts";
 import type {
@@ -13,20 +13,22 @@ import type {
 import { Table } from "./table.ts";
 
 /**
- * Calls with bytes that leave between two enters. Each is a task of its own on the host's thread and takes it longer
- * than the guest takes to make it: a loop of them would keep the thread from everybody else. The others wait here, in
- * memory that counts as the guest's. Enters are counted and not answers: a cut may lose any step of the guest's.
+ * Calls that leave between two enters, and those of them that have bytes. Each takes the host's thread longer than the
+ * guest takes to make it, and one with bytes is a task of its own there: a loop of them would keep the thread from
+ * everybody else. The others wait here, in memory that counts as the guest's. Enters are counted and not answers: a cut
+ * may lose any step of the guest's.
  */
+const CALLS_MAX: number = OPEN_MAX;
 const BYTES_CALLS_MAX = 16;
 
 /** A list by links: elements of an array could meet an author's setters. */
 class Waiting {
   readonly id: number;
   readonly payload: string;
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array | null;
   next: Waiting | null = null;
 
-  constructor(id: number, payload: string, bytes: Uint8Array) {
+  constructor(id: number, payload: string, bytes: Uint8Array | null) {
     this.id = id;
     this.payload = payload;
     this.bytes = bytes;
@@ -44,7 +46,10 @@ export class Calls {
   readonly #wire: Wire;
   readonly #pending = new Table<Pending>();
   #lastId = 0;
-  #bytesCalls = 0;
+  /** The last that has left: they leave in order. */
+  #leftId = 0;
+  #left = 0;
+  #bytesLeft = 0;
   #first: Waiting | null = null;
   #last: Waiting | null = null;
 
@@ -55,8 +60,8 @@ export class Calls {
   async fetch(request: OutgoingFetch): Promise<IncomingResponse> {
     const { id, answer } = this.#beginFetch(request);
     request.onAbort?.(() => {
-      this.cancel(id);
       this.#take(id)?.reject({ code: "CANCELLED", message: "The subrequest was aborted." });
+      this.cancel(id);
     });
     const { payload } = await answer;
     const [status = "", statusText = "", url = "", redirected = "", kind = "", headers = ""] =
@@ -75,7 +80,6 @@ export class Calls {
   }
 
   begin(name: string, args: string, bytes: Uint8Array | null): StartedCall {
-    if (bytes === null) return this.#call(name, args);
     const started = this.#open();
     const call = new Waiting(started.id, `${this.#wire.current()}\n${name}\n${args}`, bytes);
     if (this.#last === null) this.#first = call;
@@ -86,7 +90,8 @@ export class Calls {
   }
 
   cancel(id: number): void {
-    this.#wire.push(LEAVE.CALL_CANCEL, id, "");
+    if (id <= this.#leftId) this.#wire.push(LEAVE.CALL_CANCEL, id, "");
+    else this.#reject(id, { code: "CANCELLED", message: "The call was cancelled." });
   }
 
   async bytesCall(name: string, args: string, bytes: Uint8Array): Promise<ArrayBuffer> {
@@ -96,7 +101,8 @@ export class Calls {
 
   /** The host has come in, and so is done with what left before. */
   entered(): void {
-    this.#bytesCalls = 0;
+    this.#left = 0;
+    this.#bytesLeft = 0;
     this.#sendWaiting();
   }
 
@@ -110,15 +116,6 @@ export class Calls {
     this.#take(id)?.reject({ code, message });
   }
 
-  #call(name: string, args: string, bytes?: Uint8Array): StartedCall {
-    const wire = this.#wire;
-    const { id, answer } = this.#open();
-    const payload = `${wire.current()}\n${name}\n${args}`;
-    if (bytes === undefined) wire.push(LEAVE.CALL, id, payload);
-    else wire.pushBytes(LEAVE.CALL, id, payload, bytes);
-    return { id, answer };
-  }
-
   #open(): StartedCall {
     const id = ++this.#lastId;
     const owner = this.#wire.current();
@@ -130,17 +127,32 @@ export class Calls {
 
   #sendWaiting(): void {
     for (let call = this.#first; call !== null; call = this.#first) {
-      if (this.#bytesCalls >= BYTES_CALLS_MAX) return;
-      this.#bytesCalls++;
+      const { id, payload, bytes } = call;
+      if (this.#left >= CALLS_MAX) return;
+      if (bytes !== null && this.#bytesLeft >= BYTES_CALLS_MAX) return;
       this.#first = call.next;
       if (call.next === null) this.#last = null;
-      try {
-        this.#wire.pushBytes(LEAVE.CALL, call.id, call.payload, call.bytes);
-      } catch (error) {
-        this.#pending.get(call.id)?.reject(error);
-        this.#pending.delete(call.id);
-      }
+      // Nobody waits for it any more.
+      if (this.#pending.get(id) === undefined) continue;
+      this.#left++;
+      this.#leftId = id;
+      if (bytes === null) this.#wire.push(LEAVE.CALL, id, payload);
+      else this.#sendBytes(id, payload, bytes);
     }
+  }
+
+  #sendBytes(id: number, payload: string, bytes: Uint8Array): void {
+    this.#bytesLeft++;
+    try {
+      this.#wire.pushBytes(LEAVE.CALL, id, payload, bytes);
+    } catch (error) {
+      this.#reject(id, error);
+    }
+  }
+
+  #reject(id: number, reason: unknown): void {
+    this.#pending.get(id)?.reject(reason);
+    this.#pending.delete(id);
   }
 
   #take(id: number): Pending | undefined {
@@ -155,10 +167,10 @@ export class Calls {
     const through = binding === undefined ? "" : `${binding}\n`;
     const head = (kind: string): string =>
       `${through}${method}\n${url}\n${redirect}\n${kind}\n${headers}`;
-    if (body === null) return this.#call(name, head(BODY.NONE));
-    if (typeof body === "string") return this.#call(name, `${head(BODY.TEXT)}\0${body}`);
-    if (typeof body !== "function") return this.#call(name, head(BODY.BYTES), body);
-    const started = this.#call(name, head(BODY.STREAM));
+    if (body === null) return this.begin(name, head(BODY.NONE), null);
+    if (typeof body === "string") return this.begin(name, `${head(BODY.TEXT)}\0${body}`, null);
+    if (typeof body !== "function") return this.begin(name, head(BODY.BYTES), body);
+    const started = this.begin(name, head(BODY.STREAM), null);
     void this.#upload(started.id, body);
     return started;
   }
@@ -168,9 +180,9 @@ export class Calls {
       for (;;) {
         const chunk = await next();
         if (chunk === null) break;
-        if (chunk.byteLength > 0) await this.#call(CALLS.FETCH_PUSH, `${fetchId}`, chunk).answer;
+        if (chunk.byteLength > 0) await this.begin(CALLS.FETCH_PUSH, `${fetchId}`, chunk).answer;
       }
-      await this.#call(CALLS.FETCH_PUSH, `${fetchId}\nend`).answer;
+      await this.begin(CALLS.FETCH_PUSH, `${fetchId}\nend`, null).answer;
     } catch {
       // The fetch itself rejects for whatever reason the upload could not go on; cancelling it ends both.
       this.cancel(fetchId);
@@ -180,9 +192,9 @@ export class Calls {
   #responseBody(fetchId: number): IncomingBody {
     return {
       text: null,
-      readText: async () => (await this.#call(CALLS.FETCH_TEXT, `${fetchId}`).answer).payload,
+      readText: async () => (await this.begin(CALLS.FETCH_TEXT, `${fetchId}`, null).answer).payload,
       pull: async () => {
-        const { payload, buffers } = await this.#call(CALLS.FETCH_PULL, `${fetchId}`).answer;
+        const { payload, buffers } = await this.begin(CALLS.FETCH_PULL, `${fetchId}`, null).answer;
         const bytes = payload === "" ? undefined : buffers[Number(payload)];
         return bytes === undefined ? null : new Uint8Array(bytes);
       },

@@ -11,6 +11,8 @@ export interface Wire {
   setCurrent(id: number): void;
   /** Milliseconds since the epoch, constant within a slice. */
   now(): number;
+  /** What one request may log (sdk/limits.ts logCost). */
+  readonly logBytesMax: number;
   /** What is left to a request that began at `startedAt`. */
   remaining(id: number, startedAt: number): { readonly cpuMs: number; readonly wallMs: number };
 }

@@ -1,7 +1,8 @@
 // The requests that are open in this isolate: from the record that brings one to its reply, its streams and
 // its background work. Ids are the host's. An entry stays as long as anything about it can still arrive.
 
-import { BODY, ENTER, LEAVE } from "../../sdk/bridge.ts";
+import { BODY, ENTER, LEAVE, chunkCredit } from "../../sdk/bridge.ts";
+import { LOG_LINE_BYTES_MAX, logCost } from "../../sdk/limits.ts";
 import { ExecutionContext, type ContextHooks } from "./execution-context.ts";
 import { fields, type Wire } from "./payload.ts";
 import { Places } from "./places.ts";
@@ -34,6 +35,7 @@ interface Entry {
   answered: boolean;
   streaming: ResponseSource | null;
   background: number;
+  logBytes: number;
   credit: number;
   creditWaiter: (() => void) | null;
   pull: Waiter<Uint8Array | null> | null;
@@ -52,8 +54,8 @@ interface AbortReason {
   readonly name: "AbortError" | "TimeoutError";
 }
 
-/** Bytes of a reply stream that may be under way before the host grants more. */
-const STREAM_CREDIT_BYTES = 256 * 1024;
+/** Of a reply stream: what may be under way before the host grants more (chunkCredit). */
+const STREAM_CREDIT = 256 * 1024;
 
 export class Requests {
   readonly #platform: Platform;
@@ -132,7 +134,8 @@ export class Requests {
       answered: false,
       streaming: null,
       background: 0,
-      credit: STREAM_CREDIT_BYTES,
+      logBytes: 0,
+      credit: STREAM_CREDIT,
       creditWaiter: null,
       pull: null,
       text: null,
@@ -205,6 +208,16 @@ export class Requests {
     this.#release(entry);
   }
 
+  /** What the host would only throw away stays here, but for the first line that is too much: it marks that. */
+  log(id: number, level: string, text: string): void {
+    const entry = this.#open.get(id);
+    if (entry === undefined || entry.logBytes > this.#wire.logBytesMax) return;
+    entry.logBytes += logCost(text.length);
+    const isLong = text.length > LOG_LINE_BYTES_MAX;
+    const short = isLong ? text.slice(0, LOG_LINE_BYTES_MAX + 1) : text;
+    this.#wire.push(LEAVE.LOG, id, `${level}\n${short}`);
+  }
+
   #signal(entry: Entry): object {
     if (entry.signal === null) {
       entry.signal = this.#platform.createSignal();
@@ -271,7 +284,7 @@ export class Requests {
         if (entry.streaming === null) return;
         if (chunk === null) break;
         if (chunk.byteLength === 0) continue;
-        entry.credit -= chunk.byteLength;
+        entry.credit -= chunkCredit(chunk.byteLength);
         this.#wire.pushBytes(LEAVE.CHUNK, entry.id, "", chunk);
       }
       this.#wire.push(LEAVE.END, entry.id, "");
@@ -291,7 +304,7 @@ export class Requests {
     } catch (error) {
       const { name, message, stack } = this.#platform.describeError(error);
       const text = stack === "" ? `${name}: ${message}` : stack;
-      this.#wire.push(LEAVE.LOG, entry.id, `error\nwaitUntil: ${text}`);
+      this.log(entry.id, "error", `waitUntil: ${text}`);
     }
     if (--entry.background === 0) this.#wire.push(LEAVE.BACKGROUND, entry.id, "-");
     this.#release(entry);

@@ -1,6 +1,6 @@
 // Log lines of a handler, within what one request may write.
 
-import { LOG_LINE_BYTES_MAX } from "../../sdk/limits.ts";
+import { LOG_LINE_BYTES_MAX, logCost } from "../../sdk/limits.ts";
 import type { Job } from "./job.ts";
 
 /** `payload`: of a LOG record, level \n text. */
@@ -9,9 +9,9 @@ export function takeLog(job: Job | undefined, payload: string, bytesMax: number)
   const levelEnd = payload.indexOf("\n");
   const level = payload.slice(0, levelEnd);
   let text = payload.slice(levelEnd + 1);
-  if (text.length > LOG_LINE_BYTES_MAX) text = `${text.slice(0, LOG_LINE_BYTES_MAX)}… (cut)`;
   const before = job.logBytes;
-  job.logBytes += text.length;
+  job.logBytes += logCost(text.length);
+  if (text.length > LOG_LINE_BYTES_MAX) text = `${text.slice(0, LOG_LINE_BYTES_MAX)}… (cut)`;
   if (before > bytesMax) return;
   if (job.logBytes > bytesMax) {
     job.ticket.log(

@@ -5,7 +5,7 @@
 // A request stays open until the guest has answered it, its reply stream has ended and its background work is
 // done; the generation it belongs to drains on exactly that count.
 
-import { BODY, ENTER, LEAVE, Records } from "../../sdk/bridge.ts";
+import { BODY, ENTER, LEAVE, type Records } from "../../sdk/bridge.ts";
 import type { Limits } from "../../sdk/limits.ts";
 import type { Code } from "../../sdk/errors.ts";
 import type { CallService } from "./call.ts";
@@ -118,18 +118,6 @@ export class Instance implements SliceEvents {
     this.#calls.close();
   }
 
-  deliver(packed: string, bytes: ArrayBuffer | null): void {
-    const records = new Records(packed);
-    let more = records.next();
-    while (more) {
-      const { op, id, payload } = records;
-      more = records.next();
-      // Bytes belong to the last record of their report.
-      this.#take(op, id, payload, more || records.malformed ? null : bytes);
-    }
-    if (records.malformed) this.#condemn();
-  }
-
   ran(id: number, cpuUs: number): void {
     const job = this.#open.get(id);
     if (job === undefined || this.#budget === null) return;
@@ -213,7 +201,7 @@ export class Instance implements SliceEvents {
     return `${head}${BODY.STREAM}\n${tail}`;
   }
 
-  #take(op: string, id: number, payload: string, bytes: ArrayBuffer | null): void {
+  record({ op, id, payload }: Records, bytes: ArrayBuffer | null): void {
     // Records behind the one that condemned it.
     if (this.#dead) return;
     switch (op) {
@@ -230,7 +218,7 @@ export class Instance implements SliceEvents {
         takeLog(this.#open.get(id), payload, this.#limits.logBytes);
         break;
       case LEAVE.TIMER_SET:
-        if (!this.#timers.set(id, payload)) this.#condemn();
+        if (!this.#timers.set(id, payload)) this.malformed();
         break;
       case LEAVE.TIMER_CLEAR:
         this.#timers.clear(id);
@@ -283,7 +271,7 @@ export class Instance implements SliceEvents {
         if (job.answered && !job.background && job.stream === null) this.#close(job);
         break;
       default:
-        this.#condemn();
+        this.malformed();
     }
   }
 
@@ -291,7 +279,7 @@ export class Instance implements SliceEvents {
     const job = this.#open.get(id);
     const head = this.#parseHead(payload);
     if (head === null) {
-      this.#condemn();
+      this.malformed();
       return;
     }
     if (job === undefined || job.answered) return;
@@ -349,7 +337,7 @@ export class Instance implements SliceEvents {
 
   #streamEnded(job: Job): void {
     if (!job.answered) {
-      this.#condemn();
+      this.malformed();
       return;
     }
     endStream(job);
@@ -394,7 +382,7 @@ export class Instance implements SliceEvents {
   }
 
   /** The guest broke the rules of the bridge: only code that tampered with it can do that. */
-  #condemn(): void {
+  malformed(): void {
     if (!this.#dead) this.died("broken", 0, this.#open.keys());
   }
 }

@@ -157,6 +157,7 @@ async function runToTheEnd(engine: Engine, parts: StartParts): Promise<void> {
   const cells = new Int32Array(runner.cells);
   cells[CELL.TIMERS_MAX] = limits.timers;
   cells[CELL.MEMORY_MB] = limits.memoryMb;
+  cells[CELL.LOG_BYTES] = limits.logBytes;
   const { leaveInline, leavePool } = runner;
   await startup.run(BOOT_MS_MAX, (timeoutMs) =>
     engine.boot(

@@ -112,12 +112,21 @@ describe("a reply stream", () => {
 
   test("gives credit back in portions while the socket takes everything", () => {
     const { stream, granted } = open(Number.POSITIVE_INFINITY);
-    stream.write(new ArrayBuffer(64 * KB - 1));
+    stream.write(new ArrayBuffer(63 * KB - 1));
     expect(granted).toEqual([]);
-    stream.write(new ArrayBuffer(1));
+    stream.write(new ArrayBuffer(KB + 1));
     expect(granted).toEqual([64 * KB]);
     stream.write(new ArrayBuffer(100 * KB));
     expect(granted).toEqual([64 * KB, 100 * KB]);
+  });
+
+  test("counts the shortest chunk as a kilobyte of credit, and as what it is of memory", () => {
+    const held = new Held(KB);
+    const { stream, granted } = open(Number.POSITIVE_INFINITY, held);
+    for (let at = 0; at < 63; at++) stream.write(new ArrayBuffer(1));
+    expect([granted, held.bytes]).toEqual([[], 63]);
+    stream.write(new ArrayBuffer(1));
+    expect([granted, held.bytes]).toEqual([[64 * KB], 0]);
   });
 
   test("holds what the socket has not taken, refuses what is too much, and gives it back at the end", () => {

@@ -1,7 +1,7 @@
 // From the guest's RESPONSE record to the exchange: checks every value that crosses, and lets reply streams
 // flow only as fast as the socket takes them.
 
-import { BODY, readNumber } from "../../sdk/bridge.ts";
+import { BODY, chunkCredit, readNumber } from "../../sdk/bridge.ts";
 import { HEADER_BYTES_MAX } from "../../sdk/limits.ts";
 import type { Exchange, HeaderList } from "../../sdk/exchange.ts";
 import type { Held } from "./held.ts";
@@ -50,23 +50,25 @@ export function createHeadParser(): ParseHead {
   };
 }
 
-/** Bytes after which credit is given back: fewer crossings than one per chunk, well below the guest's window. */
-const GRANT_BYTES = 64 * 1024;
+/** After so much of it credit is given back: fewer crossings than one per chunk, well below the guest's window. */
+const GRANT_MIN = 64 * 1024;
 
 export class ReplyStream {
   readonly #exchange: Exchange;
   readonly #whenDone: Ticket["whenDone"];
   readonly #held: Held;
-  readonly #grant: (bytes: number) => void;
+  readonly #grant: (credit: number) => void;
   /** All that was sent so far. */
   bytes = 0;
+  /** Bytes that the socket may not have taken yet, and the credit that is given back when it has. */
   #owed = 0;
+  #credit = 0;
   #full = false;
 
   constructor(
     ticket: Pick<Ticket, "exchange" | "whenDone">,
     held: Held,
-    grant: (bytes: number) => void,
+    grant: (credit: number) => void,
   ) {
     const { exchange } = ticket;
     this.#exchange = exchange;
@@ -84,8 +86,9 @@ export class ReplyStream {
     if (!this.#held.take(bytes.byteLength)) return false;
     this.bytes += bytes.byteLength;
     this.#owed += bytes.byteLength;
+    this.#credit += chunkCredit(bytes.byteLength);
     if (!this.#exchange.write(new Uint8Array(bytes))) this.#full = true;
-    if (this.#owed >= GRANT_BYTES) this.#settle();
+    if (this.#credit >= GRANT_MIN) this.#settle();
     return true;
   }
 
@@ -97,11 +100,11 @@ export class ReplyStream {
   }
 
   #settle(): void {
-    if (this.#full || this.#owed === 0) return;
-    const bytes = this.#owed;
-    this.#owed = 0;
+    if (this.#full || this.#credit === 0) return;
+    const [bytes, credit] = [this.#owed, this.#credit];
+    this.#owed = this.#credit = 0;
     this.#held.give(bytes);
-    this.#grant(bytes);
+    this.#grant(credit);
   }
 }
 

@@ -59,6 +59,8 @@ export interface QueueBatch {
 export interface QueueRetry {
   readonly receipt: string;
   readonly delayMs: number;
+  /** False: nobody has looked at it, so this delivery does not count. */
+  readonly delivered: boolean;
 }
 
 /** What becomes of the messages of a batch; those not named stay leased until their time is over. */

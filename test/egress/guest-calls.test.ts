@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { Calls } from "../../runtime/guest/calls.ts";
 import { createCryptoCalls } from "../../runtime/isolate/crypto-calls.ts";
 import { createEgress } from "../../runtime/isolate/egress/egress.ts";
-import { LEAVE } from "../../sdk/bridge.ts";
+import { LEAVE, OPEN_MAX } from "../../sdk/bridge.ts";
 import { startPeer, startRawPeer } from "./peer.ts";
 
 function join(): Calls {
@@ -12,6 +12,13 @@ function join(): Calls {
   onTestFinished(() => {
     for (const service of services) service.close();
   });
+  // As from the bridge: an answer is the host's coming in.
+  const answer = (run: () => void): void => {
+    setImmediate(() => {
+      calls.entered();
+      run();
+    });
+  };
   function leave(op: string, id: number, payload: string, bytes: ArrayBuffer | null): void {
     if (op === LEAVE.CALL_CANCEL) {
       for (const service of services) service.cancel(id);
@@ -25,11 +32,9 @@ function join(): Calls {
       bytes,
       trail: () => "",
       hold: () => true,
-      // As from the bridge: never within the call itself.
-      ok: (text: string) => setImmediate(() => calls.succeed(id, text, [])),
-      okBytes: (buffer: ArrayBuffer) => setImmediate(() => calls.succeed(id, "0", [buffer])),
-      fail: (code: string, message: string) =>
-        setImmediate(() => calls.fail(id, `${code}\n${message}`)),
+      ok: (text: string) => answer(() => calls.succeed(id, text, [])),
+      okBytes: (buffer: ArrayBuffer) => answer(() => calls.succeed(id, "0", [buffer])),
+      fail: (code: string, message: string) => answer(() => calls.fail(id, `${code}\n${message}`)),
     };
     if (!services.some((service) => service.call(name, call))) throw new Error(name);
   }
@@ -39,6 +44,7 @@ function join(): Calls {
     current: () => 1,
     setCurrent: () => undefined,
     now: () => 0,
+    logBytesMax: 0,
     remaining: () => ({ cpuMs: 0, wallMs: 0 }),
   });
   return calls;
@@ -118,16 +124,30 @@ test("a guest hashes", async () => {
   expect(Buffer.from(digest).toString("hex")).toBe("a9993e364706816aba3e25717850c26c9cd0d89d");
 });
 
-test("a guest leaves sixteen calls with bytes to the host, and the rest when the host has come in", async () => {
+interface Sending {
+  readonly calls: Calls;
+  /** Numbers of calls, in the order in which they left. */
+  readonly sent: number[];
+  readonly cancelled: number[];
+}
+
+function sending(): Sending {
   const sent: number[] = [];
+  const cancelled: number[] = [];
   const calls = new Calls({
-    push: () => undefined,
+    push: (op, id) => void (op === LEAVE.CALL_CANCEL ? cancelled : sent).push(id),
     pushBytes: (_op, id) => void sent.push(id),
     current: () => 1,
     setCurrent: () => undefined,
     now: () => 0,
+    logBytesMax: 0,
     remaining: () => ({ cpuMs: 0, wallMs: 0 }),
   });
+  return { calls, sent, cancelled };
+}
+
+test("a guest leaves sixteen calls with bytes to the host, and the rest when the host has come in", async () => {
+  const { calls, sent } = sending();
   const call = (): Promise<ArrayBuffer> =>
     calls.bytesCall("crypto.digest", "SHA-1", new Uint8Array(1));
   const answers = Array.from({ length: 15 }, call);
@@ -143,4 +163,49 @@ test("a guest leaves sixteen calls with bytes to the host, and the rest when the
   expect(sent).toEqual(sent.toSorted((a, b) => a - b));
   calls.succeed(sent[35] ?? 0, "0", [new ArrayBuffer(4)]);
   expect((await answers[35])?.byteLength).toBe(4);
+});
+
+test("a guest's fetches with bytes are among those sixteen", () => {
+  const { calls, sent } = sending();
+  for (let i = 0; i < 20; i++) {
+    void calls.fetch({ ...REQUEST, url: "http://a.test/", body: new Uint8Array(1) });
+  }
+  expect(sent.length).toBe(16);
+});
+
+test.each([
+  [OPEN_MAX - 1, OPEN_MAX - 1],
+  [OPEN_MAX, OPEN_MAX],
+  [OPEN_MAX + 1, OPEN_MAX],
+])(
+  "of %i calls at once a guest leaves %i to the host, and the rest when it has come in",
+  (made, left) => {
+    const { calls, sent } = sending();
+    for (let i = 0; i < made; i++) {
+      void calls.fetch({ ...REQUEST, url: "http://a.test/", body: null });
+    }
+    expect(sent.length).toBe(left);
+    calls.entered();
+    expect(sent).toEqual(Array.from({ length: made }, (_, at) => at + 1));
+  },
+);
+
+test("a call that is aborted before it left never leaves", async () => {
+  const { calls, sent, cancelled } = sending();
+  for (let i = 0; i < OPEN_MAX; i++) {
+    void calls.fetch({ ...REQUEST, url: "http://a.test/", body: null });
+  }
+  let abort = (): void => undefined;
+  const onAbort = (listener: () => void): void => void (abort = listener);
+  const answer = calls.fetch({ ...REQUEST, url: "http://a.test/", body: null, onAbort });
+  const other = calls.begin("fetch", "", null);
+  const last = calls.begin("fetch", "", null);
+  abort();
+  await expect(answer).rejects.toMatchObject({ code: "CANCELLED" });
+  calls.cancel(other.id);
+  await expect(other.answer).rejects.toMatchObject({ code: "CANCELLED" });
+  calls.entered();
+  expect(sent.slice(OPEN_MAX)).toEqual([last.id]);
+  calls.cancel(last.id);
+  expect(cancelled).toEqual([last.id]);
 });

@@ -93,7 +93,7 @@ function fakeFetch(): CallService {
 
 function open(shop: Workshop, source: string, start: StartKind): Opened {
   const services = (): CallService[] => [createCryptoCalls(), fakeFetch()];
-  return shop.open({ source, start, limits: LIMITS, services, env: '{"VAR":"v"}' });
+  return shop.open({ source, start, limits: LIMITS, services, env: '{"vars":{"VAR":"v"}}' });
 }
 
 function script(resolversAllowed: boolean): string {

@@ -30,6 +30,7 @@ const QUICK: Readonly<Record<Trust, readonly string[]>> = {
     "floods: stack overflow in a sort callback",
     "floods: fetches beyond the limit",
     "floods: redirects without end",
+    "floods: log lines without end behind the reply",
   ],
   own: [
     "escapes: pollution: everything throws",

@@ -15,7 +15,8 @@ const neighbour = workshop.open({ source: SOURCE });
 const opened = workshop.open({ source: SOURCE, limits: { cpuMs: 100 } });
 await neighbour.text("/ok");
 await opened.text("/ok");
-const unloadable = workshop.open({ source: TOP_LEVEL });
+// It waits until the thread is given up, which takes long on a busy machine.
+const unloadable = workshop.open({ source: TOP_LEVEL, limits: { wallMs: 60_000 } });
 const lost = unloadable.death();
 const unserved = unloadable.send("/ok");
 const died = opened.death();

@@ -199,7 +199,7 @@ beforeAll(async () => {
   workshop = await openWorkshop();
   for (const start of STARTS) {
     for (const trust of ["own", "untrusted"] as const) {
-      const env = '{"NAME":"value","N":{"deep":[1]}}';
+      const env = '{"vars":{"NAME":"value","N":{"deep":[1]}}}';
       const services = () => [fakeFetch(), createCryptoCalls()];
       const opened = workshop.open({ source: SOURCE, start, trust, env, services });
       if (trust === "own") await earnInline(opened);

@@ -151,7 +151,7 @@ describe("a full snapshot", () => {
   });
 
   test("holds no variable and nothing of a request, before and after serving one", async () => {
-    const env = JSON.stringify({ SECRET: ENV_SECRET });
+    const env = JSON.stringify({ vars: { SECRET: ENV_SECRET } });
     const start = { kind: "full", snapshot: made.blob } as const;
     const { seen } = await ask(await load(start, env), REQUEST_SECRET, `Bearer ${REQUEST_SECRET}`);
     expect(seen).toEqual([REQUEST_SECRET, `Bearer ${REQUEST_SECRET}`, ENV_SECRET]);

@@ -2,6 +2,7 @@
 
 import type { ServiceClient } from "./client.ts";
 import { createEmail } from "./email.ts";
+import { createQueue } from "./queue.ts";
 
 type CreateFace = (client: ServiceClient) => object;
 
@@ -9,5 +10,6 @@ type CreateFace = (client: ServiceClient) => object;
 export const FACES: Readonly<Record<string, CreateFace>> = Object.freeze(
   Object.assign(Object.create(null) as Record<string, CreateFace>, {
     email: createEmail,
+    queue: createQueue,
   } satisfies Readonly<Record<string, CreateFace>>),
 );

@@ -1,5 +1,6 @@
 // What a slice runner (runner.ts) is given to run, whom it tells, and what all runners of a worker share.
 
+import type { Records } from "../../../sdk/bridge.ts";
 import type { SliceFault } from "../engine.ts";
 import type { LaneJudge } from "./lane.ts";
 import type { Places } from "./places.ts";
@@ -19,7 +20,10 @@ export interface PendingRecord {
 export type Death = SliceFault | "wedged" | "broken";
 
 export interface SliceEvents {
-  deliver(packed: string, bytes: ArrayBuffer | null): void;
+  /** One record that a slice has sent, with its bytes. Valid during the call. */
+  record(record: Pick<Records, "op" | "id" | "payload">, bytes: ArrayBuffer | null): void;
+  /** What it sent are no records. */
+  malformed(): void;
   /** This request has used so much CPU time. */
   ran(id: number, cpuUs: number): void;
   /** What the request has left of its CPU time; nothing or less: it is used up. */
@@ -60,6 +64,8 @@ export interface SliceHost {
   forecast(nowMs: number): number;
   /** Calls runner.flush() later in this turn of the event loop. */
   schedule(runner: Runner): void;
+  /** Runs this in a turn of the event loop of its own; those who ask take turns. */
+  later(run: () => void): void;
   /** Of slices on the pool. */
   readonly places: Places;
   /** Calls runner.look() and then runner.check(now) every few milliseconds until unwatch. */

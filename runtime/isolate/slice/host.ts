@@ -21,6 +21,13 @@ export function createSliceHost(counts: PlaceCounts): SliceHostHandle {
   const watched = new Set<Runner>();
   const share = createCpuShare();
   let timer: NodeJS.Timeout | null = null;
+  const waiting: (() => void)[] = [];
+
+  function runNext(): void {
+    const run = waiting.shift();
+    if (waiting.length > 0) setImmediate(runNext);
+    run?.();
+  }
 
   function flushAll(): void {
     const runners = due;
@@ -44,6 +51,9 @@ export function createSliceHost(counts: PlaceCounts): SliceHostHandle {
     forecast: (nowMs) => share.forecast(nowMs),
     schedule(runner) {
       if (due.push(runner) === 1) setImmediate(flushAll);
+    },
+    later(run) {
+      if (waiting.push(run) === 1) setImmediate(runNext);
     },
     places: new Places(counts),
     watch(runner) {

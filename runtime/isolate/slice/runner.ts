@@ -11,22 +11,18 @@
 import { CELL, PHASE } from "../../../sdk/bridge.ts";
 import { SliceError, newCells, takeBytes, type Engine, type Leave } from "../engine.ts";
 import { threadCpuUs } from "./cpu-share.ts";
-import { Outbox } from "./outbox.ts";
+import { Intake } from "./intake.ts";
 import { Place } from "./places.ts";
 import { PoolMeter } from "./pool-meter.ts";
 import { ownersOf, RecordQueue, type PackedBatch } from "./queue.ts";
-import { isCut, leftMsOf, timeoutFor, WEDGE_MS } from "./time-out.ts";
+import { CUT_GRACE_MS, isCut, leftMsOf, PROBE_MS, timeoutFor, WEDGE_MS } from "./time-out.ts";
 import { wasCut, type Trailing } from "./trailing.ts";
 import type { Death, PendingRecord, Runner, RunnerOptions } from "./contract.ts";
 
-/** How long after its time-out a silent pool slice is looked at: the engine's own comes first. */
-const CUT_GRACE_MS = 25;
 /** So many slices after the start of an isolate, or after a cut, tell where they were if they are cut. */
 const TRACED_SLICES = 1_000;
 /** Inline slices shorter than this, too short to be judged long, are charged by the wall clock. */
 const SHORT_US = 400;
-/** Time-out of a probe. */
-const PROBE_MS = 1_000;
 
 type State = "idle" | "waiting" | "running" | "recovering" | "dead";
 
@@ -41,7 +37,7 @@ export class SliceRunner implements Runner {
   #engine: Engine | null = null;
   #state: State = "idle";
   readonly #queue = new RecordQueue();
-  readonly #outbox = new Outbox();
+  readonly #intake: Intake;
   #slice = 0;
   #scheduled = false;
   #startedMs = 0;
@@ -66,11 +62,12 @@ export class SliceRunner implements Runner {
     this.#cpuMs = options.cpuMs;
     this.#events = events;
     this.#place = new Place(host.places);
+    this.#intake = new Intake({ host, events, onEmpty: () => this.#goOn() });
     this.#meter = new PoolMeter(host, events);
   }
 
   readonly leaveInline: Leave = (_slice, _settled, packed, bytes) => {
-    this.#outbox.put(packed, bytes === undefined ? null : takeBytes(bytes));
+    this.#intake.put(packed, bytes === undefined ? null : takeBytes(bytes));
   };
 
   readonly leavePool: Leave = (slice, settled, packed, bytes) => {
@@ -81,7 +78,8 @@ export class SliceRunner implements Runner {
     const leftUs = ended ? this.#reported(settled) : null;
     // First: a request that has used up its time is not answered.
     if (leftUs !== null && !this.#chargeBatch(leftUs)) return;
-    this.#events.deliver(packed, taken);
+    this.#intake.put(packed, taken);
+    this.#intake.empty();
     if (leftUs !== null) this.#goOn();
   };
 
@@ -109,7 +107,8 @@ export class SliceRunner implements Runner {
   flush(): void {
     this.#scheduled = false;
     const engine = this.#engine;
-    if (engine === null || this.#state !== "idle" || this.#queue.isEmpty) return;
+    if (engine === null || this.#state !== "idle") return;
+    if (this.#queue.isEmpty || !this.#intake.isEmpty) return;
     const now = this.#host.now();
     const lane = this.#trailing === null ? this.#judge.lane(now) : "pool";
     if (lane === "inline") {
@@ -179,6 +178,7 @@ export class SliceRunner implements Runner {
     this.#place.leave();
     this.#state = "dead";
     this.#queue.clear();
+    this.#intake.clear();
     this.#host.unwatch(this);
     this.#engine = null;
   }
@@ -234,12 +234,12 @@ export class SliceRunner implements Runner {
     this.#state = "idle";
     this.#judge.ended(now, { lane: "inline", cpuUs, records: this.#queue.batch.length });
     if (!this.#chargeBatch(cpuUs)) return;
-    this.#outbox.empty(this.#events);
+    this.#intake.empty();
     this.#goOn();
   }
 
   #endedBadly(engine: Engine, now: number, fault: unknown, cpuUs: number): void {
-    this.#outbox.empty(this.#events);
+    this.#intake.empty();
     if (this.#stopped()) return;
     if (!(fault instanceof SliceError) || fault.fault !== "timeout") {
       this.#die(fault instanceof SliceError ? fault.fault : "broken");
@@ -265,7 +265,7 @@ export class SliceRunner implements Runner {
   }
 
   #goOn(): void {
-    if (this.#stopped()) return;
+    if (this.#state !== "idle" || !this.#intake.isEmpty) return;
     if (!this.#queue.isEmpty) this.#schedule();
     else if (this.#trailing === null) this.#events.drained();
   }

@@ -15,6 +15,10 @@ const STRETCH_MORE_MS = 10_000;
 /** Part of a time-out after which a slice counts as cut: less SLACK. The engine's two clocks do not quite agree. */
 const CUT_PART: number = 1 / SLACK;
 
+/** How long after its time-out a silent pool slice is looked at: the engine's own comes first. */
+export const CUT_GRACE_MS = 25;
+/** Time-out of a probe. */
+export const PROBE_MS = 1_000;
 /** Who is not back so long after its end is in a builtin that nothing stops: the thread is lost, and its worker. */
 export const WEDGE_MS = 2_000;
 

@@ -92,6 +92,17 @@ const refused: Readonly<Record<string, string>> = {
   "fetches to nowhere":
     "await Promise.all(Array.from({ length: 5e3 }, () => fetch('http://127.0.0.1:1/').catch(() => {}))); return new Response('ok');",
   "fetches without end": "for (;;) fetch('http://127.0.0.1:1/').catch(() => {});",
+  "fetches with bytes without end":
+    "for (;;) fetch('http://127.0.0.1:1/', { method: 'POST', body: new Uint8Array(1) }).catch(() => {});",
+  "fetches without end behind the reply":
+    "(async () => { for (;;) { fetch('http://127.0.0.1:1/').catch(() => {}); await null; } })(); await null; return new Response('ok');",
+  "log lines without end behind the reply":
+    "(async () => { for (;;) { console.log('x'); await null; } })(); return new Response('ok');",
+  "background work that begins and ends without end":
+    "for (;;) { ctx.waitUntil(null); for (let i = 0; i < 8; i++) await null; }",
+  "timers set and cleared without end": "for (;;) clearTimeout(setTimeout(() => {}, 1));",
+  "fetches aborted without end":
+    "for (;;) { const c = new AbortController(); fetch('http://127.0.0.1:1/', { signal: c.signal }).catch(() => {}); c.abort(); }",
   "fetch with huge headers":
     "await fetch('http://127.0.0.1:1/', { headers: { a: 'x'.repeat(1e7) } }); return new Response('ok');",
   "fetch with a huge address":
@@ -193,6 +204,16 @@ export const FLOODS: readonly Attack[] = [
     source: handler("await new Promise((r) => setTimeout(r, 500)); return new Response('ok');"),
     trigger: (target) => target.volley(1_500),
     expect: ["ok", "OVERLOADED"],
+    withinMs: 6_000,
+  },
+  {
+    name: "stream of single bytes",
+    group: "floods",
+    source: handler(
+      "return new Response(new ReadableStream({ pull(c) { c.enqueue(new Uint8Array(1)); } }));",
+    ),
+    limits: LIMITS,
+    expect: ["broken"],
     withinMs: 6_000,
   },
   {
