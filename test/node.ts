@@ -190,7 +190,7 @@ export class TestNode implements AsyncDisposable {
       if (code !== 0) {
         throw new Error(`edge serve ended with ${String(code ?? signal)}:\n${this.output}`);
       }
-      keepPlatform(this.data);
+      if (isPlain(this.child.spawnargs)) keepPlatform(this.data);
     }
     this.#folder[Symbol.dispose]();
   }
@@ -233,12 +233,13 @@ export async function startNode(options: NodeOptions = {}): Promise<TestNode> {
   const folder = temporary();
   const data = options.data ?? join(folder.path, "data");
   const readyFile = join(folder.path, "ready.json");
-  layPlatform(data);
-  const begun = performance.now();
   const args = ["serve", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1"];
   args.push("--workers", `${options.workers ?? 1}`, "--data", data, "--ready-file", readyFile);
   if (options.demo !== true) args.push("--no-demo");
-  const child = spawn(EDGE, [...args, ...(options.args ?? [])], {
+  args.push(...(options.args ?? []));
+  if (isPlain(args)) layPlatform(data);
+  const begun = performance.now();
+  const child = spawn(EDGE, args, {
     cwd: folder.path,
     env: environment({ EDGE_ADMIN_TOKEN: TOKEN }),
     stdio: ["ignore", "pipe", "pipe"],
@@ -292,6 +293,11 @@ export async function publishBody(
 
 function workersIn(data: string): number[] {
   return findWorkers(controlSocketPath(data)).map(({ pid }) => pid);
+}
+
+/** Files of another user's node have another mode. */
+function isPlain(args: readonly string[]): boolean {
+  return !args.includes("--user");
 }
 
 function environment(extra: Readonly<Record<string, string>>): NodeJS.ProcessEnv {

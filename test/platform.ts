@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { cpSync, existsSync, renameSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 /** Names the folder for it, which is the run's (see run-folder.ts). Outside of a run nothing is shared. */
@@ -26,21 +26,37 @@ export function cacheFolder(): string {
 /** Lays into a data folder that is yet to be made what another node has left. */
 export function layPlatform(data: string): void {
   const from = shared("node");
-  if (from !== undefined && existsSync(from) && !existsSync(data)) {
-    cpSync(from, data, { recursive: true });
-  }
+  if (from !== undefined && existsSync(from) && !existsSync(data)) copy(from, data);
 }
 
 /** Takes it from the first node that stops. */
 export function keepPlatform(data: string): void {
   const to = shared("node");
-  if (to === undefined || existsSync(to)) return;
+  if (to === undefined || existsSync(to) || !DERIVED.every((name) => hasFiles(join(data, name)))) {
+    return;
+  }
   const draft = `${to}.${randomUUID()}`;
-  for (const name of DERIVED) cpSync(join(data, name), join(draft, name), { recursive: true });
+  copy(data, draft);
   try {
     renameSync(draft, to);
   } catch {
     // Another one was first.
     rmSync(draft, { recursive: true, force: true });
   }
+}
+
+/** Files keep their mode; folders get that of a node's own. */
+function copy(from: string, to: string): void {
+  for (const name of DERIVED) {
+    mkdirSync(join(to, name), { recursive: true, mode: 0o700 });
+    for (const file of readdirSync(join(from, name), { withFileTypes: true })) {
+      if (file.isFile()) copyFileSync(join(from, name, file.name), join(to, name, file.name));
+    }
+  }
+}
+
+function hasFiles(folder: string): boolean {
+  return (
+    existsSync(folder) && readdirSync(folder, { withFileTypes: true }).some((one) => one.isFile())
+  );
 }
