@@ -1,4 +1,5 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config";
+import { V8_FLAGS } from "./runtime/link/places.ts";
 
 // The user's own settings must not decide what a test sees.
 const leaking = Object.keys(process.env).filter((name) =>
@@ -10,7 +11,7 @@ const config: ViteUserConfig = defineConfig({
   test: {
     globalSetup: "test/run-folder.ts",
     pool: "forks",
-    execArgv: ["--no-node-snapshot"],
+    execArgv: ["--no-node-snapshot", ...V8_FLAGS],
     // Tests start servers and burn CPU on purpose; more of them at once only measure each other.
     maxWorkers: 2,
     include: ["**/*.test.ts"],

@@ -41,6 +41,7 @@ const handlers = {
     }, { highWaterMark: 0 }));
   },
   regex: () => new Response(String(/^(a+)+$/.test(bomb))),
+  fill: () => { for (;;) new Array(1000).fill(1); },
   json: () => { for (;;) JSON.parse(JSON.stringify([1])); },
   getter: () => new Response("x", { get headers() { spin(); } }),
   toString: () => new Response({ toString: spin }),
@@ -89,6 +90,7 @@ const ENDLESS = [
   "/timerCallback",
   "/regex",
   "/json",
+  "/fill",
   "/getter",
   "/toString",
   "/finally",
