@@ -18,14 +18,7 @@ import { limitText, optional, readFields, readText } from "../arguments.ts";
 import { createPort } from "../port.ts";
 import { Leases, type Lease } from "./lease.ts";
 import { createTransactionMethods, type DatabasePortOptions } from "./transactions.ts";
-import {
-  holdOrRefuse,
-  packColumns,
-  packResults,
-  readRowCount,
-  readStatement,
-  readStatements,
-} from "./wire.ts";
+import { packColumns, packResults, readRowCount, readStatement, readStatements } from "./wire.ts";
 
 export function createDatabasePort(options: DatabasePortOptions): ServicePort {
   const { actor, database, caller } = options;
@@ -70,13 +63,12 @@ export function createDatabasePort(options: DatabasePortOptions): ServicePort {
   });
 }
 
-/** Pages are asked for one by one: the database waits when the handler does. */
+/** Pages are asked for one by one: the database waits when the handler does. Whoever sends them on holds them. */
 async function* readPages(lease: Lease<Cursor>, context: CallContext): AsyncGenerator<Value> {
   try {
     for (;;) {
       const page = await lease.use(context, (cursor, signal) => cursor.next(signal));
       if (page.rows.length === 0) return;
-      holdOrRefuse(context, page.bytes);
       yield page.rows;
     }
   } finally {

@@ -32,7 +32,7 @@ export function packResults(results: readonly ResultSet[], context: CallContext)
   });
 }
 
-export function holdOrRefuse(context: CallContext, bytes: number): void {
+function holdOrRefuse(context: CallContext, bytes: number): void {
   if (context.hold(bytes)) return;
   throw new EdgeError("MEMORY_LIMIT", "The rows are larger than what may wait for this endpoint.");
 }

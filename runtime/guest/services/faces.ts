@@ -1,6 +1,7 @@
 // What authors see of a binding, by its kind.
 
 import type { ServiceClient } from "./client.ts";
+import { createDatabase } from "./database.ts";
 import { createEmail } from "./email.ts";
 import { createQueue } from "./queue.ts";
 
@@ -9,6 +10,7 @@ type CreateFace = (client: ServiceClient) => object;
 /** Without a prototype: a kind that is not here must not be found there. */
 export const FACES: Readonly<Record<string, CreateFace>> = Object.freeze(
   Object.assign(Object.create(null) as Record<string, CreateFace>, {
+    database: createDatabase,
     email: createEmail,
     queue: createQueue,
   } satisfies Readonly<Record<string, CreateFace>>),
