@@ -1,6 +1,7 @@
 // All commands, in the order of the help. A new one: write commands/NAME.ts, add it here.
 
 import type { Command } from "./command.ts";
+import { config } from "./commands/config.ts";
 import { dev } from "./commands/dev.ts";
 import { doctor } from "./commands/doctor.ts";
 import { explain } from "./commands/explain.ts";
@@ -19,5 +20,6 @@ export const COMMANDS: readonly Command[] = [
   resume,
   remove,
   explain,
+  config,
   doctor,
 ];

@@ -5,32 +5,12 @@ import { EdgeError } from "../sdk/errors.ts";
 import type { Code, Json } from "../sdk/errors.ts";
 import { isInRange, LIMITS, limitRange } from "../sdk/limits.ts";
 import type { LimitInfo, LimitName, LimitOverrides } from "../sdk/limits.ts";
+import { parseDuration, parseSize, safeInteger } from "../sdk/gateway/units.ts";
 
-const DURATION_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
-const SIZE_BYTES: Readonly<Record<string, number>> = {
-  B: 1,
-  KB: 1_000,
-  MB: 1_000_000,
-  GB: 1_000_000_000,
-  KIB: 1_024,
-  MIB: 1_048_576,
-  GIB: 1_073_741_824,
-};
 const PORT_MAX = 65_535;
 
-/** "250ms", "30s", "5m", "1h"; milliseconds. null when it is none. */
-export function parseDuration(text: string): number | null {
-  return scaled(/^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text), DURATION_MS);
-}
-
-/** "512B", "64KB", "10MiB"; a bare number is bytes. null when it is none. */
-export function parseSize(text: string): number | null {
-  if (/^\d+$/.test(text)) return safe(Number(text));
-  return scaled(/^(\d+(?:\.\d+)?)\s*(B|[KMG]i?B)$/i.exec(text), SIZE_BYTES);
-}
-
 export function parseCount(text: string): number | null {
-  return /^\d+$/.test(text) ? safe(Number(text)) : null;
+  return /^\d+$/.test(text) ? safeInteger(Number(text)) : null;
 }
 
 export function parsePort(text: string, flag: string): number {
@@ -82,18 +62,4 @@ function limitNumber(text: string, unit: LimitInfo["unit"]): number | null {
   if (unit === "bytes" || bytes === null) return bytes;
   // A heap is counted in MiB, whichever of the two people write.
   return Math.floor(bytes / (/i/i.test(text) ? 1_048_576 : 1_000_000));
-}
-
-function scaled(
-  match: RegExpExecArray | null,
-  units: Readonly<Record<string, number>>,
-): number | null {
-  const [, digits, unit] = match ?? [];
-  if (digits === undefined || unit === undefined) return null;
-  const factor = units[unit] ?? units[unit.toUpperCase()];
-  return factor === undefined ? null : safe(Math.round(Number(digits) * factor));
-}
-
-function safe(value: number): number | null {
-  return Number.isSafeInteger(value) ? value : null;
 }

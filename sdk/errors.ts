@@ -66,6 +66,7 @@ export const CODES = {
   ROUTE_INVALID: { fault: "author", status: 422, retry: false, title: "The route pattern is not valid", fix: "Patterns look like /a/:id, /a/{id}, /a/{id:[0-9]+}, /files/* or /files/{*rest}." },
   ROUTE_CONFLICT: { fault: "author", status: 409, retry: false, title: "Two routes answer the same requests", fix: "Change one of the two patterns, its host or its methods." },
   MANIFEST_INVALID: { fault: "author", status: 422, retry: false, title: "edge.jsonc is not valid", fix: "Correct the field named above and publish again." },
+  GATEWAY_CONFIG_INVALID: { fault: "operator", status: 422, retry: false, title: "The gateway's configuration is not valid", fix: "Correct the places named above; edge config validate FILE checks them again. A running node keeps what it has." },
   CONFIG_NOT_FOUND: { fault: "author", status: 404, retry: false, title: "Nothing to publish was found", fix: "Name a file (edge publish hello.ts) or a folder with an edge.jsonc." },
   EGRESS_NOT_ALLOWED: { fault: "author", status: 422, retry: false, title: "This node lets no endpoint name private hosts", fix: "Ask its operator to start it with --egress-may-be-private, or leave egress out." },
   LIMIT_NOT_ALLOWED: { fault: "author", status: 422, retry: false, title: "A limit is above what this node allows", fix: "Lower the limit named above, or ask the node's operator to raise --limit-max." },

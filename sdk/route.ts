@@ -93,17 +93,20 @@ export function routeText(route: RouteSpec): string {
  * differ in parameter names or regular expressions only) and a method in common, or no methods both.
  */
 export function assertNoConflicts(routes: readonly OwnedRoute[]): void {
-  const byShape = new Map<string, Map<string, OwnedRoute>>();
+  const taken = new Map<string, OwnedRoute>();
   for (const route of routes) {
-    const key = `${route.host} ${shapeOf(parsePattern(route.path))}`;
-    const taken = byShape.get(key) ?? new Map<string, OwnedRoute>();
-    byShape.set(key, taken);
-    for (const method of route.methods.length === 0 ? ["ANY"] : route.methods) {
-      const other = taken.get(method);
+    for (const address of addressesOf(route)) {
+      const other = taken.get(address);
       if (other !== undefined) throw conflict(other, route);
-      taken.set(method, route);
+      taken.set(address, route);
     }
   }
+}
+
+/** One for each method. Two routes that share one answer the same requests with equal precedence. */
+export function addressesOf({ host, path, methods }: RouteSpec): readonly string[] {
+  const shape = shapeOf(parsePattern(path));
+  return (methods.length === 0 ? ["ANY"] : methods).map((method) => `${method} ${host} ${shape}`);
 }
 
 function conflict(first: OwnedRoute, second: OwnedRoute): EdgeError {

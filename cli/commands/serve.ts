@@ -3,8 +3,9 @@ import { resolve } from "node:path";
 import { EdgeError } from "../../sdk/errors.ts";
 import { DRAIN_TIMEOUT_MS_DEFAULT } from "../../sdk/limits.ts";
 import type { ServeOptions } from "../../sdk/serve.ts";
+import { parseDuration, parseSize } from "../../sdk/gateway/units.ts";
 import type { Command, OptionSpec } from "../command.ts";
-import { parseCount, parseDuration, parseLimitFlags, parsePort, parseSize } from "../parse.ts";
+import { parseCount, parseLimitFlags, parsePort } from "../parse.ts";
 import { longName } from "../values.ts";
 import type { Values } from "../values.ts";
 

@@ -7,6 +7,7 @@ import { describe, expect, test } from "vitest";
 import { createAdminApi } from "../../admin-api/app.ts";
 import type { AdminDeps } from "../../admin-api/deps.ts";
 import { DATA_FOLDERS } from "../../control/data-folder.ts";
+import { gatewayJsonSchema } from "../../control/gateway/schema.ts";
 import { createAccessLine } from "../../runtime/observe/access-log.ts";
 import { makeFolder, runEdge } from "../cli/harness.ts";
 import { GENERATED, regenerate } from "./generated.ts";
@@ -91,6 +92,13 @@ describe("documents", () => {
       ([, route = ""]) => route,
     );
     expect(shown.toSorted()).toEqual([...new Set(routes)].toSorted());
+  });
+
+  test("have the gateway's schema as the node applies it", () => {
+    const path = "docs/edge.schema.json";
+    const current = `${JSON.stringify(gatewayJsonSchema(), null, 2)}\n`;
+    if (process.env["DOCS"] === "write") writeFileSync(join(ROOT, path), current);
+    expect(read(path)).toBe(current);
   });
 
   test("show the access log as it is written", () => {

@@ -31,9 +31,9 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-/** What a layer may load by `import()` beyond that: the command line starts nodes in its own process. */
+/** What a layer may load by `import()` beyond that: the command line starts nodes, and checks their files. */
 export const DYNAMIC: Readonly<Record<string, readonly string[]>> = {
-  cli: ["root", "runtime/link"],
+  cli: ["root", "runtime/link", "control"],
 };
 
 /** The file, or one per layer, that a dependency with an inside worth hiding is imported by. */
@@ -43,6 +43,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   // The registry's, and that of the embedded services.
   lmdb: ["control/registry/lmdb.ts", "services/lmdb.ts"],
   esbuild: ["compiler/esbuild.ts"],
+  yaml: ["control/gateway/yaml.ts"],
   postgres: ["services/database/postgres.ts"],
   ioredis: ["services/redis.ts"],
   memcache: ["services/cache/memcached.ts"],

@@ -1,0 +1,248 @@
+import { expect, test } from "vitest";
+import fc from "fast-check";
+import { EdgeError } from "../../sdk/errors.ts";
+import type { GatewayConfig } from "../../sdk/gateway/config.ts";
+import { parseGatewayConfig } from "./config.ts";
+import { nearest } from "./suggestion.ts";
+
+const VARIABLES = { JWT_SECRET: "x".repeat(32), EMPTY: "", TRICKY: "a: {b: [c" };
+
+function parse(text: string): GatewayConfig {
+  return parseGatewayConfig({ path: "/etc/edge.yaml", text, variables: VARIABLES });
+}
+
+/** The lines of the error. */
+function faults(text: string): string[] {
+  try {
+    parse(text);
+  } catch (error) {
+    if (error instanceof EdgeError && error.code === "GATEWAY_CONFIG_INVALID") {
+      return error.message.split("\n");
+    }
+    throw error;
+  }
+  return [];
+}
+
+const route = (more: string): string => `
+upstreams: { users: { servers: ["http://127.0.0.1:7001"] } }
+routes:
+  - name: users
+    match: { path: "/users/*" }
+    ${more}
+`;
+const policy = (text: string): string =>
+  route(`target: { upstream: users }\n    policies: [ ${text} ]`);
+
+test("an empty file is a configuration of nothing", () => {
+  expect(parse("# nothing\n")).toEqual({ upstreams: [], routes: [], trustedProxies: [] });
+});
+
+test("a configuration has every default filled in, times in milliseconds", () => {
+  const { upstreams, routes } = parse(
+    route("target: { upstream: users, stripPrefix: /users, addPrefix: /v1/ }"),
+  );
+  expect(upstreams[0]).toMatchObject({
+    balance: "round-robin",
+    breaker: { failures: 3, openForMs: 30_000 },
+    health: null,
+    retry: { attempts: 3, bufferBytes: 65_536 },
+    timeout: { connectMs: 5_000, firstByteMs: 30_000, totalMs: 0 },
+  });
+  expect(routes[0]).toMatchObject({
+    match: { host: "*", path: "/users/*", methods: [] },
+    target: { kind: "upstream", path: { stripSegments: 1, addPrefix: "/v1", rewrite: null } },
+  });
+});
+
+const WRONG: readonly (readonly [string, string, string])[] = [
+  [
+    "a syntax error",
+    "upstreams:\n  a: [1, 2\nroutes: []\n",
+    "edge.yaml:3:1: Flow sequence in block collection must be sufficiently indented and end with a ]; expected YAML",
+  ],
+  [
+    "a key that stands twice",
+    "routes: []\nroutes: []\n",
+    "edge.yaml:2:1: Map keys must be unique; expected YAML",
+  ],
+  [
+    "an unknown key",
+    "trustedproxies: []\n",
+    'edge.yaml:1:1: trustedproxies: unknown key "trustedproxies"; expected one of upstreams, routes, policies, trustedProxies. Did you mean trustedProxies?',
+  ],
+  [
+    "an upstream that is not there",
+    route("target: { upstream: user }"),
+    'edge.yaml:6:25: routes[0].target.upstream: no upstream is called "user"; expected one of users. Did you mean users?',
+  ],
+  [
+    "a duration without a unit",
+    "upstreams: { a: { servers: ['http://a'], timeout: { connect: 10 } } }\n",
+    "edge.yaml:1:62: upstreams.a.timeout.connect: found 10; expected a duration such as 250ms, 30s or 5m. Did you mean 10s?",
+  ],
+  [
+    "a choice that is misspelt",
+    "upstreams: { a: { servers: ['http://a'], balance: round_robin } }\n",
+    'edge.yaml:1:51: upstreams.a.balance: found "round_robin"; expected one of round-robin, weighted, least-connections, p2c, random, hash, sticky. Did you mean round-robin?',
+  ],
+  [
+    "a failure that is none, in a list within a choice",
+    "upstreams: { a: { servers: ['http://a'], retry: { on: [conect] } } }\n",
+    'edge.yaml:1:56: upstreams.a.retry.on[0]: found "conect"; expected one of connect, reset, timeout, 500, 502, 503, 504. Did you mean connect?',
+  ],
+  [
+    "a variable that is not set",
+    policy('jwt: { secret: "${NO_SECRET}" }'),
+    "edge.yaml:7:32: the variable NO_SECRET is not set; expected NO_SECRET in the environment",
+  ],
+  [
+    "a variable that is empty",
+    policy('jwt: { secret: "${EMPTY}" }'),
+    "edge.yaml:7:32: the variable EMPTY is empty; expected EMPTY in the environment",
+  ],
+  [
+    "a secret that is too short, without showing it",
+    policy("jwt: { algorithms: [HS256], secret: abc }"),
+    "edge.yaml:7:53: routes[0].policies[0].jwt.secret: wrong; expected a secret of 32 bytes or more for HS256",
+  ],
+  [
+    "a key without algorithms",
+    policy('jwt: { jwks: "https://a.example/keys" }'),
+    "edge.yaml:7:22: routes[0].policies[0].jwt.algorithms: missing; expected algorithms, by name: a list such as [RS256]",
+  ],
+  [
+    "an algorithm of another kind of key",
+    policy('jwt: { algorithms: [RS256], secret: "${JWT_SECRET}" }'),
+    "edge.yaml:7:36: routes[0].policies[0].jwt.algorithms: found a list; expected only HS256, HS384 and HS512 beside secret: RS256 is not theirs",
+  ],
+  [
+    "a limit by a claim that nobody verifies",
+    policy("rateLimit: { capacity: 1, refillPerSec: 1, key: jwt:sub }"),
+    "edge.yaml:7:15: routes[0].policies: a rateLimit by jwt:sub without a jwt policy; expected a jwt policy on the same route",
+  ],
+  [
+    "two policies in one",
+    policy("{ bodyLimit: { max: 1 }, timeout: { total: 1s } }"),
+    "edge.yaml:7:17: routes[0].policies[0]: found a map; expected one policy, of ipFilter, rateLimit, jwt, cors, headers, bodyLimit, timeout",
+  ],
+  [
+    "* together with credentials",
+    policy("cors: { origins: ['*'], credentials: true }"),
+    "edge.yaml:7:34: routes[0].policies[0].cors.origins: found a list; expected origins by name: browsers refuse * together with credentials",
+  ],
+  [
+    "a prefix that no address has",
+    route("target: { upstream: users, stripPrefix: /user }"),
+    'edge.yaml:6:45: routes[0].target.stripPrefix: no address of this route begins with "/user"; expected the first segments of the route\'s path, without parameters',
+  ],
+  [
+    "two targets",
+    route("target: { upstream: users, endpoint: hello }"),
+    "edge.yaml:6:13: routes[0].target: upstream and endpoint together; expected one of upstream, endpoint, redirect, respond",
+  ],
+  [
+    "a path that no client can ask for",
+    "routes: [ { match: { path: '/a/../b' }, target: { endpoint: a } } ]\n",
+    'edge.yaml:1:28: routes[0].match.path: Route pattern "/a/../b", character 4: clients remove dot segments, so this address can never be asked for; expected what requests can ask for: a route that is none of it never matches',
+  ],
+  [
+    "a server with a path",
+    "upstreams: { a: { servers: ['http://a/b'] } }\n",
+    'edge.yaml:1:29: upstreams.a.servers[0]: found "http://a/b"; expected a server without a path: a route\'s target can add one (addPrefix)',
+  ],
+  [
+    "a certificate's file that is not there",
+    "upstreams: { a: { servers: ['https://a'], tls: { ca: none.pem } } }\n",
+    "edge.yaml:1:54: upstreams.a.tls.ca: /etc/none.pem cannot be read; expected a file in PEM",
+  ],
+  [
+    "an anchor, which could stand for gigabytes",
+    "routes: &a []\npolicies: *a\n",
+    "edge.yaml:1:12: an anchor or alias; expected the values themselves",
+  ],
+];
+
+test.each(WRONG)("%s is refused with its place and what belongs there", (_what, text, fault) => {
+  expect(faults(text)).toContain(fault);
+});
+
+test("a route that another answers already is refused: it can never match", () => {
+  const text = `
+routes:
+  - { name: a, match: { path: "/x/{id}", methods: [GET, POST] }, target: { endpoint: a } }
+  - { name: b, match: { path: "/x/{name}", methods: [GET] }, target: { endpoint: b } }
+`;
+  expect(faults(text)).toEqual([
+    'edge.yaml:4:23: routes[1].match: this route can never match: GET /x/{name} is answered by "a"; expected another host, path or method',
+  ]);
+});
+
+test("every fault of a file is told at once", () => {
+  const text = "upstreams: { a: { servers: [], balance: x } }\nroutes: [ { match: {} } ]\n";
+  expect(faults(text).length).toBeGreaterThan(3);
+});
+
+test("a variable's value is text and never structure; $${ stands for ${", () => {
+  const { routes } = parse(
+    'routes: [ { match: { path: / }, target: { respond: { body: "${TRICKY} $${X}" } } } ]\n',
+  );
+  expect(routes[0]?.target).toMatchObject({ body: "a: {b: [c ${X}" });
+});
+
+test("policies of all routes come first, and a route's own take the place of their kind", () => {
+  const { routes } = parse(`
+policies: [ timeout: { total: 1s }, bodyLimit: { max: 1KiB } ]
+routes:
+  - { match: { path: /a }, target: { endpoint: a }, policies: [ timeout: { total: 2s } ] }
+`);
+  expect(routes[0]?.policies).toEqual([
+    { kind: "bodyLimit", bytesMax: 1_024 },
+    { kind: "timeout", totalMs: 2_000 },
+  ]);
+});
+
+test("cors comes before everything, a limit by a claim after the token", () => {
+  const { routes } = parse(
+    policy(
+      'rateLimit: { capacity: 1, refillPerSec: 1, key: jwt:sub }, jwt: { secret: "${JWT_SECRET}" }, cors: { origins: ["*"] }',
+    ),
+  );
+  expect(routes[0]?.policies.map(({ kind }) => kind)).toEqual(["cors", "jwt", "rateLimit"]);
+});
+
+test("any text is a configuration or is refused with places, and nothing else happens", () => {
+  const pieces = [
+    "routes",
+    "a",
+    ":",
+    "{",
+    "}",
+    "[",
+    "]",
+    "\n",
+    " ",
+    "- ",
+    "${",
+    "&a",
+    "*a",
+    '"',
+    "1",
+    "~",
+    "!!x",
+  ];
+  const piece = fc.constantFrom(...pieces);
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 20 }), (some) => {
+      for (const fault of faults(some.join(""))) expect(fault).toMatch(/^edge\.yaml:\d+:\d+: /);
+    }),
+  );
+});
+
+test("the nearest name is proposed only when it is near", () => {
+  const names = ["rateLimit", "ipFilter", "cors"];
+  expect(nearest("rate_limit", names)).toBe("rateLimit");
+  expect(nearest("ratelimt", names)).toBe("rateLimit");
+  expect(nearest("crosss", names)).toBe(null);
+  expect(nearest("something", names)).toBe(null);
+});

@@ -1,0 +1,172 @@
+// From what the schema took to the normal form: references between the parts, files, names, and the order of
+// policies. What does not fit together is found here.
+
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { domainToASCII } from "node:url";
+import { EdgeError } from "../../sdk/errors.ts";
+import type {
+  GatewayConfig,
+  GatewayRoute,
+  PolicyConfig,
+  TlsConfig,
+  UpstreamConfig,
+} from "../../sdk/gateway/config.ts";
+import type { RouteSpec } from "../../sdk/records.ts";
+import { addressesOf, normaliseRoute, routeText } from "../../sdk/route.ts";
+import type { Finding } from "./faults.ts";
+import type { GatewayFields, RouteFields, TlsFiles } from "./schema.ts";
+import { targetOf } from "./targets.ts";
+import type { Path } from "./yaml.ts";
+
+export interface Normal {
+  readonly config: GatewayConfig;
+  /** With any, `config` is not to be used. */
+  readonly found: readonly Finding[];
+}
+
+/** `folder`: what names of files are relative to. */
+export function normalise(fields: GatewayFields, folder: string): Normal {
+  const found: Finding[] = [];
+  const upstreams = Object.entries(fields.upstreams).map(
+    ([name, { tls, ...rest }]): UpstreamConfig => {
+      const read = readTls(tls, { folder, path: ["upstreams", name, "tls"] }, found);
+      return { name, ...rest, tls: read };
+    },
+  );
+  checkPolicies(fields.policies, ["policies"], found);
+  const common = named(fields.policies, "policies");
+  const routes: GatewayRoute[] = [];
+  for (const [index, route] of fields.routes.entries()) {
+    const made = routeOf(route, { index, common, fields }, found);
+    if (made !== null) routes.push(made);
+  }
+  checkNames(routes, found);
+  return { config: { upstreams, routes, trustedProxies: fields.trustedProxies }, found };
+}
+
+interface RoutePlace {
+  readonly index: number;
+  /** Policies of all routes. */
+  readonly common: readonly PolicyConfig[];
+  readonly fields: GatewayFields;
+}
+
+function routeOf(
+  route: RouteFields,
+  { index, common, fields }: RoutePlace,
+  found: Finding[],
+): GatewayRoute | null {
+  const path: Path = ["routes", index];
+  const match = matchOf(route.match, [...path, "match"], found);
+  const place = {
+    path: [...path, "target"],
+    pattern: match?.path ?? null,
+    upstreams: Object.keys(fields.upstreams),
+  };
+  const target = targetOf(route.target, place, found);
+  const name = route.name ?? (match === null ? "" : routeText(match));
+  checkPolicies(route.policies, [...path, "policies"], found);
+  const own = named(route.policies, name);
+  const policies = ordered([
+    ...common.filter(({ kind }) => !own.some((policy) => policy.kind === kind)),
+    ...own,
+  ]);
+  checkClaims(policies, [...path, "policies"], found);
+  return match === null || target === null ? null : { name, match, target, policies };
+}
+
+function matchOf(match: RouteFields["match"], path: Path, found: Finding[]): RouteSpec | null {
+  try {
+    return normaliseRoute(match, domainToASCII);
+  } catch (error) {
+    if (!(error instanceof EdgeError)) throw error;
+    const field = "pattern" in (error.detail ?? {}) ? "path" : "host";
+    const expected = "what requests can ask for: a route that is none of it never matches";
+    found.push({ path: [...path, field], expected, problem: error.message.replace(/\.$/, "") });
+    return null;
+  }
+}
+
+/** One name, and one address, for one route. */
+function checkNames(routes: readonly GatewayRoute[], found: Finding[]): void {
+  const names = new Set<string>();
+  const taken = new Map<string, string>();
+  for (const [index, { name, match }] of routes.entries()) {
+    const path: Path = ["routes", index];
+    const addresses = addressesOf(match);
+    const owner = addresses.map((address) => taken.get(address)).find((one) => one !== undefined);
+    if (owner !== undefined) {
+      const problem = `this route can never match: ${routeText(match)} is answered by "${owner}"`;
+      found.push({ path: [...path, "match"], expected: "another host, path or method", problem });
+    } else if (names.has(name)) {
+      const problem = `two routes are called "${name}"`;
+      found.push({ path: [...path, "name"], expected: "a name of its own", problem });
+    }
+    names.add(name);
+    for (const address of addresses) taken.set(address, name);
+  }
+}
+
+function checkPolicies(policies: readonly PolicyConfig[], path: Path, found: Finding[]): void {
+  for (const [index, { kind }] of policies.entries()) {
+    // Of limits several may hold at once.
+    if (kind === "rateLimit" || policies.findIndex((one) => one.kind === kind) === index) continue;
+    const problem = `a second ${kind}`;
+    found.push({ path: [...path, index], expected: "one of each kind", problem });
+  }
+}
+
+function checkClaims(policies: readonly PolicyConfig[], path: Path, found: Finding[]): void {
+  if (policies.some(({ kind }) => kind === "jwt")) return;
+  for (const policy of policies) {
+    const claim = policy.kind === "rateLimit" && policy.key.find(({ kind }) => kind === "jwt");
+    if (!claim) continue;
+    const problem = `a rateLimit by jwt:${claim.name} without a jwt policy`;
+    found.push({ path, expected: "a jwt policy on the same route", problem });
+  }
+}
+
+/** What limits are counted under lasts as long as the route's name and their order. */
+function named(policies: readonly PolicyConfig[], owner: string): PolicyConfig[] {
+  let limits = 0;
+  return policies.map((policy) =>
+    policy.kind === "rateLimit" ? { ...policy, id: `${owner}#${limits++}` } : policy,
+  );
+}
+
+/**
+ * As written, but: cors first, since browsers ask without credentials; and limits by claims after the token was
+ * verified, so that nobody can use up the limit of somebody else.
+ */
+function ordered(policies: readonly PolicyConfig[]): PolicyConfig[] {
+  const rank = (policy: PolicyConfig): number => {
+    if (policy.kind === "cors") return 0;
+    const isByClaim = policy.kind === "rateLimit" && policy.key.some(({ kind }) => kind === "jwt");
+    return isByClaim ? 2 : 1;
+  };
+  return policies.toSorted((a, b) => rank(a) - rank(b));
+}
+
+function readTls(
+  files: TlsFiles,
+  { folder, path }: { readonly folder: string; readonly path: Path },
+  found: Finding[],
+): TlsConfig {
+  const read = (name: "ca" | "cert" | "key"): string => {
+    const file = files[name];
+    if (file === undefined) return "";
+    try {
+      return readFileSync(resolve(folder, file), "utf8");
+    } catch {
+      const problem = `${resolve(folder, file)} cannot be read`;
+      found.push({ path: [...path, name], expected: "a file in PEM", problem });
+      return "";
+    }
+  };
+  const tls = { ca: read("ca"), cert: read("cert"), key: read("key") };
+  if ((files.cert === undefined) !== (files.key === undefined)) {
+    found.push({ path, expected: "cert and key together", problem: "one of the two is missing" });
+  }
+  return { ...tls, serverName: files.serverName ?? "", verify: files.verify };
+}

@@ -1,0 +1,249 @@
+// The gateway's configuration in normal form: what control/gateway makes of a file, the supervisor hands to every
+// worker and runtime/gateway compiles. All defaults are filled in, all times are milliseconds, all files are read.
+
+import type { JsonObject } from "../errors.ts";
+import type { RouteSpec } from "../records.ts";
+
+export interface GatewayConfig {
+  readonly upstreams: readonly UpstreamConfig[];
+  readonly routes: readonly GatewayRoute[];
+  /** Networks whose X-Forwarded-For is believed, as CIDR. */
+  readonly trustedProxies: readonly string[];
+}
+
+export const EMPTY_GATEWAY: GatewayConfig = { upstreams: [], routes: [], trustedProxies: [] };
+
+export interface ServerConfig {
+  /** "http://HOST:PORT", "https://HOST:PORT" or "unix:/PATH"; nothing behind the port. */
+  readonly url: string;
+  readonly weight: number;
+}
+
+export const BALANCES = [
+  "round-robin",
+  "weighted",
+  "least-connections",
+  "p2c",
+  "random",
+  "hash",
+  "sticky",
+] as const;
+export type Balance = (typeof BALANCES)[number];
+
+/** Where the text that decides comes from. */
+export interface HashSource {
+  readonly kind: "ip" | "header" | "cookie";
+  /** Of the header or cookie. */
+  readonly name: string;
+}
+
+export interface UpstreamConfig {
+  readonly name: string;
+  readonly servers: readonly ServerConfig[];
+  readonly balance: Balance;
+  /** Of `hash`. */
+  readonly hash: HashSource;
+  /** Name of the cookie of `sticky`. */
+  readonly cookie: string;
+  readonly health: HealthConfig | null;
+  readonly breaker: BreakerConfig | null;
+  readonly retry: RetryConfig;
+  readonly timeout: UpstreamTimeouts;
+  /** What the upstream sees as Host: "upstream", "preserve" or a name. */
+  readonly host: string;
+  /** Of requests that are open at once, to each server, in each worker. */
+  readonly maxConnections: number;
+  readonly keepAliveMs: number;
+  /** 0: as many as there are. */
+  readonly requestsPerConnection: number;
+  /** Below this share of usable servers all are used; 0: never. */
+  readonly panic: number;
+  /** How long a server that came back is given less; 0: not. */
+  readonly slowStartMs: number;
+  readonly tls: TlsConfig;
+}
+
+export interface HealthConfig {
+  readonly path: string;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly unhealthyAfter: number;
+  readonly healthyAfter: number;
+  readonly statusMin: number;
+  readonly statusMax: number;
+}
+
+export const FAILURES = ["connect", "reset", "timeout", "500", "502", "503", "504"] as const;
+/** How an attempt can fail. */
+export type Failure = (typeof FAILURES)[number];
+
+export interface BreakerConfig {
+  /** Consecutive ones, over all workers. */
+  readonly failures: number;
+  readonly openForMs: number;
+  readonly on: readonly Failure[];
+  /** Share of servers that may be open at once; the first always may. */
+  readonly maxOpen: number;
+}
+
+export interface RetryConfig {
+  /** With the first one. */
+  readonly attempts: number;
+  readonly on: readonly Failure[];
+  /** 0: none of its own. */
+  readonly perTryMs: number;
+  readonly backoffMs: number;
+  /** Retries that may be open at once, as a share of open requests. */
+  readonly budget: number;
+  /** A longer request body is streamed, and then nothing is tried again. */
+  readonly bufferBytes: number;
+}
+
+export interface UpstreamTimeouts {
+  readonly connectMs: number;
+  /** From the request's last byte to the reply's head. */
+  readonly firstByteMs: number;
+  /** Between two pieces of the reply. */
+  readonly idleMs: number;
+  /** Of the whole exchange; 0: none. */
+  readonly totalMs: number;
+}
+
+export interface TlsConfig {
+  /** PEM, "" for the system's. */
+  readonly ca: string;
+  /** "" for the server's host. */
+  readonly serverName: string;
+  readonly cert: string;
+  readonly key: string;
+  readonly verify: boolean;
+}
+
+export interface GatewayRoute {
+  readonly name: string;
+  readonly match: RouteSpec;
+  readonly target: TargetConfig;
+  readonly policies: readonly PolicyConfig[];
+}
+
+/** What is done to the path on its way to an upstream or endpoint. */
+export interface PathChange {
+  /** Segments that are taken away from the front. */
+  readonly stripSegments: number;
+  /** Put in front; "" for nothing. */
+  readonly addPrefix: string;
+  /** Takes the path's place; {name} stands for a parameter. null: not. */
+  readonly rewrite: string | null;
+}
+
+export type TargetConfig =
+  | { readonly kind: "upstream"; readonly upstream: string; readonly path: PathChange }
+  | { readonly kind: "endpoint"; readonly endpoint: string; readonly path: PathChange }
+  | { readonly kind: "redirect"; readonly location: string; readonly status: number }
+  | {
+      readonly kind: "respond";
+      readonly status: number;
+      readonly headers: readonly (readonly [string, string])[];
+      readonly body: string;
+    };
+
+export type PolicyConfig =
+  | {
+      readonly kind: "ipFilter";
+      readonly allow: readonly string[];
+      readonly deny: readonly string[];
+    }
+  | RateLimitPolicy
+  | JwtPolicy
+  | CorsPolicy
+  | { readonly kind: "headers"; readonly request: HeaderChange; readonly response: HeaderChange }
+  | { readonly kind: "bodyLimit"; readonly bytesMax: number }
+  | { readonly kind: "timeout"; readonly totalMs: number };
+
+export type PolicyKind = PolicyConfig["kind"];
+
+export const ALGORITHMS = ["token-bucket", "fixed-window", "sliding-window", "gcra"] as const;
+export type Algorithm = (typeof ALGORITHMS)[number];
+
+export interface KeySource {
+  readonly kind: "ip" | "apiKey" | "jwt" | "header" | "route";
+  /** Of the claim or header. */
+  readonly name: string;
+}
+
+export interface RateLimitPolicy {
+  readonly kind: "rateLimit";
+  /** What the counts are kept under: the same text, the same counts. */
+  readonly id: string;
+  readonly algorithm: Algorithm;
+  /** Requests at once: the bucket's size, or what a window takes. */
+  readonly capacity: number;
+  /** Of token-bucket and gcra. */
+  readonly refillPerSec: number;
+  /** Of the windows. */
+  readonly windowMs: number;
+  readonly key: readonly KeySource[];
+}
+
+export const SIGNATURES = [
+  "HS256",
+  "HS384",
+  "HS512",
+  "RS256",
+  "RS384",
+  "RS512",
+  "PS256",
+  "PS384",
+  "PS512",
+  "ES256",
+  "ES384",
+  "ES512",
+  "EdDSA",
+] as const;
+export type Signature = (typeof SIGNATURES)[number];
+
+export interface JwtPolicy {
+  readonly kind: "jwt";
+  readonly algorithms: readonly Signature[];
+  readonly source:
+    | { readonly kind: "secret"; readonly secret: string }
+    | { readonly kind: "publicKey"; readonly pem: string }
+    | { readonly kind: "jwks"; readonly url: string };
+  readonly issuer: readonly string[];
+  readonly audience: readonly string[];
+  readonly skewMs: number;
+  readonly requiredClaims: readonly string[];
+  /** Claim, then the header it is sent on in. */
+  readonly forward: readonly (readonly [string, string])[];
+}
+
+export interface CorsPolicy {
+  readonly kind: "cors";
+  /** "*" alone: any. */
+  readonly origins: readonly string[];
+  readonly methods: readonly string[];
+  readonly headers: readonly string[];
+  readonly exposeHeaders: readonly string[];
+  readonly credentials: boolean;
+  readonly maxAgeSec: number;
+}
+
+/** Names in lower case. */
+export interface HeaderChange {
+  readonly set: readonly (readonly [string, string])[];
+  readonly add: readonly (readonly [string, string])[];
+  readonly remove: readonly string[];
+}
+
+/** One thing that is wrong with a configuration file. */
+export interface ConfigFault extends JsonObject {
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  readonly column: number;
+  /** As routes[0].match.path. */
+  readonly field: string;
+  readonly problem: string;
+  readonly expected: string;
+  readonly suggestion: string;
+}
