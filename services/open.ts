@@ -6,6 +6,7 @@ import { EdgeError } from "../sdk/errors.ts";
 import type {
   EmailConfig,
   EmbeddedConfig,
+  MinioConfig,
   ServicePlaces,
   SqliteConfig,
 } from "../sdk/services/config.ts";
@@ -13,6 +14,7 @@ import type { DatabaseBackend } from "../sdk/services/database.ts";
 import type { EmailBackend } from "../sdk/services/email.ts";
 import type { KvBackend } from "../sdk/services/kv.ts";
 import type { QueueBackend } from "../sdk/services/queue.ts";
+import type { StorageBackend } from "../sdk/services/storage.ts";
 import { SERVICE_TYPES, type ServiceKind, type ServiceType } from "../sdk/services/service.ts";
 
 /** What opening a kind gives. */
@@ -21,6 +23,7 @@ export interface Backends {
   readonly kv: KvBackend;
   readonly database: DatabaseBackend;
   readonly queue: QueueBackend;
+  readonly storage: StorageBackend;
 }
 
 export type BackendKind = keyof Backends & ServiceKind;
@@ -57,6 +60,11 @@ const OPENERS: Openers = {
       const { openSqlite } = await import("./database/sqlite.ts");
       return openSqlite({ place: { path, create } });
     },
+  },
+  storage: {
+    embedded: async (_config: object, { places }) =>
+      (await import("./storage/disk.ts")).openDisk({ folder: join(places.folder, "storage") }),
+    minio: async (config: MinioConfig) => (await import("./storage/s3.ts")).openS3(config),
   },
 };
 

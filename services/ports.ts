@@ -8,6 +8,7 @@ import { createEmailPort, rulesOf } from "./email/port.ts";
 import { createKvPort } from "./kv/port.ts";
 import type { BackendKind, Backends } from "./open.ts";
 import { createQueuePort } from "./queue/port.ts";
+import { createStoragePort } from "./storage/port.ts";
 
 export interface PortRequest {
   /** Which part of the service (sdk/services/service.ts). */
@@ -37,6 +38,7 @@ const PORTS: { readonly [K in BackendKind]: CreatePort<K> } = {
     }),
   kv: (actor, { scope, caller, now }) => createKvPort({ actor, namespace: scope, caller, now }),
   database: (actor, { scope, caller }) => createDatabasePort({ actor, database: scope, caller }),
+  storage: (actor, { scope, caller }) => createStoragePort({ actor, bucket: scope, caller }),
 };
 
 export function createServicePort<K extends BackendKind>(

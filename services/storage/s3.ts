@@ -1,7 +1,7 @@
 // Objects on S3, or on any server that speaks it. One bucket per service, the configured one: a binding whose scope is
 // that bucket's name, or "", sees all of it; any other scope is a folder in it (a prefix of the keys).
 //
-// Bodies are not held whole: what comes in goes on in parts (s3-writer.ts), what goes out is read from the socket as it
+// Bodies are not held whole: what comes in goes on in parts (s3/writer.ts), what goes out is read from the socket as it
 // is asked for.
 
 import type { Readable } from "node:stream";
@@ -18,11 +18,11 @@ import type {
 } from "../../sdk/services/storage.ts";
 import { holds, spanOf, unsatisfiable } from "./conditions.ts";
 import { Pieces } from "./pieces.ts";
-import { isMissing, S3Bucket } from "./s3-bucket.ts";
-import { openS3Session } from "./s3-client.ts";
-import { causeStatus, s3Error } from "./s3-errors.ts";
-import { toObject } from "./s3-metadata.ts";
-import { S3Writer } from "./s3-writer.ts";
+import { isMissing, S3Bucket } from "./s3/bucket.ts";
+import { openS3Session } from "./s3/client.ts";
+import { causeStatus, s3Error } from "./s3/errors.ts";
+import { toObject } from "./s3/metadata.ts";
+import { S3Writer } from "./s3/writer.ts";
 
 /** Objects asked for their metadata at once, for a listing. */
 const HEADS_AT_ONCE = 10;

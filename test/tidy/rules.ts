@@ -47,8 +47,8 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   postgres: ["services/database/postgres.ts"],
   ioredis: ["services/redis.ts"],
   memcache: ["services/cache/memcached.ts"],
-  "@aws-sdk/client-s3": ["services/storage/s3-client.ts"],
-  "@aws-sdk/s3-request-presigner": ["services/storage/s3-client.ts"],
+  "@aws-sdk/client-s3": ["services/storage/s3/client.ts"],
+  "@aws-sdk/s3-request-presigner": ["services/storage/s3/client.ts"],
   nodemailer: ["services/email/nodemailer.ts"],
 };
 

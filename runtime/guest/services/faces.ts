@@ -4,6 +4,7 @@ import type { ServiceClient } from "./client.ts";
 import { createDatabase } from "./database.ts";
 import { createEmail } from "./email.ts";
 import { createQueue } from "./queue.ts";
+import { createStorage } from "./storage.ts";
 
 type CreateFace = (client: ServiceClient) => object;
 
@@ -13,5 +14,6 @@ export const FACES: Readonly<Record<string, CreateFace>> = Object.freeze(
     database: createDatabase,
     email: createEmail,
     queue: createQueue,
+    storage: createStorage,
   } satisfies Readonly<Record<string, CreateFace>>),
 );

@@ -3,9 +3,9 @@
 
 import { createHash } from "node:crypto";
 import type { S3 } from "@aws-sdk/client-s3";
-import { EdgeError } from "../../sdk/errors.ts";
-import type { MinioConfig } from "../../sdk/services/config.ts";
-import { s3Error } from "./s3-errors.ts";
+import { EdgeError } from "../../../sdk/errors.ts";
+import type { MinioConfig } from "../../../sdk/services/config.ts";
+import { s3Error } from "./errors.ts";
 
 /** Where the configuration does not say (timeout_seconds). */
 const TIMEOUT_MS = 30_000;

@@ -1,15 +1,15 @@
 // The configured bucket, the scopes in it, and the two questions that reading and writing share.
 
-import { EdgeError } from "../../sdk/errors.ts";
+import { EdgeError } from "../../../sdk/errors.ts";
 import {
   STORAGE_KEY_BYTES_MAX,
   type StorageConditions,
   type StorageObject,
-} from "../../sdk/services/storage.ts";
-import { holds } from "./conditions.ts";
-import type { S3Session } from "./s3-client.ts";
-import { causeName, causeStatus } from "./s3-errors.ts";
-import { toObject } from "./s3-metadata.ts";
+} from "../../../sdk/services/storage.ts";
+import { holds } from "../conditions.ts";
+import type { S3Session } from "./client.ts";
+import { causeName, causeStatus } from "./errors.ts";
+import { toObject } from "./metadata.ts";
 
 /** Between what was seen and what is stored, others may come; after so many times that is nobody's luck. */
 const ATTEMPTS = 3;

@@ -1,7 +1,7 @@
 // Storing on S3: whole objects, and uploads in parts. A stream that is longer than one part becomes an upload in parts
 // of its own, which nobody sees before it is complete and which is aborted when anything goes wrong.
 
-import { EdgeError } from "../../sdk/errors.ts";
+import { EdgeError } from "../../../sdk/errors.ts";
 import {
   STORAGE_PART_BYTES_MAX,
   STORAGE_PUT_BYTES_MAX,
@@ -12,13 +12,13 @@ import {
   type StoragePart,
   type StoragePut,
   type StorageUpload,
-} from "../../sdk/services/storage.ts";
-import { CheckedBody } from "./checked-body.ts";
-import { holds } from "./conditions.ts";
-import { gather, GatherBudget } from "./pieces.ts";
-import type { Guard, S3Bucket } from "./s3-bucket.ts";
-import { causeName } from "./s3-errors.ts";
-import { toHeaders, withoutQuotes, type S3Headers } from "./s3-metadata.ts";
+} from "../../../sdk/services/storage.ts";
+import { CheckedBody } from "../checked-body.ts";
+import { holds } from "../conditions.ts";
+import { gather, GatherBudget } from "../pieces.ts";
+import type { Guard, S3Bucket } from "./bucket.ts";
+import { causeName } from "./errors.ts";
+import { toHeaders, withoutQuotes, type S3Headers } from "./metadata.ts";
 
 /** Larger than S3 asks for, so that 5 GiB stay far below its 10 000 parts. */
 const PART_BYTES: number = 8 * 1_024 ** 2;

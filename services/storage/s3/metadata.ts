@@ -7,7 +7,7 @@ import {
   type Hash,
   type StorageHttp,
   type StorageObject,
-} from "../../sdk/services/storage.ts";
+} from "../../../sdk/services/storage.ts";
 
 const OURS = "islet";
 const PLAIN_NAME = /^[a-z0-9][a-z0-9-]*$/;

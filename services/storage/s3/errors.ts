@@ -1,7 +1,7 @@
 // What the SDK rejects with, as codes. Nothing of a request (keys, signatures, addresses with them) goes into a
 // message.
 
-import { EdgeError, type Code } from "../../sdk/errors.ts";
+import { EdgeError, type Code } from "../../../sdk/errors.ts";
 
 /** The fields of the SDK's errors and of Node's that say what happened. */
 interface Fields {
