@@ -50,7 +50,10 @@ const OPENERS: Openers = {
     embedded: async (_config: object, options) =>
       (await import("./queue/lmdb.ts")).openLmdbQueue(options),
   },
-  kv: {},
+  kv: {
+    embedded: async (_config: EmbeddedConfig, { places }) =>
+      (await import("./kv/lmdb.ts")).openLmdbKv({ places }),
+  },
   database: {
     async embedded(_config: object, { places }) {
       const { openSqlite } = await import("./database/sqlite.ts");

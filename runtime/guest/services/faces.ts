@@ -3,6 +3,7 @@
 import type { ServiceClient } from "./client.ts";
 import { createDatabase } from "./database.ts";
 import { createEmail } from "./email.ts";
+import { createKv } from "./kv.ts";
 import { createQueue } from "./queue.ts";
 import { createStorage } from "./storage.ts";
 
@@ -13,6 +14,7 @@ export const FACES: Readonly<Record<string, CreateFace>> = Object.freeze(
   Object.assign(Object.create(null) as Record<string, CreateFace>, {
     database: createDatabase,
     email: createEmail,
+    kv: createKv,
     queue: createQueue,
     storage: createStorage,
   } satisfies Readonly<Record<string, CreateFace>>),
