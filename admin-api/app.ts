@@ -12,6 +12,8 @@ import { hostGuard, tokenGuard } from "./guard.ts";
 import { addEndpointRoutes } from "./routes/endpoints.ts";
 import { addNodeRoutes, healthHandler } from "./routes/node.ts";
 import { addPublishRoute, reportIfOurs } from "./routes/publish.ts";
+import { addSecretRoutes } from "./routes/secrets.ts";
+import { addServiceRoutes } from "./routes/services.ts";
 
 export type AdminApp = Hono<AdminEnv>;
 
@@ -42,5 +44,7 @@ export function createAdminApi(deps: AdminDeps): AdminApp {
   addNodeRoutes(app, deps);
   addPublishRoute(app, deps);
   addEndpointRoutes(app, deps);
+  addServiceRoutes(app, deps);
+  addSecretRoutes(app, deps);
   return app;
 }

@@ -1,10 +1,16 @@
 // What the admin API stands on. It decides nothing about deployments: it parses, calls control and shows.
 
 import type { Control } from "../control/control.ts";
+import type { SecretControl } from "../control/secrets/secrets.ts";
+import type { BindingControl } from "../control/services/bound.ts";
+import type { ServiceControl } from "../control/services/services.ts";
 import type { Blobs, Fleet, RegistryReader } from "../sdk/node.ts";
 
 export interface AdminDeps {
   readonly control: Control;
+  readonly services: ServiceControl;
+  readonly secrets: SecretControl;
+  readonly bindings: BindingControl;
   readonly registry: RegistryReader;
   readonly blobs: Blobs;
   readonly fleet: Fleet;

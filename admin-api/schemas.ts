@@ -3,7 +3,9 @@
 
 import { z } from "zod";
 import { MESSAGE_CHARS_MAX, nameSchema, normalRoute, routesSchema } from "../control/parse.ts";
+import type { JsonObject } from "../sdk/errors.ts";
 import type { RouteSpec } from "../sdk/records.ts";
+import type { ServiceKind } from "../sdk/services/service.ts";
 import { DRAFT_BYTES_MAX } from "./body.ts";
 
 const DESCRIPTION_CHARS_MAX = 2_000;
@@ -98,6 +100,67 @@ export const listSchema: z.ZodType<ListQuery, unknown> = z.strictObject({
   page: z.coerce.number().int().min(1).default(1),
   limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(PAGE_MAX),
 });
+
+export interface ServiceBody {
+  readonly name?: string;
+  readonly config?: JsonObject;
+  readonly enabled?: boolean;
+}
+
+const configSchema = z.record(z.string(), z.json()) as z.ZodType<JsonObject, unknown>;
+
+export const createServiceSchema: z.ZodType<
+  ServiceBody & { readonly name: string; readonly service_type: string },
+  unknown
+> = z.strictObject({
+  name: z.string(),
+  service_type: z.string(),
+  config: configSchema.default({}),
+  enabled: z.boolean().exactOptional(),
+});
+
+export const updateServiceSchema: z.ZodType<ServiceBody, unknown> = z.strictObject({
+  name: z.string().exactOptional(),
+  config: configSchema.exactOptional(),
+  enabled: z.boolean().exactOptional(),
+});
+
+export interface BindBody {
+  readonly service_id: string;
+  readonly pool_id: string;
+  readonly kind?: ServiceKind;
+  readonly scope?: string;
+  readonly options?: JsonObject;
+}
+
+export const bindSchema: z.ZodType<BindBody, unknown> = z.strictObject({
+  /** Its id or its name. */
+  service_id: z.string(),
+  /** The binding's name. */
+  pool_id: z.string(),
+  kind: z.enum(["database", "cache", "kv", "storage", "email", "queue"]).exactOptional(),
+  scope: z.string().exactOptional(),
+  options: configSchema.exactOptional(),
+});
+
+interface SecretOwner {
+  /** Its id or its name; without it, the node. */
+  readonly endpoint?: string;
+}
+
+const owner = { endpoint: z.string().exactOptional() };
+
+export const secretOwnerSchema: z.ZodType<SecretOwner, unknown> = z.strictObject(owner);
+
+export const secretSchema: z.ZodType<
+  SecretOwner & { readonly name: string; readonly value: string },
+  unknown
+> = z.strictObject({ ...owner, name: z.string(), value: z.string() });
+
+export const secretsSchema: z.ZodType<
+  SecretOwner & { readonly secrets: { readonly [name: string]: string | null } },
+  unknown
+> = z.strictObject({ ...owner, secrets: z.record(z.string(), z.string().nullable()) });
 
 /** The routes that a new endpoint's address asks for; [] for the default ones. */
 export function routesOfCreate(body: CreateBody): readonly RouteSpec[] {

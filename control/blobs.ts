@@ -67,7 +67,7 @@ export function openBlobs(dir: string, clock: Clock = systemClock): BlobStore {
           const shard = join(dir, hash.slice(0, 2));
           if (mkdirSync(shard, { recursive: true, mode: FOLDER_MODE }) !== undefined)
             syncFolder(dir);
-          writeWhole(path, bytes, join(incoming, randomUUID()));
+          writeWhole(path, bytes, { temporary: join(incoming, randomUUID()) });
         }
         touch(path);
       } catch (cause) {

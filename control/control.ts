@@ -64,6 +64,8 @@ export interface Control {
     options?: { readonly version?: string; readonly message?: string },
   ): Promise<PublishResult>;
   remove(name: string): Promise<void>;
+  /** While nothing else changes the endpoint; for its bindings and secrets (services/bound.ts, secrets/secrets.ts). */
+  readonly alone: <T>(name: string, work: () => Promise<T>) => Promise<T>;
   /** A version was what a worker ran when it had to be replaced. Resolves to what is against it now. */
   strike(name: string, found: Pick<Strike, "version" | "reason">): Promise<Verdict>;
 }
@@ -91,6 +93,7 @@ export function createControl(ports: ControlPorts): Control {
       turns.run(name, () => save(ports, { ...existing(ports, name).endpoint, stopped: true })),
     rollback: (name, options = {}) => turns.run(name, () => rollback(ports, name, options)),
     remove: (name) => turns.run(name, () => remove(ports, name)),
+    alone: (name, work) => turns.run(name, work),
     strike: (name, found) => turns.run(name, () => addStrike(ports, name, found)),
   };
 }
@@ -180,17 +183,16 @@ async function update(
   return existing(ports, name).endpoint;
 }
 
-/** Versions and generations belong to a name, so only what has neither can take another. */
+/** Versions, generations and secrets belong to a name, so only what has none can take another. */
 async function rename(
   ports: ControlPorts,
   name: string,
   next: EndpointRecord,
 ): Promise<EndpointRecord> {
-  if (ports.registry.versions(name).length > 0) {
-    const fields = [{ field: "name", text: "cannot change once there is a version" }];
-    throw new EdgeError("INPUT_INVALID", "name: cannot change once there is a version", {
-      detail: { fields },
-    });
+  if (ports.registry.versions(name).length + ports.registry.secrets(name).length > 0) {
+    const fields = [{ field: "name", text: "cannot change once there is a version or a secret" }];
+    const message = "name: cannot change once there is a version or a secret";
+    throw new EdgeError("INPUT_INVALID", message, { detail: { fields } });
   }
   if (ports.registry.get(next.name) !== null) throw new EdgeError("ENDPOINT_EXISTS");
   const others = ports.registry.all().filter((each) => each.endpoint.name !== name);

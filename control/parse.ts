@@ -31,7 +31,7 @@ const HOST_CHARS_MAX = 255;
 const METHODS_MAX = 20;
 
 /** Such a name could be another endpoint's id, and both address endpoints. */
-const UUID: RegExp = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+export const UUID: RegExp = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** Token characters of RFC 9110, letters first: no method has others. */
 const METHOD: RegExp = /^[A-Za-z][A-Za-z0-9_-]{0,31}$/;
 
@@ -146,14 +146,20 @@ export function parsePublish(input: unknown): PublishRequest {
   return parseInput(publishSchema, input);
 }
 
-/** Fields whose own codes say more than INPUT_INVALID does. */
-const FIELD_CODES: Readonly<Record<string, Code>> = {
+type FieldCodes = Readonly<Record<string, Code>>;
+
+/** Of an endpoint: fields whose own codes say more than INPUT_INVALID does. */
+const ENDPOINT_CODES: FieldCodes = {
   name: "NAME_INVALID",
   routes: "ROUTE_INVALID",
 };
 
 /** The value, or an EdgeError whose detail lists every field that is wrong. */
-export function parseInput<T>(schema: z.ZodType<T, unknown>, input: unknown): T {
+export function parseInput<T>(
+  schema: z.ZodType<T, unknown>,
+  input: unknown,
+  codes: FieldCodes = ENDPOINT_CODES,
+): T {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
   const fields = result.error.issues.flatMap((issue) => {
@@ -165,7 +171,7 @@ export function parseInput<T>(schema: z.ZodType<T, unknown>, input: unknown): T 
   });
   const [first] = fields;
   const top = first?.text === "unknown field" ? undefined : first?.field.split(".")[0];
-  const code = (top === undefined ? undefined : FIELD_CODES[top]) ?? "INPUT_INVALID";
+  const code = (top === undefined ? undefined : codes[top]) ?? "INPUT_INVALID";
   const message = fields.map(({ field, text }) => (field === "" ? text : `${field}: ${text}`));
   throw new EdgeError(code, message.join("; "), { detail: { fields } });
 }

@@ -96,6 +96,7 @@ async function serveIn(
       cordons: cordonFolder(socketPath),
       release: environment.release,
       uid: account?.uid ?? null,
+      secretKey: plane.secretKey,
     }),
     cordons: () => cordonsOf(plane.registry.all()),
     onMessage: (worker, message) => fleet.message(worker, message),
@@ -107,9 +108,7 @@ async function serveIn(
   try {
     await keeper.start(orphans);
     admin = await plane.listen(adminToken(folder.path, options.adminToken));
-    if (options.demo && plane.registry.revision() === 0) {
-      await tryDemo(plane, log);
-    }
+    if (options.demo && plane.registry.revision() === 0) await tryDemo(plane, log);
     announceReady(options, { folder, port, admin, keeper, gatewayUrl, environment });
     isReady = true;
     keeper.standBy();

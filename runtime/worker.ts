@@ -118,6 +118,9 @@ async function handle(message: ToWorker): Promise<void> {
       supervisor.send({ type: "explained", ask: message.ask, account });
       break;
     }
+    case "probe":
+      await probe(message.ask, message.service);
+      break;
     case "look-closely":
       plane?.lookClosely(message.forMs);
       break;
@@ -163,6 +166,16 @@ async function prepare(ask: number, version: Parameters<DataPlane["prepare"]>[0]
     supervisor.send({ type: "prepared", ask, error: null });
   } catch (error) {
     supervisor.send({ type: "prepared", ask, error: errorData(error) });
+  }
+}
+
+async function probe(ask: number, service: string): Promise<void> {
+  try {
+    if (plane === null) throw new EdgeError("SHUTTING_DOWN");
+    supervisor.send({ type: "probed", ask, result: await plane.probe(service) });
+  } catch (error) {
+    if (!(error instanceof EdgeError)) process.stderr.write(`${inspect(error)}\n`);
+    supervisor.send({ type: "probed", ask, result: errorData(error) });
   }
 }
 

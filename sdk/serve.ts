@@ -39,4 +39,7 @@ export interface ServeOptions {
   readonly readyFile?: string;
   /** Fixed by the operator; otherwise kept in the data folder. */
   readonly adminToken?: string;
+  /** What secrets are sealed with: the key itself, or an absolute path; otherwise kept in the data folder. */
+  readonly secretKey?: string;
+  readonly secretKeyFile?: string;
 }

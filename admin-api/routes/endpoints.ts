@@ -8,6 +8,7 @@ import type { EndpointPatch } from "../../control/control.ts";
 import { EdgeError } from "../../sdk/errors.ts";
 import type { Deployed } from "../../sdk/records.ts";
 import { BODY_BYTES_MAX, readJson } from "../body.ts";
+import { findEndpoint } from "../address.ts";
 import type { AdminDeps } from "../deps.ts";
 import {
   deploymentViews,
@@ -173,13 +174,8 @@ async function readNothing(context: AdminContext): Promise<void> {
   parseInput(emptySchema, (await read(context)) ?? {});
 }
 
-function addressed(context: AdminContext, deps: AdminDeps): Deployed {
-  const address = context.req.param("id") ?? "";
-  const byName = deps.registry.get(address);
-  if (byName !== null) return byName;
-  const byId = deps.registry.all().find(({ endpoint }) => endpoint.id === address);
-  if (byId === undefined) throw new EdgeError("ENDPOINT_NOT_FOUND");
-  return byId;
+function addressed(context: AdminContext, { registry }: AdminDeps): Deployed {
+  return findEndpoint(registry, context.req.param("id") ?? "");
 }
 
 function named({ registry }: AdminDeps, name: string): Deployed {

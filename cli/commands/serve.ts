@@ -70,6 +70,12 @@ const FLAGS: readonly OptionSpec[] = [
     flags: "--outcome-header",
     summary: "replies in a failed handler's place say why in x-edge-outcome",
   },
+  {
+    flags: "--secret-key-file <file>",
+    summary:
+      "key that seals secrets, 32 bytes as base64 or hex; or the key itself in EDGE_SECRET_KEY",
+    fallback: "secret-key in --data",
+  },
   { flags: "--no-demo", summary: "no demo endpoint at /hello" },
   { flags: "--dev", summary: "show browsers why a handler failed; never on a public node" },
   { flags: "--ready-file <file>", summary: "JSON file to write once the node answers" },
@@ -89,8 +95,11 @@ export const serve: Command = {
     "edge serve --port 8080 --workers 4 --data /var/lib/edge",
     "EDGE_PORT=8080 edge serve --limit-max memoryMb=256 --default-trust untrusted",
   ],
-  run: async ({ values, cwd, output }) => {
-    const options = readServeOptions(values, cwd);
+  run: async ({ values, cwd, output, env }) => {
+    const secretKey = env["EDGE_SECRET_KEY"] ?? "";
+    const given = readServeOptions(values, cwd);
+    // No flag: other users of the machine see command lines.
+    const options = secretKey === "" ? given : { ...given, secretKey };
     if (process.argv.some((text) => /^--token(=|$)/.test(text))) {
       output.warn("--token can be seen by every user of this machine; use EDGE_ADMIN_TOKEN");
       // From here on it cannot: the title takes the place of the command line.
@@ -122,6 +131,7 @@ export function readServeOptions(values: Values, cwd: string): ServeOptions {
   const user = values.text("user");
   const readyFile = path("ready-file");
   const adminToken = values.text("token");
+  const secretKeyFile = path("secret-key-file");
   return {
     port: port("port", 9_080),
     host: values.text("host") ?? "0.0.0.0",
@@ -143,6 +153,7 @@ export function readServeOptions(values: Values, cwd: string): ServeOptions {
     ...(user === undefined ? {} : { user }),
     ...(readyFile === undefined ? {} : { readyFile }),
     ...(adminToken === undefined ? {} : { adminToken }),
+    ...(secretKeyFile === undefined ? {} : { secretKeyFile }),
   };
 }
 

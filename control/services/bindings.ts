@@ -5,7 +5,7 @@ import { EdgeError, type JsonObject } from "../../sdk/errors.ts";
 import { NAME } from "../../sdk/isolation.ts";
 import type { RegistryReader } from "../../sdk/node.ts";
 import type { BindingRequest, ConsumerRequest } from "../../sdk/publish.ts";
-import type { EndpointRecord, Manifest } from "../../sdk/records.ts";
+import type { Deployed, EndpointRecord, Manifest } from "../../sdk/records.ts";
 import {
   BINDINGS_PER_ENDPOINT_MAX,
   CONSUMERS_PER_ENDPOINT_MAX,
@@ -174,13 +174,15 @@ export function bindingsOf(
   return [...(manifest?.bindings ?? []), ...(endpoint?.bindings ?? [])];
 }
 
+type Bound = Pick<Manifest, "name" | "vars" | "bindings" | "consumers">;
+
 /**
  * Throws BINDING_INVALID when the endpoint could not have these bindings now: a name that `env` has already, a service
  * or an endpoint that is not there (any more), a queue that is another's.
  */
 export function assertBindings(
   registry: RegistryReader,
-  { name, vars, bindings = [], consumers = [] }: Manifest,
+  { name, vars, bindings = [], consumers = [] }: Bound,
   endpoint: Pick<EndpointRecord, "bindings"> | undefined,
 ): void {
   const taken = new Map<string, string>();
@@ -246,8 +248,23 @@ function queueOf({ service, queue }: QueueConsumer): string {
   return `${service} ${queue}`;
 }
 
-function bindingError(name: string, problem: string, detail: JsonObject): EdgeError {
+export function bindingError(name: string, problem: string, detail: JsonObject): EdgeError {
   return new EdgeError("BINDING_INVALID", `${name}: ${problem}`, {
     detail: { binding: name, ...detail },
   });
+}
+/** Names of the endpoints whose present version, or whose record, binds the service or takes messages of it. */
+export function usersOf(all: readonly Deployed[], service: string): readonly string[] {
+  const isIt = (binding: Binding): boolean => "service" in binding && binding.service === service;
+  return all
+    .filter(({ endpoint, versions }) => {
+      const manifests = versions.map(({ manifest }) => manifest);
+      const consumers = manifests.flatMap((manifest) => manifest.consumers ?? []);
+      return (
+        (endpoint.bindings ?? []).some(isIt) ||
+        manifests.some((manifest) => (manifest.bindings ?? []).some(isIt)) ||
+        consumers.some((consumer) => consumer.service === service)
+      );
+    })
+    .map(({ endpoint }) => endpoint.name);
 }

@@ -6,6 +6,7 @@ import type { ErrorData } from "../../sdk/errors.ts";
 import type { RequestAccount, RestartReason, WorkerStats } from "../../sdk/node.ts";
 import type { LimitOverrides } from "../../sdk/limits.ts";
 import type { Trust, VersionRecord } from "../../sdk/records.ts";
+import type { ServiceProbe } from "../../sdk/services/service.ts";
 
 /** A worker whose configuration is the same text as a new supervisor's is adopted by it, else replaced. */
 export interface WorkerConfig {
@@ -39,6 +40,8 @@ export interface WorkerConfig {
   readonly cordons: string;
   /** The operator's ceilings. */
   readonly limitMax: LimitOverrides;
+  /** What opens sealed secrets, as base64. Here and nowhere else: arguments and environment are seen by others. */
+  readonly secretKey: string;
 }
 
 /** Numbers summed over workers: name, then label text (`endpoint="a",class="2xx"`), then value. */
@@ -55,6 +58,8 @@ export type ToWorker =
   | { readonly type: "stats"; readonly ask: number }
   | { readonly type: "metrics"; readonly ask: number }
   | { readonly type: "explain"; readonly ask: number; readonly request: string }
+  /** Open the service of this id, available or not, and ask it. */
+  | { readonly type: "probe"; readonly ask: number; readonly service: string }
   /** A worker died and its witness (witness.ts) could not tell enough: let this one's be exact. */
   | { readonly type: "look-closely"; readonly forMs: number }
   | { readonly type: "drain"; readonly timeoutMs: number };
@@ -88,6 +93,7 @@ export type ToSupervisor =
   | { readonly type: "stats"; readonly ask: number; readonly stats: WorkerStats }
   | { readonly type: "metrics"; readonly ask: number; readonly samples: MetricSamples }
   | { readonly type: "explained"; readonly ask: number; readonly account: RequestAccount | null }
+  | { readonly type: "probed"; readonly ask: number; readonly result: ServiceProbe | ErrorData }
   | { readonly type: "beat" }
   /** This worker must be replaced. It still serves. Said again on each connection. */
   | { readonly type: "condemned"; readonly condemnation: Condemnation }

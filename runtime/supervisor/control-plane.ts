@@ -12,6 +12,16 @@ import { openBlobs, type BlobStore } from "../../control/blobs.ts";
 import { systemClock } from "../../control/clock.ts";
 import { createControl, type Control } from "../../control/control.ts";
 import { openRegistry } from "../../control/registry/registry.ts";
+import { openKey } from "../../control/secrets/key.ts";
+import {
+  createSecretControl,
+  hasSecrets,
+  unreadableSecrets,
+} from "../../control/secrets/secrets.ts";
+import { createVault, type Vault } from "../../control/secrets/vault.ts";
+import { createBindingControl } from "../../control/services/bound.ts";
+import { createServiceControl, type ServicePorts } from "../../control/services/services.ts";
+import { infoOf } from "../../sdk/errors.ts";
 import type { Fleet, RegistryWriter } from "../../sdk/node.ts";
 import type { ServeOptions } from "../../sdk/serve.ts";
 import { compileRoutes } from "../gateway/route/table.ts";
@@ -30,7 +40,7 @@ export interface ControlPlaneOptions {
   readonly options: ServeOptions;
   /** Folder for code that can be made again. */
   readonly cache: string;
-  readonly fleet: Fleet;
+  readonly fleet: Fleet & Pick<ServicePorts, "probe">;
   readonly log: Log;
   readonly release: string;
   readonly confinement: Confinement;
@@ -44,6 +54,8 @@ export interface ControlPlane {
   readonly registry: RegistryWriter;
   readonly control: Control;
   readonly bundleSource: typeof bundleSource;
+  /** For the workers, as base64. */
+  readonly secretKey: string;
   listen(token: string): Promise<AdminServer>;
   /** After the node answers: what makes publishes and cold starts quick but is not needed to serve. */
   warm(): Promise<void>;
@@ -56,6 +68,9 @@ export async function openControlPlane(parts: ControlPlaneOptions): Promise<Cont
   const engine = safeEngineVersion();
   const registry = await openRegistry({ dir: join(data, "registry"), clock: systemClock });
   if (parts.confinement.account !== null) shareRegistry(data);
+  const key = openSecretKey(options, registry);
+  const vault = createVault(key);
+  warnOfUnreadable(registry, vault, parts.log);
   const guest = await buildGuest({ entry: GUEST_ENTRY, cacheDir: parts.cache });
   const store = openSnapshotStore(join(data, "snapshots"));
   const basis: SnapshotBasis = {
@@ -82,7 +97,8 @@ export async function openControlPlane(parts: ControlPlaneOptions): Promise<Cont
     registry,
     control,
     bundleSource,
-    listen: (token) => listen(parts, { registry, control, blobs, token }),
+    secretKey: key.toString("base64"),
+    listen: (token) => listen(parts, { registry, control, blobs, token, vault }),
     async warm() {
       await warmEsbuild();
       await checker.preparePlatform();
@@ -94,6 +110,24 @@ export async function openControlPlane(parts: ControlPlaneOptions): Promise<Cont
       await registry.close();
     },
   };
+}
+
+/** Throws SECRET_KEY_INVALID. */
+function openSecretKey(options: ServeOptions, registry: RegistryWriter): Buffer {
+  const { data, secretKey, secretKeyFile } = options;
+  return openKey({
+    data,
+    isNeeded: hasSecrets(registry),
+    ...(secretKey === undefined ? {} : { key: secretKey }),
+    ...(secretKeyFile === undefined ? {} : { keyFile: secretKeyFile }),
+  });
+}
+
+function warnOfUnreadable(registry: RegistryWriter, vault: Vault, log: Log): void {
+  const found = unreadableSecrets(registry, vault);
+  if (found.length === 0) return;
+  const { title, fix } = infoOf("SECRET_UNREADABLE");
+  log.write("error", `${title}: ${found.join(", ")}. ${fix ?? ""}`, { code: "SECRET_UNREADABLE" });
 }
 
 function openCompilerJails({ confinement, home }: ControlPlaneOptions): Jails {
@@ -111,13 +145,19 @@ interface Served {
   readonly control: Control;
   readonly blobs: BlobStore;
   readonly token: string;
+  readonly vault: Vault;
 }
 
 function listen(parts: ControlPlaneOptions, served: Served): Promise<AdminServer> {
-  const { options, log } = parts;
+  const { options, log, fleet } = parts;
+  const { registry, control, vault } = served;
+  const ports = { registry, fleet, clock: systemClock, vault, alone: control.alone };
   const app = createAdminApi({
     ...served,
-    fleet: parts.fleet,
+    services: createServiceControl({ ...ports, probe: (id) => fleet.probe(id) }),
+    secrets: createSecretControl(ports),
+    bindings: createBindingControl(ports),
+    fleet,
     clock: systemClock,
     version: parts.release,
     workersReady: parts.workersReady,

@@ -6,6 +6,7 @@ import { EdgeError, type ErrorData } from "../../sdk/errors.ts";
 import { cordonOf } from "../../sdk/isolation.ts";
 import type { Fleet, RequestAccount, WorkerRestarts, WorkerStats } from "../../sdk/node.ts";
 import type { VersionRecord } from "../../sdk/records.ts";
+import type { ServiceProbe } from "../../sdk/services/service.ts";
 import type { MetricSamples, ToSupervisor, ToWorker } from "../link/messages.ts";
 import { addSamples, metricsText, type Samples } from "../observe/metrics.ts";
 import type { Keeper } from "./keeper.ts";
@@ -16,6 +17,8 @@ const PREPARE_MS_MAX = 10_000;
 /** Reading the registry and swapping pointers. */
 const ANNOUNCE_MS_MAX = 5_000;
 const STATS_MS_MAX = 1_000;
+/** Opening and asking have ten seconds each in the worker. */
+const PROBE_MS_MAX = 25_000;
 
 interface Ask {
   readonly worker: WorkerProcess;
@@ -113,6 +116,20 @@ export class WorkerFleet implements Fleet {
 
   restarts(): WorkerRestarts {
     return this.#keeper().restarts();
+  }
+
+  /** By a worker: only they may write what embedded services keep, and it is they who have to reach the server. */
+  async probe(service: string): Promise<ServiceProbe> {
+    const [worker] = this.#keeper().servingClients;
+    if (worker === undefined) throw new EdgeError("SHUTTING_DOWN", "No worker serves just now");
+    const message = (ask: number): ToWorker => ({ type: "probe", ask, service });
+    const answer = await this.#ask(worker, message, PROBE_MS_MAX, () => {});
+    if (answer?.type !== "probed") {
+      throw new EdgeError("SERVICE_TIMEOUT", "The worker that was to ask the service is silent");
+    }
+    const { result } = answer;
+    if ("code" in result) throw new EdgeError(result.code, result.message);
+    return result;
   }
 
   /** For the keeper to call with what workers say. */

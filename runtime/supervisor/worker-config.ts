@@ -16,6 +16,8 @@ export interface Place {
   readonly cordons: string;
   readonly release: string;
   readonly uid: number | null;
+  /** As base64. */
+  readonly secretKey: string;
 }
 
 /** Together about as many as the engine has threads for, and long ones in all workers no more than cores. */
@@ -48,5 +50,6 @@ export function workerConfig(options: ServeOptions, place: Place): WorkerConfig 
     dev: options.dev,
     cordon: null,
     cordons: place.cordons,
+    secretKey: place.secretKey,
   };
 }

@@ -10,6 +10,7 @@ import type { Listener } from "../../sdk/exchange.ts";
 import { HEADER_BYTES_MAX, LIMITS, resolveLimits } from "../../sdk/limits.ts";
 import type { RegistryReader, RequestAccount, WorkerStats } from "../../sdk/node.ts";
 import type { VersionRecord } from "../../sdk/records.ts";
+import type { ServiceProbe } from "../../sdk/services/service.ts";
 import { listenNode } from "../http/node-listener.ts";
 import { listenUws } from "../http/uws-listener.ts";
 import { createCryptoCalls } from "../isolate/crypto-calls.ts";
@@ -77,7 +78,12 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   const witness = openWitness(witnessPath(config.data, worker));
   const log = createLog({ format: config.logFormat, tag: `worker-${worker}` });
   const reader = openRegistryReader({ dir: join(config.data, "registry") });
-  const services = new NodeServices({ reader, data: config.data, log });
+  const services = new NodeServices({
+    reader,
+    data: config.data,
+    secretKey: config.secretKey,
+    log,
+  });
   const within: Within = { loader, witness, reader, services, log };
   const endpoints = openEndpoints(options, within, observers);
   endpoints.refresh();
@@ -150,6 +156,10 @@ export class DataPlane {
 
   forget(endpoint: string): void {
     this.#endpoints.forget(endpoint);
+  }
+
+  probe(service: string): Promise<ServiceProbe> {
+    return this.#services.probe(service);
   }
 
   lookClosely(forMs: number): void {

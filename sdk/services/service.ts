@@ -109,6 +109,11 @@ export interface Probe {
   readonly version: string;
 }
 
+/** As `test` of the admin API shows it. */
+export interface ServiceProbe extends Probe {
+  readonly latencyMs: number;
+}
+
 /** One binding as one isolate's calls reach it. Made by services/<kind>/, called by runtime/isolate. */
 export interface ServicePort {
   /**

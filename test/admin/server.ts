@@ -39,9 +39,12 @@ export interface TestAdmin extends AsyncDisposable {
 export async function openTestAdmin(): Promise<TestAdmin> {
   const node = await openTestNode();
   const reported: unknown[] = [];
-  const { control, registry, blobs, fleet, clock } = node;
+  const { control, services, secrets, bindings, registry, blobs, fleet, clock } = node;
   const app = createAdminApi({
     control,
+    services,
+    secrets,
+    bindings,
     registry,
     blobs,
     fleet,

@@ -7,10 +7,15 @@ import { bundleSource } from "../../compiler/bundle.ts";
 import { openBlobs, hashOf, type BlobStore } from "../../control/blobs.ts";
 import { createControl, type Control } from "../../control/control.ts";
 import { openRegistry } from "../../control/registry/registry.ts";
+import { createSecretControl, type SecretControl } from "../../control/secrets/secrets.ts";
+import { createVault, type Vault } from "../../control/secrets/vault.ts";
+import { createBindingControl, type BindingControl } from "../../control/services/bound.ts";
+import { createServiceControl, type ServiceControl } from "../../control/services/services.ts";
 import { compileRoutes } from "../../runtime/gateway/route/table.ts";
 import type { LimitOverrides } from "../../sdk/limits.ts";
 import type { Checker, Fleet, RegistryWriter, WorkerStats } from "../../sdk/node.ts";
 import type { PublishRequest } from "../../sdk/publish.ts";
+import type { ServiceProbe } from "../../sdk/services/service.ts";
 import { testClock, type TestClock } from "./samples.ts";
 import { temporary } from "../temporary.ts";
 
@@ -32,6 +37,14 @@ export interface TestChecker extends Checker {
 
 export interface TestNode extends AsyncDisposable {
   readonly control: Control;
+  readonly services: ServiceControl;
+  readonly secrets: SecretControl;
+  readonly bindings: BindingControl;
+  readonly vault: Vault;
+  /** What services answer when they are asked. */
+  readonly probes: { answer: ServiceProbe | Error };
+  /** The registry's, and the blobs' within. */
+  readonly folder: string;
   readonly registry: RegistryWriter;
   readonly blobs: BlobStore;
   readonly blobFolder: string;
@@ -54,6 +67,7 @@ export async function openTestNode(
   const blobs = openBlobs(blobFolder, clock);
   const fleet = memoryFleet();
   const checker = memoryChecker();
+  const vault = createVault(Buffer.alloc(32, 7));
   const control = createControl({
     registry,
     blobs,
@@ -66,8 +80,20 @@ export async function openTestNode(
     bundleSource,
     gatewayUrl: () => "http://127.0.0.1:9080",
   });
+  const ports = { registry, fleet, clock, vault, alone: control.alone };
+  const probes: TestNode["probes"] = { answer: { version: "Test 1.0", latencyMs: 1.5 } };
+  const probe = async (): Promise<ServiceProbe> => {
+    if (probes.answer instanceof Error) throw probes.answer;
+    return probes.answer;
+  };
   return {
     control,
+    services: createServiceControl({ ...ports, probe }),
+    secrets: createSecretControl(ports),
+    bindings: createBindingControl(ports),
+    vault,
+    probes,
+    folder: folder.path,
     registry,
     blobs,
     blobFolder,

@@ -7,7 +7,7 @@
 //   cache/home-UID                   its own: HOME
 //   run                              pass through to the control socket
 //   run/cordons                      its own: cordons listen there
-//   admin-token, run/lock            nothing
+//   admin-token, secret-key, run/lock   nothing
 //
 // Root writes into none of the account's own folders and follows no link there.
 

@@ -1,13 +1,19 @@
 // The services of this worker: an actor per service and kind that some endpoint has bound, started and stopped as the
 // registry says. Actors stay while the worker lives, so that ports need not be made again when a service changes.
 
+import { join } from "node:path";
 import { EdgeError } from "../../../sdk/errors.ts";
 import type { JsonObject } from "../../../sdk/errors.ts";
 import type { ServiceStats } from "../../../sdk/node.ts";
 import type { EmbeddedConfig } from "../../../sdk/services/config.ts";
-import { EMBEDDED, type ServiceRecord, type ServiceType } from "../../../sdk/services/service.ts";
+import { EMBEDDED, type ServiceProbe, type ServiceRecord } from "../../../sdk/services/service.ts";
 import { ACTOR_LIMITS, ServiceActor, type ActorLimits } from "../../../services/actor.ts";
-import { openService, type BackendKind, type Backends } from "../../../services/open.ts";
+import {
+  openService,
+  probedKind,
+  type BackendKind,
+  type Backends,
+} from "../../../services/open.ts";
 import type { Log } from "../../observe/log.ts";
 
 export interface HubOptions {
@@ -26,6 +32,8 @@ export interface HubOptions {
 
 /** Of the embedded cache: the seeds' defaults. */
 const EMBEDDED_CONFIG: EmbeddedConfig = { default_ttl_secs: 3_600, max_entries: 10_000 };
+
+const EMBEDDED_SERVICE = { id: "embedded", type: "embedded" } as const;
 
 interface Entry {
   readonly kind: BackendKind;
@@ -73,6 +81,29 @@ export class ServiceHub {
     return actor;
   }
 
+  /** By its actor, where handlers use it; else opened for that and closed again. */
+  async probe(record: ServiceRecord): Promise<ServiceProbe> {
+    const { now } = this.#options;
+    const kind = probedKind(record.type);
+    if (kind === null) {
+      const message = `This release opens nothing on ${record.type}.`;
+      throw new EdgeError("SERVICE_UNAVAILABLE", message);
+    }
+    const entry = this.#entries.get(`${kind} ${record.name}`);
+    if (entry !== undefined && record.state === "available") return entry.actor.probe();
+    const actor = new ServiceActor<Backends[BackendKind]>(record.name, {
+      now,
+      onHealth: () => undefined,
+      onPanic: (error) => this.#options.log.write("error", `A probe broke: ${String(error)}`),
+    });
+    this.#start({ kind, actor }, record, this.#options.configOf(record));
+    try {
+      return await actor.probe();
+    } finally {
+      await actor.stop(new EdgeError("CANCELLED"));
+    }
+  }
+
   stats(): ServiceStats[] {
     return [...this.#entries.values()].map(({ kind, service, actor }) => {
       const { health, latency, ...counts } = actor.stats();
@@ -93,12 +124,12 @@ export class ServiceHub {
     const setting = `${JSON.stringify(record) ?? "gone"}${this.#secretsKey}`;
     if (setting === entry.setting) return;
     entry.setting = setting;
-    if (record === null) this.#start(entry, "embedded", { ...EMBEDDED_CONFIG });
+    if (record === null) this.#start(entry, EMBEDDED_SERVICE, { ...EMBEDDED_CONFIG });
     else if (record === undefined) this.#stop(entry, `There is no service named ${service}.`);
     else if (record.state !== "available") this.#stop(entry, `${service} is not activated.`);
     else {
       try {
-        this.#start(entry, record.type, this.#options.configOf(record));
+        this.#start(entry, record, this.#options.configOf(record));
       } catch (error) {
         const reason = error instanceof EdgeError ? error : new EdgeError("SERVICE_UNAVAILABLE");
         this.#options.log.write("error", reason.message, { service, code: reason.code });
@@ -107,8 +138,13 @@ export class ServiceHub {
     }
   }
 
-  #start({ kind, actor }: Entry, type: ServiceType, config: JsonObject): void {
-    const places = { folder: this.#options.folder };
+  #start(
+    { kind, actor }: Pick<Entry, "kind" | "actor">,
+    { id, type }: Pick<ServiceRecord, "id" | "type">,
+    config: JsonObject,
+  ): void {
+    // A second embedded service shares nothing with the one that is always there.
+    const places = { folder: join(this.#options.folder, id) };
     actor.start({
       limits: limitsOf(config),
       open: (signal) => openService(kind, { type, config, places, signal }),

@@ -4,6 +4,9 @@ import { join } from "node:path";
 import type { RegistryReader, ServiceStats } from "../../../sdk/node.ts";
 import type { Deployed, VersionRecord } from "../../../sdk/records.ts";
 import { EdgeError } from "../../../sdk/errors.ts";
+import type { ServiceProbe } from "../../../sdk/services/service.ts";
+import { createVault, type Vault } from "../../../control/secrets/vault.ts";
+import { openConfig } from "../../../control/services/sealing.ts";
 import type { Log } from "../../observe/log.ts";
 import { ServiceHub } from "./hub.ts";
 import { surroundingsKey, surroundingsOf, type Surroundings } from "./surroundings.ts";
@@ -12,19 +15,24 @@ export interface NodeServicesOptions {
   readonly reader: RegistryReader;
   /** Data folder. */
   readonly data: string;
+  /** As base64. */
+  readonly secretKey: string;
   readonly log: Log;
 }
 
 export class NodeServices {
   readonly #reader: RegistryReader;
   readonly #hub: ServiceHub;
+  readonly #vault: Vault;
 
-  constructor({ reader, data, log }: NodeServicesOptions) {
+  constructor({ reader, data, secretKey, log }: NodeServicesOptions) {
+    const vault = createVault(Buffer.from(secretKey, "base64"));
     this.#reader = reader;
+    this.#vault = vault;
     this.#hub = new ServiceHub({
       records: () => reader.services(),
       secretsKey: () => JSON.stringify(reader.secrets(null)),
-      configOf: ({ config }) => config,
+      configOf: (record) => openConfig(record, { vault, secrets: reader.secrets(null) }),
       folder: join(data, "services"),
       now: () => performance.now(),
       log,
@@ -41,15 +49,20 @@ export class NodeServices {
     return surroundingsOf(record, manifest, {
       hub: this.#hub,
       reader: this.#reader,
-      unseal: ({ name }) => {
-        throw new EdgeError("INTERNAL", `The secret ${name} cannot be opened.`);
-      },
+      unseal: (secret) => this.#vault.unseal(secret.sealed, secret),
       now: () => Date.now(),
     });
   }
 
   surroundingsKey({ endpoint }: Deployed): string {
     return surroundingsKey(endpoint, { reader: this.#reader });
+  }
+
+  /** Opens the service, available or not, and asks it. */
+  async probe(id: string): Promise<ServiceProbe> {
+    const record = this.#reader.services().find((each) => each.id === id);
+    if (record === undefined) throw new EdgeError("SERVICE_NOT_FOUND");
+    return this.#hub.probe(record);
   }
 
   stats(): ServiceStats[] {
