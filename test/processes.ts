@@ -44,6 +44,11 @@ export function pssBytes(pid: number): number {
   return Number(/^Pss:\s+(\d+) kB/m.exec(text)?.[1] ?? Number.NaN) * 1_024;
 }
 
+/** Open file descriptors. */
+export function descriptors(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}
+
 /** Processor time that the process has used so far, in 10 ms steps: does not depend on what else runs here. */
 export function cpuMs(pid: number): number {
   const text = tryRead(`/proc/${pid}/stat`);

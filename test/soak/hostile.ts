@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { pssBytes } from "../processes.ts";
 import { ATTACKS } from "../hostile/attacks.ts";
 import type { Attack } from "../hostile/range/attack.ts";
-import { Range } from "../hostile/range/range.ts";
+import { Range, type Mixed } from "../hostile/range/range.ts";
 import {
   OTHERS_MAX,
   QUIET,
@@ -16,10 +16,12 @@ import {
   lineOf,
   titleOf,
 } from "../hostile/range/report.ts";
+import { Footprint } from "./footprint.ts";
 import type { Trust } from "../../sdk/records.ts";
 
 /** At once, in a mix. */
 const MIXED = 4;
+const MINUTE_MS = 60_000;
 /** Some attacks keep the node busy on purpose, and four of them may meet. */
 const MIX_GAP_FACTOR = 4;
 
@@ -77,26 +79,72 @@ async function mixed(
   { minutes, print }: HostileOptions,
 ): Promise<string[]> {
   await using range = await Range.open(trust);
+  const footprint = new Footprint(range.node);
+  const tally = new Tally();
   const failed: string[] = [];
-  const deadline = performance.now() + minutes * 60_000;
+  const begun = performance.now();
+  let told = 0;
   print(`\ntrust ${trust}, mixes of ${MIXED} for ${minutes} minutes`);
-  for (let round = 1; performance.now() < deadline; round++) {
+  for (let round = 1; performance.now() < begun + minutes * MINUTE_MS; round++) {
     const mix = Array.from({ length: MIXED }, () => pick(attacks));
     const seen = await range.mix(mix);
-    const { stretch, lost } = seen;
-    const names = mix.map(titleOf).join(" + ");
-    const mayDie = mix.some((attack) => attack.mayCostWorker !== undefined);
-    const [calmMax, lostMax] =
-      trust === "own" ? [QUIET.heldMs, QUIET.silentMs] : [QUIET.gapMs, QUIET.replacedMs];
-    const gapMax = mayDie ? lostMax : calmMax * MIX_GAP_FACTOR;
-    const gap = Math.round(gapOf(seen));
-    const isLong = gap > gapMax && seen.others <= OTHERS_MAX;
-    const isBad = isLong || (stretch.wrong > 0 && !mayDie) || (lost > 0 && !mayDie);
-    if (isBad) failed.push(`${trust}, mix ${names}: gap ${gap} ms, ${lost} workers lost`);
-    if (isBad || gap > QUIET.gapMs) print(`gap ${gap} ms, ${lost} lost: ${names}`);
-    if (round % 10 === 0) print(`${round} mixes; ${memory(range)}`);
+    const broken = brokenBy(mix, seen, trust);
+    tally.add(seen);
+    const line = `gap ${Math.round(gapOf(seen))} ms, workers lost ${seen.lost}, ${askedOf(seen)}: ${mix.map(titleOf).join(" + ")}`;
+    if (broken) failed.push(`${trust}, mix, ${line}`);
+    if (broken || gapOf(seen) > QUIET.gapMs || seen.lost > 0) print(line);
+    if (seen.lost > 0) footprint.restart();
+    footprint.look();
+    const minute = Math.floor((performance.now() - begun) / MINUTE_MS);
+    if (minute > told)
+      print(`minute ${minute}: ${round} mixes, ${tally.line()}; ${footprint.line()}`);
+    told = minute;
   }
-  return failed;
+  const { line, complaints } = footprint.verdict();
+  print(`${tally.line()}; ${line}`);
+  return [...failed, ...complaints.map((text) => `${trust}, mixes: ${text}`)];
+}
+
+/** Whether the neighbour noticed more of the mix than it may. */
+function brokenBy(mix: readonly Attack[], seen: Mixed, trust: Trust): boolean {
+  const mayDie = mix.some((attack) => attack.mayCostWorker !== undefined);
+  const [calmMax, lostMax] =
+    trust === "own" ? [QUIET.heldMs, QUIET.silentMs] : [QUIET.gapMs, QUIET.replacedMs];
+  const gapMax = mayDie ? lostMax : calmMax * MIX_GAP_FACTOR;
+  if (gapOf(seen) > gapMax && seen.others <= OTHERS_MAX) return true;
+  // Code of one's own may hold the accepting thread until its worker, with all its connections, is killed.
+  const mayLose = trust === "own" && mayDie;
+  if ((seen.stretch.wrong > 0 || seen.stretch.lost > 0) && !mayLose) return true;
+  return seen.lost > 0 && !mayDie;
+}
+
+function askedOf({ stretch }: Mixed): string {
+  return `of ${stretch.answers} honest answers ${stretch.wrong} wrong and ${stretch.lost} lost`;
+}
+
+/** Of all mixes so far. */
+class Tally {
+  #answers = 0;
+  #wrong = 0;
+  #lost = 0;
+  #workers = 0;
+  #gapMs = 0;
+  #busy = 0;
+
+  add(seen: Mixed): void {
+    this.#answers += seen.stretch.answers;
+    this.#wrong += seen.stretch.wrong;
+    this.#lost += seen.stretch.lost;
+    this.#workers += seen.lost;
+    if (seen.others <= OTHERS_MAX) this.#gapMs = Math.max(this.#gapMs, gapOf(seen));
+    else this.#busy++;
+  }
+
+  line(): string {
+    const gap = `longest gap ${Math.round(this.#gapMs)} ms (${this.#busy} not judged)`;
+    const honest = `${this.#answers} honest answers, ${this.#wrong} wrong, ${this.#lost} lost`;
+    return `${honest}, ${this.#workers} workers lost, ${gap}`;
+  }
 }
 
 function pick(attacks: readonly Attack[]): Attack {

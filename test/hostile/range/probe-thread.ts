@@ -23,6 +23,8 @@ export interface Stretch {
   readonly answers: number;
   /** Answers that were not the neighbour's. */
   readonly wrong: number;
+  /** Questions whose connection broke, or could not be made. */
+  readonly lost: number;
 }
 
 assert(parentPort !== null);
@@ -42,6 +44,7 @@ let lateNowMs = 0;
 let best = { gapMs: 0, gapAtMs: 0, lateMs: 0 };
 let answers = 0;
 let wrong = 0;
+let lost = 0;
 
 function closeGap(now: number): void {
   if (now - lastAnswerMs > best.gapMs) {
@@ -81,6 +84,7 @@ function open(): void {
   opened.on("data", take);
   opened.on("error", () => {});
   opened.on("close", () => {
+    if (waiting || opened.bytesRead === 0) lost++;
     socket = null;
     setTimeout(open, RECONNECT_MS);
   });
@@ -105,10 +109,11 @@ port.on("message", (command: "begin" | "end") => {
     best = { gapMs: 0, gapAtMs: 0, lateMs: 0 };
     answers = 0;
     wrong = 0;
+    lost = 0;
     return;
   }
   closeGap(now);
-  const stretch: Stretch = { ...best, answers, wrong };
+  const stretch: Stretch = { ...best, answers, wrong, lost };
   port.postMessage(stretch);
 });
 
