@@ -4,7 +4,8 @@ import { expect, test } from "vitest";
 import { startNode } from "../node.ts";
 import { Connection, Load, echo } from "./load.ts";
 
-const PUBLISHES = 20;
+/** Two hundred of them are in the soak. */
+const PUBLISHES = 10;
 const CONNECTIONS = 32;
 /** Each publish starts processes for its dry run and its snapshot. */
 const PUBLISHES_MS_MAX = 60_000;

@@ -2,8 +2,10 @@
 // when they are not what it wants. Every test ends the workers it left.
 
 import { rmSync } from "node:fs";
-import { expect, test } from "vitest";
-import { edge, startNode, type TestNode } from "../node.ts";
+import { createServer, type AddressInfo } from "node:net";
+import { once } from "node:events";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { edge, startNode, type CliResult, type Left, type TestNode } from "../node.ts";
 import { gone, isRunning } from "../processes.ts";
 import { temporary } from "../temporary.ts";
 import { until } from "../waiting.ts";
@@ -50,7 +52,7 @@ test("workers serve on without their supervisor, and the next one takes them ove
   await gone(left.workers);
 });
 
-test("what a killed supervisor had committed and not announced is served after the next start, on the same port", async () => {
+test("what a killed supervisor had committed and not announced is served after the next start, also when the orphan dies", async () => {
   using folder = temporary();
   const first = await startNode({ data: folder.path, workers: 1 });
   await first.publish("busy", echo("v1"));
@@ -67,6 +69,11 @@ test("what a killed supervisor had committed and not announced is served after t
   const { data } = await second.api("GET", "/api/endpoints/busy/versions");
   const live = (Array.isArray(data) ? data : []).length;
   expect((await second.get("/busy?nonce=n")).text).toBe(`v${live}:n`);
+  const standby = await second.standby();
+  process.kill(worker, "SIGKILL");
+  await second.answersAfterMs("/busy?nonce=n");
+  expect((await second.get("/busy?nonce=n")).text).toBe(`v${live}:n`);
+  expect(await second.serving()).toEqual([standby]);
 });
 
 test("orphans with another configuration are replaced while the port stays served", async () => {
@@ -110,19 +117,6 @@ test("an orphan that stands still is killed by the next node and replaced", asyn
   expect(second.output).toContain("is silent");
 });
 
-test("an orphan that dies after it was taken over is replaced", async () => {
-  using folder = temporary();
-  const first = await startNode({ data: folder.path, workers: 1 });
-  await first.publish("busy", echo("v1"));
-  await using left = await first.kill();
-  await using second = await startNode({ data: folder.path, workers: 1 });
-  const [adopted = 0] = left.workers;
-  const standby = await second.standby();
-  process.kill(adopted, "SIGKILL");
-  await second.answersAfterMs("/busy");
-  expect(await second.serving()).toEqual([standby]);
-});
-
 test("an orphan that drains finishes its requests under the next node", async () => {
   using folder = temporary();
   const first = await startNode({ data: folder.path, workers: 1 });
@@ -142,50 +136,61 @@ test("an orphan that drains finishes its requests under the next node", async ()
   await gone([worker], ENDED_MS_MAX);
 });
 
-test("a start that fails leaves the orphans serving", async () => {
-  using folder = temporary();
-  await using other = await startNode();
-  const first = await startNode({ data: folder.path, workers: 1 });
-  await first.publish("busy", echo("v1"));
-  await using left = await first.kill();
-  const args = ["serve", "--data", folder.path, "--host", "127.0.0.1", "--port", `${first.port}`];
-  const ends = [
-    await edge([...args, "--admin-port", `${other.adminPort}`]),
-    await edge([...args, "--admin-port", "0", "--workers", "1", "--ready-file", "/dev/null/x"]),
-  ];
-  expect(ends.map(({ code }) => code)).toEqual([1, 1]);
-  expect(ends[0]?.stderr).toContain("PORT_IN_USE");
-  expect(left.workers.filter(isRunning)).toEqual(left.workers);
-  expect((await first.get("/busy?nonce=n")).text).toBe("v1:n");
-});
+describe("an orphan that no node takes over", () => {
+  let node: TestNode;
+  let left: Left;
+  let before: CliResult;
+  beforeAll(async () => {
+    node = await startNode({ workers: 1 });
+    await node.publish("busy", echo("v1"));
+    before = await doctor();
+    left = await node.kill();
+  });
+  afterAll(() => left[Symbol.asyncDispose]());
+  const doctor = (): Promise<CliResult> =>
+    edge(["doctor", "--data", node.data, "--port", "0", "--admin-port", "0"]);
 
-test("another folder's node does not take the port that orphans serve on", async () => {
-  const first = await startNode({ workers: 1 });
-  await using left = await first.kill();
-  using folder = temporary();
-  const args = ["--port", `${first.port}`, "--admin-port", "0", "--host", "127.0.0.1"];
-  const end = await edge(["serve", "--data", folder.path, ...args]);
-  expect(end.code).toBe(1);
-  expect(end.stderr).toContain("PORT_IN_USE");
-  expect(left.workers.filter(isRunning)).toEqual(left.workers);
-  await first.stop();
-});
+  test("is told by edge doctor from a worker of a node", async () => {
+    const ofNode = /workers +\d of this folder run under their supervisor/;
+    expect(before.stdout).toMatch(ofNode);
+    const { code, stdout } = await doctor();
+    expect(code).toBe(0);
+    expect(stdout).toContain(
+      `processes ${left.workers[0]} serve on port ${node.port} without a supervisor`,
+    );
+    expect(stdout).toContain("WORKERS_ORPHANED: Run edge serve on the same folder");
+  });
 
-test("edge doctor tells running workers from orphans, and that SIGTERM ends these", async () => {
-  const node = await startNode({ workers: 1 });
-  const args = ["doctor", "--data", node.data, "--port", "0", "--admin-port", "0"];
-  expect((await edge(args)).stdout).toMatch(
-    /workers +\d of this folder run under their supervisor/,
-  );
-  await using left = await node.kill();
-  const [pid = 0] = left.workers;
-  const { code, stdout } = await edge(args);
-  expect(code).toBe(0);
-  expect(stdout).toContain(`processes ${pid} serve on port ${node.port} without a supervisor`);
-  expect(stdout).toContain("WORKERS_ORPHANED: Run edge serve on the same folder");
-  process.kill(pid, "SIGTERM");
-  await gone(left.workers, ENDED_MS_MAX);
-  await node.stop();
+  test("serves on when a start on its folder fails", async () => {
+    const taken = createServer().listen(0, "127.0.0.1");
+    await once(taken, "listening");
+    const { port } = taken.address() as AddressInfo;
+    const args = ["serve", "--data", node.data, "--host", "127.0.0.1", "--port", `${node.port}`];
+    const ends = [
+      await edge([...args, "--admin-port", `${port}`]),
+      await edge([...args, "--admin-port", "0", "--workers", "1", "--ready-file", "/dev/null/x"]),
+    ];
+    taken.close();
+    expect(ends.map(({ code }) => code)).toEqual([1, 1]);
+    expect(ends[0]?.stderr).toContain("PORT_IN_USE");
+    expect(left.workers.filter(isRunning)).toEqual(left.workers);
+    expect((await node.get("/busy?nonce=n")).text).toBe("v1:n");
+  });
+
+  test("keeps its port from another folder's node", async () => {
+    using folder = temporary();
+    const args = ["--port", `${node.port}`, "--admin-port", "0", "--host", "127.0.0.1"];
+    const end = await edge(["serve", "--data", folder.path, ...args]);
+    expect(end.code).toBe(1);
+    expect(end.stderr).toContain("PORT_IN_USE");
+    expect(left.workers.filter(isRunning)).toEqual(left.workers);
+  });
+
+  test("ends on SIGTERM", async () => {
+    const [pid = 0] = left.workers;
+    process.kill(pid, "SIGTERM");
+    await gone(left.workers, ENDED_MS_MAX);
+  });
 });
 
 test("orphans of a folder that is gone end", async () => {

@@ -1,5 +1,5 @@
 // Modules whose top level does its worst. Each must end in a refusal within the checker's own limits, and the
-// next honest module must check as if nothing had happened.
+// honest module after them must check as if nothing had happened.
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { stopEsbuild } from "../../compiler/bundle.ts";
@@ -45,6 +45,13 @@ describe("a module that", () => {
       await expect(checking.check(`${top}\n${HANDLER}`)).rejects.toMatchObject({
         code: expect.stringMatching(code),
       });
+    },
+    ENDS_WITHIN_MS,
+  );
+
+  test(
+    "was refused leaves the next honest one to be checked as ever",
+    async () => {
       await expect(checking.check(HANDLER)).resolves.toMatchObject({ start: { kind: "full" } });
     },
     ENDS_WITHIN_MS,
