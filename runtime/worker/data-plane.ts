@@ -28,6 +28,7 @@ import { listenCordon } from "./cordon/cordon-listener.ts";
 import { createLinks } from "./cordon/link.ts";
 import { createCordonDispatcher, createDispatcher, createInnerDispatch } from "./dispatcher.ts";
 import { Endpoints } from "./endpoints.ts";
+import { Consumers } from "./queues/consumers.ts";
 import type { HousekeepingOptions } from "./housekeeping.ts";
 import { startOf, type LoaderOptions } from "./loader.ts";
 import type { Observers } from "./request-ticket.ts";
@@ -88,7 +89,8 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   const endpoints = openEndpoints(options, within, observers);
   endpoints.refresh();
   const listener = await listen(config, endpoints, observers);
-  return new DataPlane({ options, endpoints, listener, observers, witness, services });
+  const consumers = new Consumers({ endpoints, services, observers, log });
+  return new DataPlane({ options, endpoints, listener, observers, witness, services, consumers });
 }
 
 function listen(
@@ -118,6 +120,7 @@ interface Parts {
   readonly observers: Observers;
   readonly witness: Witness;
   readonly services: NodeServices;
+  readonly consumers: Consumers;
 }
 
 export class DataPlane {
@@ -129,10 +132,12 @@ export class DataPlane {
   readonly #observers: Observers;
   readonly #witness: Witness;
   readonly #services: NodeServices;
+  readonly #consumers: Consumers;
   readonly #expiry: NodeJS.Timeout;
   readonly #looks: NodeJS.Timeout;
 
-  constructor({ options, endpoints, listener, observers, witness, services }: Parts) {
+  constructor(parts: Parts) {
+    const { options, endpoints, listener, observers, witness, services, consumers } = parts;
     const { worker, config } = options;
     this.port = listener.port;
     this.#worker = worker;
@@ -142,12 +147,15 @@ export class DataPlane {
     this.#observers = observers;
     this.#witness = witness;
     this.#services = services;
+    this.#consumers = consumers;
     this.#expiry = setInterval(() => endpoints.expire(performance.now()), EXPIRE_MS);
     this.#looks = setInterval(() => endpoints.look(), LOOK_MS);
   }
 
   refresh(): number {
-    return this.#endpoints.refresh();
+    const revision = this.#endpoints.refresh();
+    this.#consumers.refresh();
+    return revision;
   }
 
   prepare(version: VersionRecord): Promise<void> {
@@ -195,6 +203,7 @@ export class DataPlane {
 
   async drain(timeoutMs: number): Promise<void> {
     clearInterval(this.#looks);
+    const settled = this.#consumers.stop();
     const deadlineMs = performance.now() + timeoutMs;
     const force = setTimeout(() => this.#endpoints.end(), timeoutMs);
     await this.#listener.drain(timeoutMs + REFUSAL_MS);
@@ -204,6 +213,7 @@ export class DataPlane {
     }
     clearTimeout(force);
     clearInterval(this.#expiry);
+    await Promise.race([settled, delay(SERVICES_CLOSE_MS)]);
     await Promise.race([this.#services.close(), delay(SERVICES_CLOSE_MS)]);
     this.#observers.access?.close();
     this.#observers.handlers.flush();

@@ -106,6 +106,10 @@ export class Endpoints {
     return this.#slots.get(name);
   }
 
+  slots(): Iterable<Slot> {
+    return this.#slots.values();
+  }
+
   /** Brings this worker to the newest revision it can see; returns it. */
   refresh(): number {
     const { reader } = this.#options;

@@ -7,6 +7,8 @@ import { EdgeError } from "../../../sdk/errors.ts";
 import type { ServiceProbe } from "../../../sdk/services/service.ts";
 import { createVault, type Vault } from "../../../control/secrets/vault.ts";
 import { openConfig } from "../../../control/services/sealing.ts";
+import type { QueueBackend } from "../../../sdk/services/queue.ts";
+import type { ServiceActor } from "../../../services/actor.ts";
 import type { Log } from "../../observe/log.ts";
 import { ServiceHub } from "./hub.ts";
 import { surroundingsKey, surroundingsOf, type Surroundings } from "./surroundings.ts";
@@ -63,6 +65,10 @@ export class NodeServices {
     const record = this.#reader.services().find((each) => each.id === id);
     if (record === undefined) throw new EdgeError("SERVICE_NOT_FOUND");
     return this.#hub.probe(record);
+  }
+
+  queues(service: string): ServiceActor<QueueBackend> {
+    return this.#hub.actor("queue", service);
   }
 
   stats(): ServiceStats[] {
