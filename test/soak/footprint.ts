@@ -10,7 +10,7 @@ const MINUTE_MS = 60_000;
 /** A young process grows whatever it does. */
 const WARM_UP_MINUTES = 3;
 /** Fewer say nothing: heaps of hosts grow in steps, and collectors come when they like. */
-const MINUTES_MIN = 8;
+const MINUTES_MIN = 6;
 /** Over ten minutes, of all processes. */
 export const GROWTH_MB_MAX = 1;
 /** Connections of clients that have just gone, and of processes that are being made. */

@@ -2,8 +2,9 @@
 //   npm run soak [publishes] [kills]            220 publishes under 32 connections, then 50 times kill -9 of the
 //                                               supervisor while it publishes
 //   npm run soak -- hostile [minutes] [text] [trust]
-//                                               every attack of test/hostile, then random mixes for 10 minutes under
-//                                               each trust setting; `text` picks attacks by group and name
+//                                               every attack of test/hostile, then random mixes for 10 minutes of
+//                                               those that cost no worker and 10 of all, under each trust setting;
+//                                               `text` picks attacks by group and name
 
 import assert from "node:assert/strict";
 import { startNode, type TestNode } from "../node.ts";
