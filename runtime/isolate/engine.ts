@@ -290,6 +290,14 @@ export class Engine {
     return this.#isolate.isDisposed ? 0n : this.#isolate.cpuTime;
   }
 
+  /**
+   * Whether a thread is inside: its running time then grows from one look to the next. Promise jobs go on behind slices
+   * that have reported, and whatever is asked of the isolate here and now would wait for them.
+   */
+  get busy(): boolean {
+    return this.runNs() !== this.runNs();
+  }
+
   heapBytes(): number {
     if (this.#isolate.isDisposed) return 0;
     return heapBytesOf(this.#isolate.getHeapStatisticsSync());

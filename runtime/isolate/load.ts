@@ -197,8 +197,9 @@ function createHeapGauge(engine: Engine, runner: SliceRunner): () => number {
     asked = false;
   }
 
+  void ask();
   return () => {
-    if (!runner.quiet) {
+    if (!runner.quiet || engine.busy) {
       // Asking here would wait for whatever runs in there; the answer comes between two slices.
       if (!asked) void ask();
     } else if (engine.runNs() !== seenNs) {

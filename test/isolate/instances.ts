@@ -267,3 +267,13 @@ export async function isInline(opened: Opened, url = "/ok"): Promise<boolean> {
 export function verdictOnLoop({ usage }: Sent, cpuMs: number): Outcome {
   return (usage?.cpuUs ?? 0) >= 0.9 * cpuMs * 1_000 ? "CPU_LIMIT" : "OVERLOADED";
 }
+
+/** What its heap is once nothing runs in it: while a thread is on its way out, the figure is the one before. */
+export async function heapOf({ generation }: Opened): Promise<number> {
+  let bytes = 0;
+  for (let before = -1; bytes === 0 || bytes !== before; bytes = generation.heapBytes()) {
+    before = bytes;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  return bytes;
+}

@@ -11,6 +11,7 @@ const handlers = {
   ok: () => new Response("ok"),
   spin: () => { for (;;); },
   bomb: () => { const a = []; for (;;) a.push(new Array(1000).fill(a.length)); },
+  goesOn: () => { (async () => { for (;;) await null; })(); return new Response("goes on"); },
   waitsBehind: (request, ctx) => { ctx.waitUntil(new Promise((resolve) => setTimeout(resolve, 1e9))); return new Response("ok"); },
   late: () => new Promise((resolve) => setTimeout(resolve, 1e9)),
   waits: async (request) => { await request.text(); return new Response("waited"); },
@@ -69,6 +70,16 @@ describe("an instance", () => {
     expect(await sent.ended()).toBe(verdictOnLoop(sent, 1_000));
     await opened.text("/ok");
     expect(opened.generation.heapBytes()).toBeGreaterThan(100_000);
+  });
+
+  test("tells its heap without waiting for what goes on in it behind its replies", async () => {
+    const opened = workshop.open({ source: SOURCE, limits: { cpuMs: 4_000 } });
+    await opened.text("/goesOn");
+    const started = performance.now();
+    opened.generation.heapBytes();
+    // It would wait until the code is cut off.
+    expect(performance.now() - started).toBeLessThan(2_000);
+    opened.generation.abandon();
   });
 
   test.each([2, OPEN_MAX])(
