@@ -4,6 +4,7 @@
 // say meanwhile goes through `output` to stderr. Failure is an EdgeError that `run` throws.
 
 import type { Json } from "../sdk/errors.ts";
+import type { Asking } from "./asking.ts";
 import type { Client } from "./client.ts";
 import type { Output } from "./output.ts";
 import type { Values } from "./values.ts";
@@ -36,6 +37,7 @@ export interface CommandContext {
   readonly args: readonly (string | undefined)[];
   readonly values: Values;
   readonly output: Output;
+  readonly asking: Asking;
   /** The node that --admin or the environment names. Made on first use. */
   readonly client: () => Client;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -51,6 +53,13 @@ export interface Command {
   /** Whole command lines, shown in the help. */
   readonly examples: readonly string[];
   readonly run: (context: CommandContext) => Promise<CommandResult>;
+}
+
+/** Commands with a word in common: `edge services list`. */
+export interface CommandGroup {
+  readonly name: string;
+  readonly summary: string;
+  readonly commands: readonly Command[];
 }
 
 /** Of every command that talks to a node. */

@@ -1,15 +1,17 @@
 // All commands, in the order of the help. A new one: write commands/NAME.ts, add it here.
 
-import type { Command } from "./command.ts";
+import type { Command, CommandGroup } from "./command.ts";
 import { config } from "./commands/config.ts";
 import { dev } from "./commands/dev.ts";
 import { doctor } from "./commands/doctor.ts";
 import { explain } from "./commands/explain.ts";
 import { list, remove, resume, rollback, show, versions } from "./commands/endpoints.ts";
 import { publish } from "./commands/publish.ts";
+import { secret } from "./commands/secrets.ts";
 import { serve } from "./commands/serve.ts";
+import { services } from "./commands/services.ts";
 
-export const COMMANDS: readonly Command[] = [
+export const COMMANDS: readonly (Command | CommandGroup)[] = [
   serve,
   dev,
   publish,
@@ -19,6 +21,8 @@ export const COMMANDS: readonly Command[] = [
   rollback,
   resume,
   remove,
+  services,
+  secret,
   explain,
   config,
   doctor,

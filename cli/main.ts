@@ -7,7 +7,9 @@ import { Command as Parser, CommanderError, Option } from "commander";
 import { EdgeError } from "../sdk/errors.ts";
 import { createClient, resolveNode } from "./client.ts";
 import type { Client } from "./client.ts";
-import type { Command, CommandContext, OptionSpec } from "./command.ts";
+import { createAsking } from "./asking.ts";
+import type { Keyboard } from "./asking.ts";
+import type { Command, CommandContext, CommandGroup, OptionSpec } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { createOutput } from "./output.ts";
 import type { Output, Sink } from "./output.ts";
@@ -21,6 +23,8 @@ export interface MainOptions {
   readonly stdout: Sink;
   readonly stderr: Sink;
   readonly stdinIsTty: boolean;
+  /** Without it, this process's. */
+  readonly stdin?: Keyboard;
 }
 
 const GLOBAL_OPTIONS: readonly OptionSpec[] = [
@@ -75,13 +79,21 @@ function createParser(options: MainOptions, output: Output): Parser {
     })
     .exitOverride();
   for (const spec of GLOBAL_OPTIONS) parser.addOption(createOption(spec));
-  for (const command of COMMANDS) addCommand(parser, command, { options, output });
+  for (const each of COMMANDS) {
+    if ("commands" in each) addGroup(parser, each, { options, output });
+    else addCommand(parser, each, { options, output });
+  }
   return parser;
 }
 
 interface Surroundings {
   readonly options: MainOptions;
   readonly output: Output;
+}
+
+function addGroup(parser: Parser, group: CommandGroup, surroundings: Surroundings): void {
+  const sub = parser.command(group.name).summary(group.summary).description(group.summary);
+  for (const command of group.commands) addCommand(sub, command, surroundings);
 }
 
 function addCommand(parser: Parser, command: Command, { options, output }: Surroundings): void {
@@ -102,6 +114,7 @@ function addCommand(parser: Parser, command: Command, { options, output }: Surro
       args,
       values,
       output,
+      asking: createAsking(options.stdin ?? process.stdin, options.stderr),
       client: lazyClient(values, options),
       env: options.env,
       cwd: options.cwd,

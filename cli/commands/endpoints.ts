@@ -1,6 +1,5 @@
 // Commands that read or change what a node has: each is one call of the admin API and a way to show its answer.
 
-import { createInterface } from "node:readline/promises";
 import { EdgeError } from "../../sdk/errors.ts";
 import type { Json } from "../../sdk/errors.ts";
 import { field, isList, textOf } from "../json.ts";
@@ -104,28 +103,20 @@ export const remove: Command = {
   args: [NAME],
   options: [{ flags: "-y, --yes", summary: "do not ask" }, ...NODE_OPTIONS],
   examples: ["edge delete hello --yes"],
-  run: async ({ args, values, client, output }) => {
+  run: async ({ args, values, client, output, asking }) => {
     const name = args[0] ?? "";
     if (!values.flag("yes")) {
       if (!output.interactive) {
         throw new EdgeError("USAGE", `Nobody can be asked here; pass --yes to delete ${name}`);
       }
-      await confirm(`Delete ${name} with all its versions? [y/N] `);
+      const question = `Delete ${name} with all its versions? [y/N] `;
+      await asking.confirm(question, "Nothing was deleted");
     }
     output.step(`Deleting ${name}`);
     await client().send("DELETE", endpointPath(name));
     return { data: { endpoint: name, deleted: true }, text: `Deleted ${name}` };
   },
 };
-
-async function confirm(question: string): Promise<void> {
-  const readline = createInterface({ input: process.stdin, output: process.stderr });
-  // End of input and Ctrl-C are a no.
-  const closed = new Promise<string>((done) => readline.once("close", () => done("")));
-  const answer = await Promise.race([readline.question(question), closed]);
-  readline.close();
-  if (!/^y(?:es)?$/i.test(answer.trim())) throw new EdgeError("CANCELLED", "Nothing was deleted");
-}
 
 function endpointPath(name: string | undefined): string {
   return `/api/endpoints/${encodeURIComponent(name ?? "")}`;

@@ -6,6 +6,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import type { Keyboard } from "../../cli/asking.ts";
 import { main } from "../../cli/main.ts";
 import type { Json } from "../../sdk/errors.ts";
 import { temporary, type Temporary } from "../temporary.ts";
@@ -72,7 +73,11 @@ export interface Ran {
 
 export async function runEdge(
   argv: readonly string[],
-  options: { readonly cwd?: string; readonly env?: Record<string, string> } = {},
+  options: {
+    readonly cwd?: string;
+    readonly env?: Record<string, string>;
+    readonly stdin?: Keyboard;
+  } = {},
 ): Promise<Ran> {
   let stdout = "";
   let stderr = "";
@@ -82,7 +87,8 @@ export async function runEdge(
     cwd: options.cwd ?? tmpdir(),
     stdout: { write: (text) => (stdout += text) },
     stderr: { write: (text) => (stderr += text) },
-    stdinIsTty: false,
+    stdinIsTty: options.stdin?.isTTY === true,
+    ...(options.stdin === undefined ? {} : { stdin: options.stdin }),
   });
   return { code, stdout, stderr };
 }

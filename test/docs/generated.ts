@@ -23,7 +23,12 @@ async function help(...argv: string[]): Promise<string> {
 
 async function cliText(): Promise<string> {
   const parts = [await help()];
-  for (const { name } of COMMANDS) parts.push(`## edge ${name}`, await help(name));
+  for (const each of COMMANDS) {
+    parts.push(`## edge ${each.name}`, await help(each.name));
+    for (const { name } of "commands" in each ? each.commands : []) {
+      parts.push(`### edge ${each.name} ${name}`, await help(each.name, name));
+    }
+  }
   return parts.join("\n\n");
 }
 
