@@ -5,6 +5,7 @@
 //                                               every attack of test/hostile, then random mixes for 10 minutes of
 //                                               those that cost no worker and 10 of all, under each trust setting;
 //                                               `text` picks attacks by group and name
+//   npm run soak -- queue [kills]               1000 times kill -9 of processes that push messages and take them
 
 import assert from "node:assert/strict";
 import { startNode, type TestNode } from "../node.ts";
@@ -12,11 +13,15 @@ import { pssBytes } from "../processes.ts";
 import { temporary } from "../temporary.ts";
 import { until } from "../waiting.ts";
 import { Load, echo } from "../e2e/load.ts";
+import { killOverAndOver } from "../fault/queue-kills.ts";
 import { hostile } from "./hostile.ts";
 
 const IS_HOSTILE = process.argv[2] === "hostile";
-const PUBLISHES = IS_HOSTILE ? 0 : Number(process.argv[2] ?? 220);
-const KILLS = IS_HOSTILE ? 0 : Number(process.argv[3] ?? 50);
+const IS_QUEUE = process.argv[2] === "queue";
+const IS_OTHER = IS_HOSTILE || IS_QUEUE;
+const PUBLISHES = IS_OTHER ? 0 : Number(process.argv[2] ?? 220);
+const KILLS = IS_OTHER ? 0 : Number(process.argv[3] ?? 50);
+const QUEUE_KILLS = 1_000;
 const MIX_MINUTES = 10;
 const CONNECTIONS = 32;
 /** Over the last so many publishes the workers' memory must not grow by more than this each. */
@@ -73,6 +78,17 @@ async function kills(): Promise<void> {
   print(`${KILLS} kills of the supervisor; all ${acknowledged.length} acknowledged answer`);
 }
 
+async function queue(kills: number): Promise<void> {
+  using folder = temporary();
+  const report = await killOverAndOver(folder.path, kills);
+  const { acknowledged, handled, repeated, dead, lost, left } = report;
+  print(
+    `${kills} kills; ${acknowledged} messages acknowledged, ${handled} handled, ${repeated} of them ` +
+      `more than once, ${dead} dead, ${lost.length} lost, ${left} left`,
+  );
+  assert.deepEqual({ lost, left }, { lost: [], left: 0 });
+}
+
 async function publishUntilKilled(
   node: TestNode,
   round: number,
@@ -100,6 +116,7 @@ if (IS_HOSTILE) {
   const [, , , , only = "", trust] = process.argv;
   await hostile({ minutes, only, trust, print });
 }
+if (IS_QUEUE) await queue(Number(process.argv[3] ?? QUEUE_KILLS));
 if (PUBLISHES > 0) await publishes();
 if (KILLS > 0) await kills();
 process.exit(0);
