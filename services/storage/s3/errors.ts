@@ -70,15 +70,16 @@ export function s3Error(error: unknown, signal: AbortSignal): EdgeError {
     const text = `The S3 server failed (${describe(name, status)}).`;
     return new EdgeError("SERVICE_UNAVAILABLE", text, options);
   }
-  if (name === "TimeoutError") {
-    return new EdgeError("SERVICE_TIMEOUT", "The S3 server did not answer in time.", options);
-  }
-  if (typeof code === "string") {
+  // The SDK calls a reset connection a time-out, too.
+  if (typeof code === "string" && code !== "ETIMEDOUT") {
     return new EdgeError(
       "SERVICE_UNAVAILABLE",
       `The S3 server cannot be reached (${code}).`,
       options,
     );
+  }
+  if (name === "TimeoutError" || code === "ETIMEDOUT") {
+    return new EdgeError("SERVICE_TIMEOUT", "The S3 server did not answer in time.", options);
   }
   // A reply that is no S3 server's, or one that broke off.
   const text = `The S3 server's reply cannot be read (${shorten(name)}).`;
