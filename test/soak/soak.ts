@@ -6,6 +6,7 @@
 //                                               those that cost no worker and 10 of all, under each trust setting;
 //                                               `text` picks attacks by group and name
 //   npm run soak -- queue [kills]               1000 times kill -9 of processes that push messages and take them
+//   npm run soak -- storage [MiB]               a large object up and down through a handler
 
 import assert from "node:assert/strict";
 import { startNode, type TestNode } from "../node.ts";
@@ -15,14 +16,17 @@ import { until } from "../waiting.ts";
 import { Load, echo } from "../e2e/load.ts";
 import { killOverAndOver } from "../fault/queue-kills.ts";
 import { hostile } from "./hostile.ts";
+import { storage } from "./storage.ts";
 
 const IS_HOSTILE = process.argv[2] === "hostile";
 const IS_QUEUE = process.argv[2] === "queue";
-const IS_OTHER = IS_HOSTILE || IS_QUEUE;
+const IS_STORAGE = process.argv[2] === "storage";
+const IS_OTHER = IS_HOSTILE || IS_QUEUE || IS_STORAGE;
 const PUBLISHES = IS_OTHER ? 0 : Number(process.argv[2] ?? 220);
 const KILLS = IS_OTHER ? 0 : Number(process.argv[3] ?? 50);
 const QUEUE_KILLS = 1_000;
 const MIX_MINUTES = 10;
+const STORAGE_MIB = 1_024;
 const CONNECTIONS = 32;
 /** Over the last so many publishes the workers' memory must not grow by more than this each. */
 const MEASURED = Math.min(100, Math.floor(PUBLISHES / 2));
@@ -117,6 +121,7 @@ if (IS_HOSTILE) {
   await hostile({ minutes, only, trust, print });
 }
 if (IS_QUEUE) await queue(Number(process.argv[3] ?? QUEUE_KILLS));
+if (IS_STORAGE) await storage(Number(process.argv[3] ?? STORAGE_MIB), print);
 if (PUBLISHES > 0) await publishes();
 if (KILLS > 0) await kills();
 process.exit(0);

@@ -35,6 +35,9 @@ const EMBEDDED_CONFIG: EmbeddedConfig = { default_ttl_secs: 3_600, max_entries: 
 
 const EMBEDDED_SERVICE = { id: "embedded", type: "embedded" } as const;
 
+/** A stream holds its place for as long as a client takes to read it; ten slow ones must not be all there are. */
+const STORAGE_CONCURRENCY = 64;
+
 interface Entry {
   readonly kind: BackendKind;
   readonly service: string;
@@ -146,7 +149,7 @@ export class ServiceHub {
     // A second embedded service shares nothing with the one that is always there.
     const places = { folder: join(this.#options.folder, id) };
     actor.start({
-      limits: limitsOf(config),
+      limits: limitsOf(kind, config),
       open: (signal) => openService(kind, { type, config, places, signal }),
     });
   }
@@ -157,14 +160,15 @@ export class ServiceHub {
 }
 
 /** Fields of every type (sdk/services/config.ts). A pool of connections is what runs at once. */
-function limitsOf(config: JsonObject): ActorLimits {
+function limitsOf(kind: BackendKind, config: JsonObject): ActorLimits {
   const number = (name: string): number | null => {
     const value = config[name];
     return typeof value === "number" ? value : null;
   };
   const seconds = number("timeout_seconds");
+  const usual = kind === "storage" ? STORAGE_CONCURRENCY : ACTOR_LIMITS.concurrency;
   return {
-    concurrency: number("concurrency") ?? number("pool_size") ?? ACTOR_LIMITS.concurrency,
+    concurrency: number("concurrency") ?? number("pool_size") ?? usual,
     queue: number("queue") ?? ACTOR_LIMITS.queue,
     timeoutMs: seconds === null ? ACTOR_LIMITS.timeoutMs : 1_000 * seconds,
   };
