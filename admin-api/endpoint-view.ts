@@ -13,6 +13,7 @@ import type {
   Strike,
   VersionRecord,
 } from "../sdk/records.ts";
+import type { Binding } from "../sdk/services/service.ts";
 
 export type State = "created" | "compiled" | "loaded" | "quarantined" | "stopped" | "error";
 
@@ -105,6 +106,7 @@ export type VersionView = Omit<VersionRecord, "manifest"> & {
   readonly quarantined: boolean;
   readonly routes: readonly RouteSpec[];
   readonly limits: VersionRecord["manifest"]["limits"];
+  readonly bindings: readonly Binding[];
   readonly isolation: Isolation;
 };
 
@@ -118,6 +120,7 @@ export function versionViews(registry: RegistryReader, name: string): readonly V
     quarantined: found !== null && quarantineOf(found.endpoint, version.id) !== null,
     routes: manifest.routes,
     limits: manifest.limits,
+    bindings: manifest.bindings ?? [],
     isolation: manifest.isolation ?? "shared",
   }));
 }

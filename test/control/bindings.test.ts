@@ -230,6 +230,14 @@ describe("bindings of an upload", () => {
     expect(() => upload(more)).toThrow(message);
   });
 
+  test("come with as many consumers as the limit", () => {
+    const consumers = Array.from({ length: 17 }, (_, at) => ({ queue: `q${at}` }));
+    for (const count of [15, 16]) {
+      expect(upload({ consumers: consumers.slice(0, count) }).consumers).toHaveLength(count);
+    }
+    expect(() => upload({ consumers })).toThrow("consumers: ");
+  });
+
   test("may be as many as the limit", async () => {
     await using node = await openTestNode();
     for (const count of [63, 64]) {

@@ -89,7 +89,7 @@ describe.skipIf(!isRoot)("a node with --user", () => {
     for (const path of ["registry/data.mdb", "registry/lock.mdb", "blobs", "snapshots", "cache"]) {
       expect({ path, reads: may('test -r "$1"', path) }).toEqual({ path, reads: true });
     }
-    for (const path of ["admin-token", "run/lock", "run", "."]) {
+    for (const path of ["admin-token", "secret-key", "run/lock", "run", "."]) {
       expect({ path, reads: may('test -r "$1"', path) }).toEqual({ path, reads: false });
     }
     const all = [data, ...treeOf(data)];
