@@ -7,6 +7,7 @@ import type {
   EmailConfig,
   EmbeddedConfig,
   MinioConfig,
+  PostgresConfig,
   ServicePlaces,
   SqliteConfig,
 } from "../sdk/services/config.ts";
@@ -63,6 +64,8 @@ const OPENERS: Openers = {
       const { openSqlite } = await import("./database/sqlite.ts");
       return openSqlite({ place: { path, create } });
     },
+    postgres: async (config: PostgresConfig, options) =>
+      (await import("./database/postgres.ts")).openPostgres(config, options),
   },
   storage: {
     embedded: async (_config: object, { places }) =>
