@@ -62,8 +62,9 @@ async function readAll(stdin: Keyboard): Promise<string> {
 }
 
 function typed(stdin: Keyboard, stderr: Sink, question: string): Promise<string> {
-  stderr.write(question);
+  // First: whoever answers at once must not see it either.
   stdin.setRawMode?.(true);
+  stderr.write(question);
   return new Promise((resolve, reject) => {
     const characters: string[] = [];
     const finish = (settle: () => void): void => {

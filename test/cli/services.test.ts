@@ -2,7 +2,7 @@
 
 import { PassThrough } from "node:stream";
 import { afterEach, describe, expect, test } from "vitest";
-import type { Keyboard } from "../../cli/asking.ts";
+import { createAsking, type Keyboard } from "../../cli/asking.ts";
 import type { Json } from "../../sdk/errors.ts";
 import {
   envelope,
@@ -201,6 +201,16 @@ describe("edge secret", () => {
     expect(ran.stderr).toBe("Value of KEY: \n");
     expect(keyboard.modes).toEqual([true, false]);
     expect(node?.seen[0]?.body).toEqual({ name: "KEY", value: SECRET });
+  });
+
+  test("is asked for when typing is not shown any more", async () => {
+    const events: unknown[] = [];
+    const keyboard = Object.assign(typing("a\r"), {
+      setRawMode: (isRaw: boolean) => events.push(isRaw),
+    });
+    const asking = createAsking(keyboard, { write: (text: string) => events.push(text) });
+    expect(await asking.secretLine("Value: ")).toBe("a");
+    expect(events).toEqual([true, "Value: ", false, "\n"]);
   });
 
   test("put ends with Ctrl-C and changes nothing", async () => {
