@@ -99,6 +99,7 @@ const limitsSchema = z.strictObject({
   streamMs: limit("streamMs"),
   subrequestsAtOnce: limit("subrequestsAtOnce"),
   responseBytes: limit("responseBytes"),
+  socketBytes: limit("socketBytes"),
   timers: limit("timers"),
   logBytes: limit("logBytes"),
   bodyBytes: limit("bodyBytes"),

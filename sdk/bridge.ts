@@ -36,6 +36,12 @@ export const ENTER = {
   CALL_OK: "C",
   /** Call `id` failed; payload: code \n message. */
   CALL_FAIL: "F",
+  /** A message of the client's on the request that has become a WebSocket. */
+  SOCKET_TEXT: "M",
+  /** Payload: index of its buffer in this batch. */
+  SOCKET_BYTES: "Y",
+  /** The WebSocket is over. Payload: code \n reason. */
+  SOCKET_CLOSED: "Z",
   /** A timer fired; id is the timer's. */
   TIMER: "T",
 } as const;
@@ -57,6 +63,12 @@ export const LEAVE = {
   END: "e",
   /** The reply stream failed after the head was sent; payload: message. */
   STREAM_FAIL: "x",
+  /** A message for the client of the request that has become a WebSocket. */
+  SOCKET_TEXT: "m",
+  /** Bytes come with this `leave`. */
+  SOCKET_BYTES: "y",
+  /** Payload: code \n reason. */
+  SOCKET_CLOSE: "z",
   /** The handler threw. Payload: name \n message \n stack. */
   THROWN: "q",
   /** What the handler returned was no Response; payload: what it was. */
@@ -92,6 +104,8 @@ export const BODY = {
   BYTES: "2",
   /** In chunks, pulled one by one. */
   STREAM: "3",
+  /** Of a reply with status 101: none, the connection becomes a WebSocket. */
+  SOCKET: "4",
 } as const;
 export type BodyKind = (typeof BODY)[keyof typeof BODY];
 

@@ -15,6 +15,30 @@ export interface BodySink {
   fail(message: string): void;
 }
 
+/** A connection that was a request: whole messages, both ways. */
+export interface Socket {
+  /** False: the client does not take more for now; wait for `drained`. The message was taken in any case. */
+  send(message: string | Uint8Array): boolean;
+  /** 1005: without a code. Idempotent; `closed` follows. */
+  close(code: number, reason: string): void;
+}
+
+export interface SocketEvents {
+  /** Belongs to the receiver. */
+  message(message: string | Uint8Array): void;
+  drained(): void;
+  /** Once, and last. 1006: the client went away without a word. */
+  closed(code: number, reason: string): void;
+}
+
+export interface Upgrade {
+  /**
+   * Answers 101: the exchange is `streaming` until the socket has closed. A longer message closes it with 1009. null
+   * when the client has gone.
+   */
+  accept(headers: HeaderList, messageBytesMax: number, events: SocketEvents): Socket | null;
+}
+
 export interface Exchange {
   /** Upper-case as received. */
   readonly method: string;
@@ -46,6 +70,9 @@ export interface Exchange {
   resumeBody(): void;
   /** Counts the body against this many bytes instead of the node's default. Call before reading. */
   limitBody(bytesMax: number): void;
+
+  /** Not null when the client asks for a WebSocket; it may be answered as any other request instead. */
+  readonly upgrade: Upgrade | null;
 
   /** The whole reply. A HEAD request's and a 204's or 304's body is left out by the listener. */
   reply(status: number, headers: HeaderList, body: string | Uint8Array | null): void;
@@ -84,6 +111,8 @@ export interface ListenOptions {
   readonly handler: ExchangeHandler;
   readonly bodyBytesMax: number;
   readonly headerBytesMax: number;
+  /** Of a WebSocket's message, whatever its endpoint allows. */
+  readonly socketBytesMax: number;
 }
 
 export type Listen = (options: ListenOptions) => Promise<Listener>;

@@ -25,6 +25,7 @@ export const LIMITS = {
   queue: { unit: "count", min: 0, default: 100, max: 10_000, why: "Requests that wait beyond that; a short burst passes, a long queue would only make everybody late." },
   bodyBytes: { unit: "bytes", default: 10_485_760, max: 1_073_741_824, why: "A request body a handler may read whole." },
   responseBytes: { unit: "bytes", default: 1_099_511_627_776, max: 1_099_511_627_776, why: "A reply's body; by default as good as none, since a streamed reply holds little memory." },
+  socketBytes: { unit: "bytes", default: 1_048_576, max: 33_554_432, why: "One message of a WebSocket's client; what Workers code is written for." },
   timers: { unit: "count", default: 10_000, max: 10_000, why: "Timers of one isolate that wait; each costs the host one of its own." },
   logBytes: { unit: "bytes", default: 131_072, max: 1_048_576, why: "All log lines of one request, each as 32 at least; what comes after is dropped, with a mark." },
 } as const;
@@ -86,3 +87,10 @@ export function logCost(length: number): number {
 export const ROUTES_PER_ENDPOINT_MAX = 100;
 export const VARS_PER_ENDPOINT_MAX = 128;
 export const VAR_BYTES_MAX: number = 64 * 1024;
+
+/** A WebSocket on which nothing was sent for so long is closed; pings of ours count, so clients that live stay. */
+export const SOCKET_IDLE_SECONDS = 120;
+/** Messages that a client does not take, beyond what its endpoint may hold anyway (memoryMb). */
+export const SOCKET_BACKLOG_BYTES_MAX: number = 512 * 1_024 * 1_024;
+/** Messages that a handler has not taken. Each costs the host a record; more is a flood. */
+export const SOCKET_MESSAGES_WAITING_MAX = 4_096;

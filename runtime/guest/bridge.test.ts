@@ -30,7 +30,7 @@ const platform: Pick<Platform, "thaw" | "createEnvironment" | "createRequest" | 
   thaw: (thawed) => (port = thawed),
   createEnvironment: () => ({ env: {}, services: {} }),
   createRequest: (incoming: IncomingRequest) => incoming,
-  takeResponse: () => ({ status: 200, headers: "", body: null }),
+  takeResponse: () => ({ status: 200, headers: "", body: null, socket: null }),
 };
 
 beforeEach(() => {

@@ -25,6 +25,8 @@ import { reportError, thawReport } from "./report.ts";
 import { abortRequest, isRequest, Request, requestFromHost } from "./request.ts";
 import { isResponse, Response, takeResponse } from "./response.ts";
 import { createEnvironment } from "./services/environment.ts";
+import { CloseEvent, MessageEvent } from "./sockets/socket-events.ts";
+import { WebSocket, WebSocketPair } from "./sockets/web-socket.ts";
 import * as streams from "./streams.ts";
 import { refuseToClone, registerCloner, structuredClone } from "./structured-clone.ts";
 import {
@@ -42,6 +44,7 @@ const GLOBALS: Readonly<Record<string, unknown>> = {
   AbortController: events.AbortController,
   AbortSignal: events.AbortSignal,
   Blob,
+  CloseEvent,
   ByteLengthQueuingStrategy: streams.ByteLengthQueuingStrategy,
   CountQueuingStrategy: streams.CountQueuingStrategy,
   Crypto,
@@ -55,6 +58,7 @@ const GLOBALS: Readonly<Record<string, unknown>> = {
   File,
   FormData,
   Headers,
+  MessageEvent,
   Performance,
   PromiseRejectionEvent: events.PromiseRejectionEvent,
   ReadableByteStreamController: streams.ReadableByteStreamController,
@@ -72,6 +76,8 @@ const GLOBALS: Readonly<Record<string, unknown>> = {
   TransformStreamDefaultController: streams.TransformStreamDefaultController,
   URL,
   URLSearchParams,
+  WebSocket,
+  WebSocketPair,
   WritableStream: streams.WritableStream,
   WritableStreamDefaultController: streams.WritableStreamDefaultController,
   WritableStreamDefaultWriter: streams.WritableStreamDefaultWriter,

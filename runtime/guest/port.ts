@@ -78,12 +78,28 @@ export interface Port {
   log(level: "debug" | "info" | "warn" | "error", text: string): void;
 }
 
+/** How messages leave for the client. */
+export interface SocketWire {
+  send(message: string | ArrayBuffer): void;
+  close(code: number, reason: string): void;
+}
+
+/** The client's end of a WebSocket that a response gave away. */
+export interface SocketEnd {
+  /** Once, when the response leaves. */
+  attach(wire: SocketWire): void;
+  message(data: string | ArrayBuffer): void;
+  closed(code: number, reason: string): void;
+}
+
 /** What the reply to the host is made of. */
 export interface OutgoingResponse {
   readonly status: number;
   readonly headers: string;
   /** string: text; Uint8Array: owned by the bridge; function: pulled chunk by chunk, null ends it. */
   readonly body: string | Uint8Array | ResponseSource | null;
+  /** The connection becomes a WebSocket. */
+  readonly socket: SocketEnd | null;
 }
 
 export interface ResponseSource {

@@ -6,6 +6,7 @@ import { LOG_LINE_BYTES_MAX, logCost } from "../../sdk/limits.ts";
 import { ExecutionContext, type ContextHooks } from "./execution-context.ts";
 import { fields, type Wire } from "./payload.ts";
 import { Places } from "./places.ts";
+import { Sockets } from "./sockets/wire.ts";
 import type {
   ContextSignal,
   IncomingBody,
@@ -64,6 +65,7 @@ export class Requests {
   readonly #env: unknown;
   readonly #services: object;
   readonly #open = new Places<Entry>();
+  readonly #sockets: Sockets;
   readonly #hooks: ContextHooks<Entry> = {
     waitUntil: (entry, work) => void this.#track(entry, work),
     signal: (entry) => this.#signal(entry),
@@ -72,6 +74,7 @@ export class Requests {
   };
 
   constructor({ platform, wire, handler, env, services }: RequestsOptions) {
+    this.#sockets = new Sockets(wire);
     this.#services = services;
     this.#platform = platform;
     this.#wire = wire;
@@ -82,6 +85,7 @@ export class Requests {
   /** Whether code of this request may run yet: it has not answered, streams its reply or works on behind it. */
   isBusy(id: number): boolean {
     const entry = this.#open.get(id);
+    if (entry === undefined) return this.#sockets.has(id);
     return (
       entry !== undefined && (!entry.answered || entry.streaming !== null || entry.background > 0)
     );
@@ -171,6 +175,7 @@ export class Requests {
 
   /** Body chunks, aborts, credit: what concerns a request that was started before. */
   advance(op: string, id: number, payload: string, buffers: readonly ArrayBuffer[]): void {
+    if (this.#sockets.advance(op, id, payload, buffers)) return;
     const entry = this.#open.get(id);
     if (entry === undefined) return;
     const { pull, text } = entry;
@@ -260,7 +265,13 @@ export class Requests {
       this.#answered(entry);
       return;
     }
-    const { status, headers, body } = response;
+    const { status, headers, body, socket } = response;
+    if (socket !== null) {
+      this.#wire.push(LEAVE.RESPONSE, entry.id, `${status}\n${BODY.SOCKET}\n${headers}`);
+      this.#sockets.open(entry.id, socket);
+      this.#answered(entry);
+      return;
+    }
     if (typeof body === "string") {
       this.#wire.push(LEAVE.RESPONSE, entry.id, `${status}\n${BODY.TEXT}\n${headers}\0${body}`);
     } else if (body === null) {

@@ -59,6 +59,7 @@ test("a fresh text reply crosses as its own string with one constant header", as
     status: 200,
     headers: "content-type\ntext/plain;charset=UTF-8\n",
     body: "x",
+    socket: null,
   });
 });
 

@@ -23,6 +23,7 @@ import { exposeInterface } from "./interface.ts";
 import { decodeForm } from "./multipart.ts";
 import type { IncomingResponse, OutgoingResponse } from "./port.ts";
 import type { ReadableStream } from "./streams.ts";
+import { takeSocket } from "./sockets/web-socket.ts";
 import { URL } from "./url.ts";
 
 const stringify = JSON.stringify;
@@ -52,6 +53,8 @@ export class Response {
   #url: string;
   #redirected: boolean;
   #type: ResponseType;
+  /** What the author has given as webSocket. */
+  #socket: unknown = null;
 
   constructor(body: unknown = null, init: unknown = undefined) {
     this.#status = 200;
@@ -106,7 +109,8 @@ export class Response {
       if (!isResponse(value)) return null;
       if (value.#type === "error") return null;
       const body = value.#body === null ? null : takeForHost(value.#body);
-      return { status: value.#status, headers: value.#list(), body };
+      const socket = value.#socket === null ? null : takeSocket(value.#socket);
+      return { status: value.#status, headers: value.#list(), body, socket };
     };
   }
 
@@ -142,11 +146,14 @@ export class Response {
       if (typeof init !== "object" && typeof init !== "function") {
         throw new TypeError("The second argument must be an object.");
       }
-      const { headers, status, statusText } = init as Record<string, unknown>;
+      const { headers, status, statusText, webSocket } = init as Record<string, unknown>;
       const code = status === undefined ? 200 : toShort(status);
       const phrase = statusText === undefined ? "" : reasonPhrase(statusText);
-      if (code < 200 || code > 599) {
-        throw new RangeError("A response's status must lie between 200 and 599.");
+      this.#socket = webSocket ?? null;
+      if (this.#socket === null ? code < 200 || code > 599 : code !== 101) {
+        throw new RangeError(
+          "A response's status lies between 200 and 599, and is 101 with a webSocket.",
+        );
       }
       this.#status = code;
       this.#statusText = phrase;
@@ -189,6 +196,10 @@ export class Response {
 
   get statusText(): string {
     return this.#statusText;
+  }
+
+  get webSocket(): unknown {
+    return this.#socket;
   }
 
   get headers(): Headers {

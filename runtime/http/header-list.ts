@@ -14,3 +14,14 @@ export function headerOf(list: HeaderList, name: string): string | undefined {
   }
   return undefined;
 }
+
+/** The list without the fields of that name. */
+export function withoutHeader(list: HeaderList, name: string): HeaderList {
+  if (headerOf(list, name) === undefined) return list;
+  const parts = list.split("\n");
+  let rest = "";
+  for (let at = 0; at + 1 < parts.length; at += 2) {
+    if (parts[at] !== name) rest += `${parts[at]}\n${parts[at + 1]}\n`;
+  }
+  return rest;
+}

@@ -6,7 +6,13 @@ import type { Code } from "../../sdk/errors.ts";
 import { addressText } from "./address.ts";
 import { DISCARD_BYTES_MAX, InboundBody } from "./body.ts";
 import type { BodySource } from "./body.ts";
-import type { BodySink, Exchange, ExchangeHandler, HeaderList } from "../../sdk/exchange.ts";
+import type {
+  BodySink,
+  Exchange,
+  ExchangeHandler,
+  HeaderList,
+  Upgrade,
+} from "../../sdk/exchange.ts";
 import { headerOf } from "./header-list.ts";
 import type { Hub, RequestHead } from "./hub.ts";
 import { problem } from "./problem.ts";
@@ -22,6 +28,7 @@ export class NodeExchange implements Exchange, BodySource {
   readonly scheme = "http";
   readonly headers: HeaderList;
   readonly hasBody: boolean;
+  upgrade: Upgrade | null = null;
   readonly requestId: string = nextRequestId();
   readonly #hub: Hub;
   readonly #req: IncomingMessage;
@@ -154,8 +161,20 @@ export class NodeExchange implements Exchange, BodySource {
 
   reset(): void {
     if (this.#state !== "open" && this.#state !== "streaming") return;
+    const isSocket = this.#status === 101;
     this.#settle("done");
-    this.#req.socket.destroy();
+    // Whoever has the WebSocket closes it.
+    if (!isSocket) this.#req.socket.destroy();
+  }
+
+  /** The connection is a WebSocket's from now on; its end is told by `socketEnded`. */
+  becomeSocket(): void {
+    this.#state = "streaming";
+    this.#status = 101;
+  }
+
+  socketEnded(): void {
+    this.#settle("done");
   }
 
   hold(): void {

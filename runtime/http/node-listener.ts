@@ -1,9 +1,9 @@
 // The other listener, over node:http: the strictest parser, HTTP/1.0, absolute-form and ordered pipelining.
 // Slower than uws. The guards run here too, so that both refuse the same requests.
 
-import { createServer, STATUS_CODES } from "node:http";
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer, ServerResponse, STATUS_CODES } from "node:http";
+import type { IncomingMessage, Server } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Code } from "../../sdk/errors.ts";
 import { EdgeError } from "../../sdk/errors.ts";
@@ -11,7 +11,9 @@ import type { HeaderList, Listen, ListenOptions, Listener } from "../../sdk/exch
 import { asciiTarget, asksToClose, bodyLength, hostOf, joined, refuseHead } from "./guards.ts";
 import type { Framing } from "./guards.ts";
 import { Hub } from "./hub.ts";
+import { refuseHandshake } from "./sockets/handshake.ts";
 import { NodeExchange } from "./node-exchange.ts";
+import { NodeSockets } from "./sockets/node-socket.ts";
 import { problem } from "./problem.ts";
 import { nextRequestId } from "./request-id.ts";
 
@@ -26,6 +28,7 @@ export const listenNode: Listen = async (options: ListenOptions): Promise<Listen
 
 class NodeListener implements Listener {
   readonly #hub: Hub;
+  readonly #sockets: NodeSockets;
   readonly #options: ListenOptions;
   readonly #server: Server;
   /** Connections that end after a refusal. What comes behind it may be a request hidden in an ambiguous one. */
@@ -36,6 +39,7 @@ class NodeListener implements Listener {
   constructor(options: ListenOptions) {
     this.#hub = new Hub(options.bodyBytesMax);
     this.#options = options;
+    this.#sockets = new NodeSockets(options.socketBytesMax);
     this.#server = createServer({
       insecureHTTPParser: false,
       maxHeaderSize: options.headerBytesMax,
@@ -47,6 +51,9 @@ class NodeListener implements Listener {
     this.#server.on("request", (req, res) => this.#accept(req, res));
     // Any expectation but 100-continue may be ignored (RFC 9110 section 10.1.1), as uWS does.
     this.#server.on("checkExpectation", (req, res) => this.#accept(req, res));
+    this.#server.on("upgrade", (req: IncomingMessage, socket: Duplex, first: Buffer) => {
+      this.#acceptUpgrade(req, socket, first);
+    });
     this.#server.on("clientError", refuseUnparsed);
     this.#server.on("connect", (_req, socket) => {
       refuseSocket(socket, "BAD_REQUEST", "CONNECT is not taken here.");
@@ -83,11 +90,22 @@ class NodeListener implements Listener {
 
   async #drainOnce(timeoutMs: number): Promise<void> {
     this.stopAccepting();
+    this.#sockets.closeAll();
     await this.#hub.drain(timeoutMs);
     this.#server.closeAllConnections();
   }
 
-  #accept(req: IncomingMessage, res: ServerResponse): void {
+  /** With an upgrade node:http gives no response to answer with, and reads nothing further from the socket. */
+  #acceptUpgrade(req: IncomingMessage, socket: Duplex, first: Buffer): void {
+    const res = new ServerResponse(req);
+    // It answers this one request; what would follow on the connection is nobody's.
+    res.shouldKeepAlive = false;
+    res.assignSocket(socket as Socket);
+    res.on("finish", () => socket.end());
+    this.#accept(req, res, first);
+  }
+
+  #accept(req: IncomingMessage, res: ServerResponse, first: Buffer | null = null): void {
     if (this.#refused.has(req.socket)) return;
     const framing: Framing = {
       host: null,
@@ -115,6 +133,9 @@ class NodeListener implements Listener {
       length: refusal === null ? bodyLength(framing) : 0,
       closes: refusal !== null || asksToClose(framing.connection),
     });
+    if (first !== null && refuseHandshake(exchange) === null) {
+      exchange.upgrade = this.#sockets.upgradeOf(exchange, { req, res, first });
+    }
     if (refusal === null) exchange.dispatch(this.#options.handler);
     else {
       this.#refused.add(req.socket);

@@ -8,20 +8,23 @@
 import type { Code } from "../../sdk/errors.ts";
 import { addressText } from "./address.ts";
 import { copyOf, DISCARD_BYTES_MAX, InboundBody, type BodySource } from "./body.ts";
-import type { BodySink, Exchange, ExchangeHandler, HeaderList } from "../../sdk/exchange.ts";
+import type {
+  BodySink,
+  Exchange,
+  ExchangeHandler,
+  HeaderList,
+  Upgrade,
+} from "../../sdk/exchange.ts";
 import type { Hub, RequestHead } from "./hub.ts";
 import { problem } from "./problem.ts";
-import { hasNoBody, readReplyHead, STATUS_LINES, type ReplyHead } from "./reply-head.ts";
+import { hasNoBody } from "./reply-head.ts";
 import { headerOf } from "./header-list.ts";
 import { nextRequestId } from "./request-id.ts";
+import { writeHead } from "./uws-head.ts";
 import type { UwsResponse } from "./uws.ts";
 
 /** Larger bodies are handed to the socket as it takes them, instead of being copied into its queue. */
 const WHOLE_BYTES_MAX: number = 64 * 1024;
-const EMPTY = new Uint8Array(0);
-/** Of the list that was read last: most replies have the list of the one before. */
-const head: ReplyHead = { length: -1, lines: "", odd: null };
-let headOf: HeaderList = "";
 /** The exchange that uWS has corked already, because its request callback is running. */
 let corked: UwsExchange | null = null;
 /** What to run in the cork. One function for all, so that a reply allocates no closure. */
@@ -42,6 +45,7 @@ export class UwsExchange implements Exchange, BodySource {
   readonly scheme = "http";
   readonly headers: HeaderList;
   readonly hasBody: boolean;
+  upgrade: Upgrade | null = null;
   readonly #hub: Hub;
   readonly #res: UwsResponse;
   readonly #body: InboundBody | null;
@@ -179,7 +183,20 @@ export class UwsExchange implements Exchange, BodySource {
   reset(): void {
     if (this.#state !== "open" && this.#state !== "streaming") return;
     this.#complete();
-    this.#res.close();
+    // A socket's response is gone; whoever has the socket closes it.
+    if (this.#status !== 101) this.#res.close();
+  }
+
+  /** The connection is a WebSocket's from now on; its end is told by `socketEnded`. */
+  becomeSocket(switchProtocols: () => void): void {
+    this.#state = "streaming";
+    this.#status = 101;
+    if (corked === this) switchProtocols();
+    else this.#res.cork(switchProtocols);
+  }
+
+  socketEnded(): void {
+    if (this.#state === "streaming") this.#complete();
   }
 
   hold(): void {
@@ -226,7 +243,7 @@ export class UwsExchange implements Exchange, BodySource {
   receive(chunk: ArrayBuffer, last: boolean): void {
     const body = this.#body;
     if (body === null) return;
-    if (chunk.byteLength > 0) body.push(body.closed ? EMPTY : copyOf(chunk));
+    if (chunk.byteLength > 0) body.push(body.closed ? new Uint8Array(0) : copyOf(chunk));
     if (last) body.end();
   }
 
@@ -254,11 +271,9 @@ export class UwsExchange implements Exchange, BodySource {
       const bytes = body === null ? length : Buffer.byteLength(body);
       if (bytes < 0) res.endWithoutBody();
       else res.endWithoutBody(bytes, closes);
-    } else if (body === null) {
-      res.end("", closes);
-    } else if (body.length <= WHOLE_BYTES_MAX || closes) {
-      this.#bytesOut = Buffer.byteLength(body);
-      res.end(body, closes);
+    } else if (body === null || body.length <= WHOLE_BYTES_MAX || closes) {
+      this.#bytesOut = body === null ? 0 : Buffer.byteLength(body);
+      res.end(body ?? "", closes);
     } else {
       const bytes = typeof body === "string" ? Buffer.from(body) : body;
       this.#replyBody = null;
@@ -348,24 +363,9 @@ export class UwsExchange implements Exchange, BodySource {
 
   /** Status line and headers; answers with the handler's Content-Length or -1. */
   #writeHead(): number {
-    const res = this.#res;
-    if (this.#replyHeaders !== headOf) {
-      headOf = this.#replyHeaders;
-      readReplyHead(headOf, head);
-    }
+    const headers = this.#replyHeaders;
     this.#replyHeaders = "";
-    if (this.#status !== 200) {
-      res.writeStatus(STATUS_LINES[this.#status] ?? `${this.#status} Unknown`);
-    }
-    // One call for all fields: each crosses into the addon.
-    res.writeHeader("x-request-id", this.requestId + head.lines);
-    const odd = head.odd;
-    if (odd !== null) {
-      for (let i = 0; i + 1 < odd.length; i += 2) {
-        res.writeHeader(odd[i] ?? "", Buffer.from(odd[i + 1] ?? "", "latin1"));
-      }
-    }
-    return head.length;
+    return writeHead(this.#res, this.#status, headers, this.requestId);
   }
 
   #closesAfter(): boolean {

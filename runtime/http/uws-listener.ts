@@ -15,6 +15,8 @@ import type { Framing } from "./guards.ts";
 import { Hub } from "./hub.ts";
 import { probePort } from "./port.ts";
 import { UwsExchange } from "./uws-exchange.ts";
+import { refuseHandshake } from "./sockets/handshake.ts";
+import { readHandshake, UwsSockets, type Handshake } from "./sockets/uws-socket.ts";
 import { loadUws } from "./uws.ts";
 import type { UwsApp, UwsListenSocket, UwsRequest, UwsResponse } from "./uws.ts";
 
@@ -59,6 +61,7 @@ export const listenUws: Listen = async (options: ListenOptions): Promise<Listene
 
 class UwsListener implements Listener {
   readonly #hub: Hub;
+  readonly #sockets = new UwsSockets();
   readonly #options: ListenOptions;
   readonly #app: UwsApp;
   readonly #closeSocket: (socket: UwsListenSocket) => void;
@@ -79,7 +82,12 @@ class UwsListener implements Listener {
     this.#options = options;
     this.#app = app;
     this.#closeSocket = closeSocket;
-    app.any("/*", (res, req) => this.#accept(res, req));
+    const { socketBytesMax } = options;
+    const behavior = this.#sockets.behavior((res, req, context) => {
+      this.#accept(res, req, readHandshake(req, context));
+    }, socketBytesMax);
+    app.ws("/*", behavior);
+    app.any("/*", (res, req) => this.#accept(res, req, null));
   }
 
   get port(): number {
@@ -114,13 +122,14 @@ class UwsListener implements Listener {
 
   async #drainOnce(timeoutMs: number): Promise<void> {
     this.stopAccepting();
+    this.#sockets.closeAll();
     await this.#hub.drain(timeoutMs);
     // The last reply is corked until its callback is over: let it out before the sockets are closed.
     await new Promise((resolve) => setImmediate(resolve));
     this.#app.close();
   }
 
-  #accept(res: UwsResponse, req: UwsRequest): void {
+  #accept(res: UwsResponse, req: UwsRequest, handshake: Handshake | null): void {
     framing.host = framing.contentLength = framing.transferEncoding = framing.connection = null;
     packed = "";
     req.forEach(collect);
@@ -140,6 +149,9 @@ class UwsListener implements Listener {
       length: refusal === null ? bodyLength(framing) : 0,
       closes: refusal !== null || asksToClose(framing.connection),
     });
+    if (handshake !== null && refuseHandshake(exchange) === null) {
+      exchange.upgrade = this.#sockets.upgradeOf(exchange, res, handshake);
+    }
     if (refusal !== null) {
       // Not at once: uWS would go on with the bytes behind this head, where another request may hide. While a reply
       // is owed it closes the connection instead.

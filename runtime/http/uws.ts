@@ -27,12 +27,18 @@ import type {
   TemplatedApp,
   us_listen_socket,
   us_listen_socket_close,
+  us_socket_context_t,
   us_socket_local_port,
+  WebSocket,
+  WebSocketBehavior,
 } from "uWebSockets.js";
 import { EdgeError } from "../../sdk/errors.ts";
 import { KNOWN_ADDONS, redirectImports } from "./uws-glibc.ts";
 
 export type UwsApp = TemplatedApp;
+export type UwsBehavior<T> = WebSocketBehavior<T>;
+export type UwsContext = us_socket_context_t;
+export type UwsWebSocket<T> = WebSocket<T>;
 export type UwsRequest = HttpRequest;
 export type UwsResponse = HttpResponse;
 export type UwsListenSocket = us_listen_socket;

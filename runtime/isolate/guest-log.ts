@@ -1,7 +1,7 @@
 // Log lines of a handler, within what one request may write.
 
 import { LOG_LINE_BYTES_MAX, logCost } from "../../sdk/limits.ts";
-import type { Job } from "./job.ts";
+import type { Job } from "./jobs/job.ts";
 
 /** `payload`: of a LOG record, level \n text. */
 export function takeLog(job: Job | undefined, payload: string, bytesMax: number): void {

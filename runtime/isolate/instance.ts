@@ -13,12 +13,14 @@ import { CpuBudget } from "./slice/cpu-budget.ts";
 import { GuestTimers } from "./guest-timers.ts";
 import { takeLog } from "./guest-log.ts";
 import type { Held } from "./held.ts";
-import { createJob, endStream, limitText, type Job } from "./job.ts";
+import { createJob, endStream, isGoingOn, limitText, type Job } from "./jobs/job.ts";
 import { OpenCalls, type PushFor } from "./open-calls.ts";
-import { OpenJobs } from "./open-jobs.ts";
-import { createHeadParser, heldOf, isLarger, thrownText, ReplyStream } from "./reply.ts";
+import { OpenJobs } from "./jobs/open-jobs.ts";
+import { Replies } from "./replies.ts";
+import { createHeadParser, thrownText } from "./reply.ts";
 import { RequestBody, shortText, createReceiver } from "./request-body.ts";
 import type { Death, SliceEvents } from "./slice/contract.ts";
+import { closeSocket, endSocket } from "./sockets/guest-socket.ts";
 import type { SliceRunner } from "./slice/runner.ts";
 import { eventPayload, type Ticket } from "./ticket.ts";
 
@@ -38,6 +40,7 @@ export class Instance implements SliceEvents {
   readonly #held: Held;
   readonly #calls: OpenCalls;
   readonly #events: InstanceEvents;
+  readonly #replies: Replies;
   readonly #parseHead = createHeadParser();
   readonly #open = new OpenJobs();
   readonly #timers = new GuestTimers((id, owner) => this.#pushFor(owner, ENTER.TIMER, id, ""));
@@ -61,6 +64,16 @@ export class Instance implements SliceEvents {
     this.#calls = new OpenCalls(options.services, this.#pushFor, { held, jobs: this.#open });
     this.#now = options.now;
     this.#events = options.events;
+    this.#replies = new Replies({
+      limits: options.limits,
+      held,
+      now: options.now,
+      push: (op, id, payload, buffer) => this.#push(op, id, payload, buffer),
+      markAnswered: (job) => this.#markAnswered(job),
+      renew: (job) => this.#budget?.renew(job),
+      fail: (job, code) => this.#failJob(job, code),
+      close: (job) => this.#closeUnlessBusy(job),
+    });
   }
 
   attach(runner: SliceRunner): void {
@@ -101,7 +114,7 @@ export class Instance implements SliceEvents {
   expire(now: number): void {
     for (const job of this.#open.values()) {
       if (job.deadlineMs > now) continue;
-      if (!job.answered || job.stream !== null) this.#failJob(job, "HANDLER_TIMEOUT");
+      if (!job.answered || isGoingOn(job)) this.#failJob(job, "HANDLER_TIMEOUT");
       else if (job.background) this.#close(job);
     }
   }
@@ -151,7 +164,7 @@ export class Instance implements SliceEvents {
   suspects(ids: readonly number[]): void {
     for (const id of ids) {
       const job = this.#open.get(id);
-      if (job !== undefined && (!job.answered || job.stream !== null)) this.culprit(id);
+      if (job !== undefined && (!job.answered || isGoingOn(job))) this.culprit(id);
     }
   }
 
@@ -180,7 +193,7 @@ export class Instance implements SliceEvents {
   /** Nothing at all is: whoever waits now waits for ever. */
   #isHung(): boolean {
     if (!this.isStill) return false;
-    return this.#open.values().every((job) => job.stream === null && job.body?.awaited !== true);
+    return this.#open.values().every((job) => !isGoingOn(job) && job.body?.awaited !== true);
   }
 
   #push(op: string, id: number, payload: string, buffer: ArrayBuffer | null = null): void {
@@ -209,7 +222,10 @@ export class Instance implements SliceEvents {
         this.#respond(id, payload, bytes);
         break;
       case LEAVE.CHUNK:
-        if (bytes !== null) this.#chunk(id, bytes);
+        if (bytes !== null) this.#replies.chunk(this.#open.get(id), bytes);
+        break;
+      case LEAVE.SOCKET_BYTES:
+        if (bytes !== null) this.#open.get(id)?.socket?.send(new Uint8Array(bytes));
         break;
       case LEAVE.CALL:
         this.#call(id, payload, bytes);
@@ -241,7 +257,8 @@ export class Instance implements SliceEvents {
     }
     switch (op) {
       case LEAVE.PULL:
-        job.body?.pull();
+        if (job.socket === null) job.body?.pull();
+        else job.socket.taken();
         break;
       case LEAVE.PULL_TEXT:
         job.body?.pullText();
@@ -266,9 +283,15 @@ export class Instance implements SliceEvents {
         job.ticket.log("error", `The handler returned ${payload}, not a Response.`);
         this.#failJob(job, "HANDLER_BAD_RESPONSE");
         break;
+      case LEAVE.SOCKET_TEXT:
+        job.socket?.send(payload);
+        break;
+      case LEAVE.SOCKET_CLOSE:
+        closeSocket(job, payload);
+        break;
       case LEAVE.BACKGROUND:
         job.background = payload === "+";
-        if (job.answered && !job.background && job.stream === null) this.#close(job);
+        if (job.answered && !job.background && !isGoingOn(job)) this.#close(job);
         break;
       default:
         this.malformed();
@@ -276,58 +299,10 @@ export class Instance implements SliceEvents {
   }
 
   #respond(id: number, payload: string, bytes: ArrayBuffer | null): void {
-    const job = this.#open.get(id);
     const head = this.#parseHead(payload);
-    if (head === null) {
-      this.malformed();
-      return;
-    }
-    if (job === undefined || job.answered) return;
-    const { ticket } = job;
-    const { exchange } = ticket;
-    if (head !== "large" && isLarger(head.text, bytes, this.#limits.responseBytes)) {
-      this.#failJob(job, "RESPONSE_TOO_LARGE");
-      return;
-    }
-    if (head === "large") {
-      ticket.log("error", "The handler's response has more than 64 KB of headers.");
-      this.#failJob(job, "HANDLER_BAD_RESPONSE");
-      return;
-    }
-    this.#markAnswered(job);
-    if (exchange.state !== "open") {
-      // The client went away before: nobody reads, so nothing would ever give credit.
-      this.#push(ENTER.ABORT, id, "The client went away.");
-      this.#closeUnlessBusy(job);
-      return;
-    }
-    const size = heldOf(head, bytes);
-    if (size > 0 && !this.#held.take(size)) {
-      this.#failJob(job, "MEMORY_LIMIT");
-      return;
-    }
-    if (job.warned) ticket.used(job);
-    ticket.answered("ok");
-    if (head.kind === BODY.STREAM) {
-      job.deadlineMs = this.#now() + this.#limits.streamMs;
-      job.stream = new ReplyStream(ticket, this.#held, (granted) =>
-        this.#push(ENTER.CREDIT, id, `${granted}`),
-      );
-      exchange.begin(head.status, head.headers);
-      return;
-    }
-    const binary = bytes === null ? null : new Uint8Array(bytes);
-    exchange.reply(head.status, head.headers, head.kind === BODY.TEXT ? head.text : binary);
-    if (size > 0) ticket.whenDone(() => this.#held.give(size));
-    this.#closeUnlessBusy(job);
-  }
-
-  #chunk(id: number, bytes: ArrayBuffer): void {
     const job = this.#open.get(id);
-    if (job === undefined || job.stream === null) return;
-    if (!job.stream.write(bytes)) this.#failJob(job, "MEMORY_LIMIT");
-    else if (job.stream.bytes > this.#limits.responseBytes)
-      this.#failJob(job, "RESPONSE_TOO_LARGE");
+    if (head === null) this.malformed();
+    else if (job !== undefined && !job.answered) this.#replies.respond(job, head, bytes);
   }
 
   #call(id: number, payload: string, bytes: ArrayBuffer | null): void {
@@ -359,6 +334,7 @@ export class Instance implements SliceEvents {
     this.#push(ENTER.ABORT, job.id, code);
     this.#markAnswered(job);
     endStream(job);
+    endSocket(job, code);
     this.#close(job, true);
   }
 
@@ -369,6 +345,7 @@ export class Instance implements SliceEvents {
 
   /** Its reply is out. */
   #closeUnlessBusy(job: Job): void {
+    if (job.socket !== null) return;
     if (job.background) job.deadlineMs = this.#now() + BACKGROUND_MS;
     else this.#close(job);
   }

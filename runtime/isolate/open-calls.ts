@@ -3,7 +3,7 @@
 import { ENTER } from "../../sdk/bridge.ts";
 import type { Call, CallService } from "./call.ts";
 import type { Held } from "./held.ts";
-import type { OpenJobs } from "./open-jobs.ts";
+import type { OpenJobs } from "./jobs/open-jobs.ts";
 import { exactBuffer } from "./request-body.ts";
 
 /** RFC 8586: which servers a request has passed through. */

@@ -17,6 +17,7 @@ export interface ReplyHead {
 /** Pairs of lines; names are tokens in lower case, values have no control characters but tab. */
 const HEADERS = /^(?:[!#$%&'*+\-.^_`|~0-9a-z]+\n[\t\x20-\x7e\x80-\xff]*\n)*$/;
 
+const SWITCHING = 101;
 const SHORT_BYTES_MAX = 64 * 1024;
 /** Of one UTF-16 unit. */
 const UTF8_BYTES_MAX = 3;
@@ -32,9 +33,10 @@ export function createHeadParser(): ParseHead {
   let last = "";
   return (payload) => {
     const status = readNumber(payload, 0, 3);
-    if (status < 200 || status > 599) return null;
+    if (status < 200 ? status !== SWITCHING : status > 599) return null;
     if (payload.charCodeAt(3) !== LINE_FEED || payload.charCodeAt(5) !== LINE_FEED) return null;
     const kind = payload.charAt(4);
+    if ((status === SWITCHING) !== (kind === BODY.SOCKET)) return null;
     const isText = kind === BODY.TEXT;
     const headersEnd = isText ? payload.indexOf("\0", HEADERS_AT) : payload.length;
     if (headersEnd < 0) return null;

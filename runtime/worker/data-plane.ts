@@ -110,6 +110,7 @@ function listen(
     handler: createDispatcher(endpoints, observers),
     bodyBytesMax,
     headerBytesMax: HEADER_BYTES_MAX,
+    socketBytesMax: config.limitMax.socketBytes ?? LIMITS.socketBytes.max,
   });
 }
 

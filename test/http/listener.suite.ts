@@ -74,6 +74,7 @@ export function listenerSuite(subject: ListenerUnderTest): void {
       port,
       handler,
       bodyBytesMax,
+      socketBytesMax: 1_000_000,
       headerBytesMax: HEADER_BYTES_MAX,
     });
     open.push(listener);

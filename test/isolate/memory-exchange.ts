@@ -1,7 +1,7 @@
 // An Exchange without a socket: what a client sends is given at once or chunk by chunk, what it would receive
 // is kept. Behaves like the listeners' exchanges as far as sdk/exchange.ts promises.
 
-import type { BodySink, Exchange, HeaderList } from "../../sdk/exchange.ts";
+import type { BodySink, Exchange, HeaderList, Upgrade } from "../../sdk/exchange.ts";
 
 export interface RequestInput {
   readonly method?: string;
@@ -24,6 +24,7 @@ export class MemoryExchange implements Exchange {
   readonly headers: HeaderList;
   readonly requestId: string;
   readonly hasBody: boolean;
+  upgrade: Upgrade | null = null;
   state: Exchange["state"] = "open";
   status = 0;
   bytesOut = 0;

@@ -3,7 +3,7 @@
 
 import { CELL, OPEN_MAX } from "../../../sdk/bridge.ts";
 import type { Limits } from "../../../sdk/limits.ts";
-import type { Job } from "../job.ts";
+import type { Job } from "../jobs/job.ts";
 
 /**
  * A slice is cut off at the limit by the engine's clock. When this part of the limit or less was CPU time, the
@@ -26,6 +26,13 @@ export class CpuBudget {
 
   open(job: Job): void {
     this.#cells[CELL.USED_US + (job.id % OPEN_MAX)] = 0;
+  }
+
+  /** It begins anew: a message has come on what it has become. */
+  renew(job: Job): void {
+    job.cpuUs = 0;
+    job.warned = false;
+    this.open(job);
   }
 
   /** True when this brought the request over its soft limit. */

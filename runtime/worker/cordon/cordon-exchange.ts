@@ -5,7 +5,15 @@ import { InboundBody, type BodySource } from "../../http/body.ts";
 import { headerOf } from "../../http/header-list.ts";
 import { problem } from "../../http/problem.ts";
 import { hasNoBody } from "../../http/reply-head.ts";
-import type { BodySink, Exchange, HeaderList } from "../../../sdk/exchange.ts";
+import type {
+  BodySink,
+  Exchange,
+  HeaderList,
+  Socket,
+  SocketEvents,
+  Upgrade,
+} from "../../../sdk/exchange.ts";
+import { CordonSocket } from "./cordon-socket.ts";
 import type { Outcome } from "../../../sdk/outcome.ts";
 import { OP, type FrameWriter, type RequestHead } from "./frames.ts";
 
@@ -35,6 +43,7 @@ export class CordonExchange implements Exchange, BodySource {
   readonly headers: HeaderList;
   readonly requestId: string;
   readonly hasBody: boolean;
+  readonly upgrade: Upgrade | null;
   /** Whoever decides the outcome: it goes with the reply. */
   verdict: { readonly outcome: Outcome } = { outcome: "ok" };
   readonly #id: number;
@@ -53,6 +62,7 @@ export class CordonExchange implements Exchange, BodySource {
   #gone: (() => void) | null = null;
   #done: (() => void) | null = null;
   #drained: (() => void) | null = null;
+  #socket: CordonSocket | null = null;
 
   constructor({ id, head, whole, out, bodyBytesMax, onOver }: CordonExchangeOptions) {
     this.#id = id;
@@ -69,6 +79,7 @@ export class CordonExchange implements Exchange, BodySource {
     this.requestId = head.requestId;
     this.#address = head.address;
     this.hasBody = head.body !== "none";
+    this.upgrade = head.asksSocket ? { accept: (...asked) => this.#becomeSocket(...asked) } : null;
     this.#bodyWaits = head.body === "later";
     this.#body = this.hasBody ? this.#openBody(head, whole, bodyBytesMax) : null;
   }
@@ -172,7 +183,8 @@ export class CordonExchange implements Exchange, BodySource {
   }
 
   reset(): void {
-    if (!this.#isLive()) return;
+    // Whoever has the WebSocket closes it, with a code.
+    if (!this.#isLive() || this.#socket !== null) return;
     this.#out.push(OP.BROKEN, this.#id, this.verdict.outcome);
     this.#settle();
   }
@@ -193,7 +205,9 @@ export class CordonExchange implements Exchange, BodySource {
 
   /** A frame of the worker's about this request. */
   take(op: number, text: string, bytes: Uint8Array): void {
-    if (op === OP.BODY) this.#body?.push(bytes);
+    if (this.#socket !== null && op !== OP.ABORT) {
+      if (this.#socket.take(op, text, bytes) && this.#isLive()) this.#settle();
+    } else if (op === OP.BODY) this.#body?.push(bytes);
     else if (op === OP.BODY_END) this.#body?.end();
     else if (op === OP.BODY_FAIL) this.#body?.fail(text);
     else if (op === OP.ABORT) this.abort();
@@ -210,6 +224,7 @@ export class CordonExchange implements Exchange, BodySource {
     this.#state = "gone";
     this.#queue = [];
     this.#body?.fail("The client went away.");
+    this.#socket?.gone();
     this.#gone?.();
     this.#onOver(this.#id);
     this.#done?.();
@@ -217,6 +232,7 @@ export class CordonExchange implements Exchange, BodySource {
 
   /** The socket takes more. */
   drained(): void {
+    this.#socket?.drained();
     if (this.#state !== "streaming" || !this.#pump() || this.#finishing) return;
     this.#drained?.();
   }
@@ -238,6 +254,16 @@ export class CordonExchange implements Exchange, BodySource {
       this.#out.push(OP.CHUNK, this.#id, "", piece);
     }
     return false;
+  }
+
+  #becomeSocket(headers: HeaderList, bytesMax: number, events: SocketEvents): Socket | null {
+    if (this.#state !== "open") return null;
+    this.#state = "streaming";
+    this.#status = 101;
+    const { outcome } = this.verdict;
+    this.#socket = new CordonSocket({ id: this.#id, out: this.#out, events, outcome });
+    this.#socket.accept(headers, bytesMax);
+    return this.#socket;
   }
 
   #headText(headers: HeaderList): string {

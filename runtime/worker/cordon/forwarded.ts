@@ -8,6 +8,7 @@ import type { Code } from "../../../sdk/errors.ts";
 import type { Limits } from "../../../sdk/limits.ts";
 import { parseOutcome, type Outcome } from "../../../sdk/outcome.ts";
 import type { Ticket } from "../../isolate/ticket.ts";
+import { ForwardedSocket } from "./forwarded-socket.ts";
 import { FRAME_BYTES_MAX, OP, packRequest, splitLines, type FrameWriter } from "./frames.ts";
 
 /** Once, and once more. */
@@ -49,6 +50,7 @@ export class Forwarded {
   #begun = false;
   #full = false;
   #overrun = 0;
+  #socket: ForwardedSocket | null = null;
 
   constructor(options: ForwardedOptions) {
     const { ticket, limits } = options;
@@ -92,6 +94,7 @@ export class Forwarded {
       authority: exchange.authority,
       scheme: exchange.scheme,
       address: exchange.remoteAddress(),
+      asksSocket: exchange.upgrade !== null,
       body: !exchange.hasBody ? "none" : along ? "whole" : "later",
       headers: exchange.headers,
     });
@@ -110,6 +113,13 @@ export class Forwarded {
       case OP.END:
       case OP.BROKEN:
         return this.#end(op, text);
+      case OP.SOCKET_ACCEPT:
+        return this.#becomeSocket(text);
+      case OP.SOCKET_PART:
+      case OP.SOCKET_TEXT:
+      case OP.SOCKET_BYTES:
+      case OP.SOCKET_CLOSE:
+        return this.#socket?.take(op, text, bytes) ?? false;
       case OP.READ:
         return this.#read();
       case OP.BODY_HOLD:
@@ -153,6 +163,7 @@ export class Forwarded {
     if (this.#over) return;
     this.#out?.push(OP.ABORT, this.#id);
     this.ticket.fail(code);
+    this.#socket?.lost();
     this.#settle();
   }
 
@@ -190,8 +201,22 @@ export class Forwarded {
     return true;
   }
 
+  #becomeSocket(text: string): boolean {
+    const { upgrade } = this.ticket.exchange;
+    const [[outcomeText = "", bytesMax], headers] = splitLines(text, 2);
+    const outcome = parseOutcome(outcomeText);
+    const out = this.#out;
+    if (this.#begun || upgrade === null || outcome === null || out === null) return false;
+    this.#begun = true;
+    this.ticket.answered(outcome);
+    const socket = new ForwardedSocket({ id: this.#id, out, onClosed: () => this.#settle() });
+    this.#socket = socket;
+    if (!socket.open(upgrade, headers, Number(bytesMax))) this.#gone();
+    return true;
+  }
+
   #chunk(bytes: Uint8Array): boolean {
-    if (!this.#begun) return false;
+    if (!this.#begun || this.#socket !== null) return false;
     const isTaken = this.ticket.exchange.write(bytes);
     if (this.#full) {
       this.#overrun += bytes.byteLength;
@@ -209,6 +234,7 @@ export class Forwarded {
     if (outcome === null || (op === OP.END && !this.#begun)) return false;
     if (op === OP.END) this.ticket.exchange.finish();
     else this.ticket.fail(outcome === "drain_forced" ? "SHUTTING_DOWN" : "ISOLATE_FAILED");
+    this.#socket?.lost();
     this.#settle();
     return true;
   }

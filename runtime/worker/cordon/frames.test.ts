@@ -73,6 +73,7 @@ test("a request's head survives the way", () => {
     scheme: "http",
     address: "192.0.2.1",
     body: "later",
+    asksSocket: true,
     headers: "x-a\n1\nx-a\n\nx-b\nü\n",
   };
   expect(parseRequest(packRequest(head))).toEqual(head);

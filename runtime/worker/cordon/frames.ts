@@ -35,6 +35,13 @@ export const OP = {
   LEAVING: 16,
   /** Request 0, first: the cordon has taken the connection, not the kernel for one that is dying. */
   READY: 17,
+  /** The request becomes a WebSocket. */
+  SOCKET_ACCEPT: 18,
+  // Both ways: a part of a message, its last part, and the end.
+  SOCKET_PART: 19,
+  SOCKET_TEXT: 20,
+  SOCKET_BYTES: 21,
+  SOCKET_CLOSE: 22,
 } as const;
 
 const HEAD_BYTES = 13;
@@ -164,23 +171,26 @@ export interface RequestHead {
   readonly address: string;
   /** none: without a body; whole: with the frame; later: after READ. */
   readonly body: "none" | "whole" | "later";
+  /** Whether the client asks for a WebSocket. */
+  readonly asksSocket: boolean;
   readonly headers: string;
 }
 
-const REQUEST_LINES = 10;
+const REQUEST_LINES = 11;
 
 /** None of the values can hold a line feed: the listener has refused those. */
 export function packRequest(head: RequestHead): string {
   return (
     `${head.endpoint}\n${head.revision}\n${head.requestId}\n${head.method}\n${head.url}\n` +
-    `${head.host}\n${head.authority}\n${head.scheme}\n${head.address}\n${head.body}\n${head.headers}`
+    `${head.host}\n${head.authority}\n${head.scheme}\n${head.address}\n${head.body}\n` +
+    `${head.asksSocket ? "socket" : ""}\n${head.headers}`
   );
 }
 
 export function parseRequest(text: string): RequestHead {
   const [lines, headers] = splitLines(text, REQUEST_LINES);
   const [endpoint = "", revision, requestId = "", method = "", url = ""] = lines;
-  const [host = "", authority = "", scheme = "", address = "", body] = lines.slice(5);
+  const [host = "", authority = "", scheme = "", address = "", body, socket] = lines.slice(5);
   return {
     endpoint,
     revision: Number(revision),
@@ -192,6 +202,7 @@ export function parseRequest(text: string): RequestHead {
     scheme,
     address,
     body: body === "whole" || body === "later" ? body : "none",
+    asksSocket: socket === "socket",
     headers,
   };
 }

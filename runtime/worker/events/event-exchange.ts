@@ -19,6 +19,7 @@ export class EventExchange implements Exchange {
   readonly scheme = "http";
   readonly headers: HeaderList = "";
   readonly hasBody = false;
+  readonly upgrade = null;
   state: "open" | "done" = "open";
   status = 0;
   bytesOut = 0;

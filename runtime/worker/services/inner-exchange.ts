@@ -2,7 +2,7 @@
 // filled no faster than it is read, and a caller that goes away is to the callee as a client that does.
 
 import { problem } from "../../http/problem.ts";
-import type { BodySink, Exchange, HeaderList } from "../../../sdk/exchange.ts";
+import type { BodySink, Exchange, HeaderList, Upgrade } from "../../../sdk/exchange.ts";
 
 export interface InnerRequest {
   readonly method: string;
@@ -29,6 +29,8 @@ export class InnerExchange implements Exchange {
   readonly headers: HeaderList;
   readonly requestId: string;
   readonly hasBody: boolean;
+  /** Endpoints do not open WebSockets to each other. */
+  readonly upgrade: Upgrade | null = null;
   /** Rejects when the exchange ends before its head. */
   readonly replied: Promise<InnerReply>;
   state: Exchange["state"] = "open";

@@ -1,10 +1,11 @@
 // A request that is open in an isolate: what the instance keeps of it between two records.
 
-import type { Code } from "../../sdk/errors.ts";
-import type { Limits } from "../../sdk/limits.ts";
-import type { ReplyStream } from "./reply.ts";
-import type { RequestBody } from "./request-body.ts";
-import type { Ticket } from "./ticket.ts";
+import type { Code } from "../../../sdk/errors.ts";
+import type { Limits } from "../../../sdk/limits.ts";
+import type { ReplyStream } from "../reply.ts";
+import type { RequestBody } from "../request-body.ts";
+import type { GuestSocket } from "../sockets/guest-socket.ts";
+import type { Ticket } from "../ticket.ts";
 
 export interface Job {
   readonly id: number;
@@ -13,6 +14,8 @@ export interface Job {
   deadlineMs: number;
   answered: boolean;
   stream: ReplyStream | null;
+  /** What it has become. */
+  socket: GuestSocket | null;
   background: boolean;
   body: RequestBody | null;
   /** Whether it made calls, so that services know of it. */
@@ -34,6 +37,7 @@ export function createJob(id: number, ticket: Ticket, wallMs: number): Job {
     deadlineMs: ticket.startedMs + wallMs,
     answered: false,
     stream: null,
+    socket: null,
     background: false,
     body: null,
     called: false,
@@ -43,6 +47,11 @@ export function createJob(id: number, ticket: Ticket, wallMs: number): Job {
     warned: false,
     burned: "",
   };
+}
+
+/** Whether its reply goes on. */
+export function isGoingOn({ stream, socket }: Job): boolean {
+  return stream !== null || socket !== null;
 }
 
 /** What comes of it now is nobody's. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { OPEN_MAX } from "../../sdk/bridge.ts";
+import { OPEN_MAX } from "../../../sdk/bridge.ts";
 import type { Job } from "./job.ts";
 import { OpenJobs } from "./open-jobs.ts";
 

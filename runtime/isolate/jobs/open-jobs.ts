@@ -4,7 +4,7 @@
 //
 // A number is a place in an array and a count, so that one that was used before is not mistaken for the new one.
 
-import { OPEN_MAX } from "../../sdk/bridge.ts";
+import { OPEN_MAX } from "../../../sdk/bridge.ts";
 import type { Job } from "./job.ts";
 
 /** Numbers stay below 2^30: they also cross in cells of 32 bits. */
