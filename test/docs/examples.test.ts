@@ -4,6 +4,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startNode, type TestNode } from "../node.ts";
+import { until } from "../waiting.ts";
 
 const EXAMPLES: string = join(import.meta.dirname, "../../examples");
 
@@ -40,6 +41,22 @@ const CHECKS: Readonly<Record<string, (ask: Ask) => Promise<void>>> = {
       status: 200,
       body: "GRüßE ".repeat(10_000),
     });
+  },
+  "html-mail": async (ask) => {
+    const order = { email: "ann@example.com", name: "Ann", items: ["<Book>", "Pen"] };
+    expect(await ask("/orders", json(order))).toMatchObject({ status: 202 });
+    expect(await ask("/orders", json({ ...order, email: "nobody" }))).toMatchObject({
+      status: 400,
+    });
+    const injected = { ...order, name: "Ann\r\nBcc: eve@example.com" };
+    expect(await ask("/orders", json(injected))).toMatchObject({ status: 400 });
+  },
+  "job-queue": async (ask) => {
+    const { status, body } = await ask("/reports", { method: "POST", body: "one two three" });
+    expect(status).toBe(202);
+    const { id } = body as { id: string };
+    await until("the report is there", async () => (await ask(`/reports/${id}`)).status === 200);
+    expect(await ask(`/reports/${id}`)).toEqual({ status: 200, body: { words: 3 } });
   },
   "path-params": async (ask) => {
     expect(await ask("/users/42")).toEqual({ status: 200, body: { user: "42" } });
