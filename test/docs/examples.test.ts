@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startNode, type TestNode } from "../node.ts";
 import { until } from "../waiting.ts";
+import { checkStorageExample } from "./storage-example.ts";
 
 const EXAMPLES: string = join(import.meta.dirname, "../../examples");
 
@@ -12,7 +13,8 @@ type Ask = (path: string, init?: RequestInit) => Promise<{ status: number; body:
 
 const json = (value: unknown): RequestInit => ({ method: "POST", body: JSON.stringify(value) });
 
-const CHECKS: Readonly<Record<string, (ask: Ask) => Promise<void>>> = {
+const CHECKS: Readonly<Record<string, (ask: Ask, node: TestNode) => Promise<void>>> = {
+  "minio-storage": (_ask, node) => checkStorageExample(node),
   hello: async (ask) => {
     expect(await ask("/hello?name=you")).toEqual({ status: 200, body: "Hello you\n" });
   },
@@ -86,6 +88,6 @@ describe("examples", () => {
   test.each(Object.entries(CHECKS))("%s is published and answers", async (name, check) => {
     const { code, stderr } = await node.edge("publish", join(EXAMPLES, name));
     expect(`${code} ${stderr}`).toMatch(/^0 /);
-    await check(ask);
+    await check(ask, node);
   });
 });

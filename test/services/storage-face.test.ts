@@ -58,7 +58,7 @@ interface Bucket {
   resumeMultipartUpload(key: string, id: string): Upload;
   exists(key: string): Promise<boolean>;
   presign(key: string, seconds: number): Promise<string>;
-  health(): Promise<boolean>;
+  health(): Promise<unknown>;
   listObjects(bucket?: string | null, prefix?: string): Promise<unknown[]>;
   getObject(bucket: string | null, key: string): Promise<Uint8Array | null>;
   putObject(bucket: string | null, key: string, value: unknown, type?: string): Promise<void>;
@@ -267,7 +267,7 @@ describe("an R2 bucket", () => {
     await bucket.deleteObject(null, "b.txt");
     expect(await bucket.getObject(null, "b.txt")).toBeNull();
     await expect(bucket.listObjects("another")).rejects.toThrow("one bucket");
-    expect(await bucket.health()).toBe(true);
+    expect(await bucket.health()).toEqual({ ok: true, version: "embedded" });
     await expect(bucket.presign("a.txt", 60)).rejects.toMatchObject({ code: "SERVICE_INPUT" });
   });
 

@@ -147,10 +147,14 @@ class R2Bucket {
     return this.presign(key, seconds, options);
   }
 
-  /** Rejects when the storage does not answer. */
-  async health(): Promise<boolean> {
-    await this.#client.call("health", []);
-    return true;
+  /** Does not reject. */
+  async health(): Promise<object> {
+    try {
+      return { ok: true, version: await this.#client.call("health", []) };
+    } catch (error) {
+      const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
+      return { ok: false, code, message };
+    }
   }
 
   async listObjects(bucket: unknown = null, prefix: unknown = ""): Promise<ObjectInfo[]> {
