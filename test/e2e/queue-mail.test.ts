@@ -103,11 +103,11 @@ async function publish(): Promise<void> {
       { queue: "jobs", maxBatchTimeoutMs: 0, maxRetries: 2, deadLetterQueue: "jobs-dead" },
     ],
   });
-  // What another endpoint makes of it: it has no fetch.
+  // What another endpoint makes of it, in a process of its own: it has no fetch.
   await node.publish(
     "witness",
     "export default { queue(batch) { for (const { body } of batch.messages) console.log(JSON.stringify(body)); } };",
-    { consumers: [{ queue: "seen", maxBatchTimeoutMs: 0 }] },
+    { isolation: "dedicated", consumers: [{ queue: "seen", maxBatchTimeoutMs: 0 }] },
   );
 }
 
@@ -151,7 +151,7 @@ test("what a queue does not take is an error of the producer's", async () => {
 });
 
 test("a mail of each form lies in the outbox", async () => {
-  const places = { folder: join(node.data, "services") };
+  const places = { folder: join(node.data, "services/embedded") };
   const { messageId } = (await act("mail")) as { messageId: string };
   const [entry] = await listOutbox(places, 1);
   expect(entry).toMatchObject({ messageId, from: "shop@example.test", to: ["bob@example.test"] });
