@@ -102,14 +102,23 @@ export async function publishByCli(
 /** With one call of the admin API, the bundle made before. */
 export async function publishByApi(node: IsletNode, body: object): Promise<Published> {
   const startedAt = performance.now();
-  const response = await fetch(`${node.adminUrl}/api/publish`, {
+  const answer = await sendToAdmin(node, "/api/publish", body);
+  return { wallMs: performance.now() - startedAt, timingsMs: timingsOf(answer) };
+}
+
+export async function sendToAdmin(
+  { adminUrl }: IsletNode,
+  path: string,
+  body: object = {},
+): Promise<unknown> {
+  const response = await fetch(`${adminUrl}${path}`, {
     method: "POST",
     headers: { authorization: `Bearer ${TOKEN}`, "content-type": "application/json" },
     body: JSON.stringify(body),
   });
   const text = await response.text();
-  if (!response.ok) throw new Error(`publish: ${response.status} ${text.slice(0, 400)}`);
-  return { wallMs: performance.now() - startedAt, timingsMs: timingsOf(JSON.parse(text)) };
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${text.slice(0, 400)}`);
+  return JSON.parse(text) as unknown;
 }
 
 function timingsOf(answer: unknown): Record<string, number> {

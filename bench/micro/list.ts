@@ -9,4 +9,5 @@ export const MICRO: readonly string[] = [
   "micro/front.ts",
   "micro/bridge.ts",
   "micro/guest.ts",
+  "micro/database.ts",
 ];
