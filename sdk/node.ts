@@ -124,7 +124,7 @@ export interface WorkerStats {
 
 /** A service as one worker has it: one that no endpoint of the worker binds is not there. */
 export interface ServiceStats {
-  readonly kind: ServiceKind;
+  readonly kind: ServiceKind | "ratelimit";
   readonly service: string;
   /** Whether its last call that had to do with the server went well. */
   readonly ok: boolean;

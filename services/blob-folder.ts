@@ -18,12 +18,15 @@ export class BlobFolder {
     this.#folder = folder;
   }
 
-  /** On the disk when it resolves; to its name. */
-  async write(bytes: Uint8Array): Promise<string> {
+  /** To its name. On the disk when it resolves, unless it need not be (`sync`). */
+  async write(
+    bytes: Uint8Array,
+    { sync = true }: { readonly sync?: boolean } = {},
+  ): Promise<string> {
     const blob = await this.create();
     try {
       await blob.file.writeFile(bytes);
-      await blob.file.sync();
+      if (sync) await blob.file.sync();
     } catch (error) {
       await this.remove(blob.name);
       throw error;

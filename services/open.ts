@@ -6,17 +6,20 @@ import { EdgeError } from "../sdk/errors.ts";
 import type {
   EmailConfig,
   EmbeddedConfig,
+  RedisConfig,
   MinioConfig,
   PostgresConfig,
   ServicePlaces,
   SqliteConfig,
 } from "../sdk/services/config.ts";
 import type { DatabaseBackend } from "../sdk/services/database.ts";
+import type { CacheBackend } from "../sdk/services/cache.ts";
 import type { EmailBackend } from "../sdk/services/email.ts";
 import type { KvBackend } from "../sdk/services/kv.ts";
 import type { QueueBackend } from "../sdk/services/queue.ts";
+import type { RateBackend } from "../sdk/services/ratelimit.ts";
 import type { StorageBackend } from "../sdk/services/storage.ts";
-import { SERVICE_TYPES, type ServiceKind, type ServiceType } from "../sdk/services/service.ts";
+import { SERVICE_TYPES, type ServiceType } from "../sdk/services/service.ts";
 
 /** What opening a kind gives. */
 export interface Backends {
@@ -25,9 +28,12 @@ export interface Backends {
   readonly database: DatabaseBackend;
   readonly queue: QueueBackend;
   readonly storage: StorageBackend;
+  readonly cache: CacheBackend;
+  /** Embedded only: what it counts is this node's. */
+  readonly ratelimit: RateBackend;
 }
 
-export type BackendKind = keyof Backends & ServiceKind;
+export type BackendKind = keyof Backends;
 
 export interface OpenOptions {
   readonly places: ServicePlaces;
@@ -54,6 +60,18 @@ const OPENERS: Openers = {
   kv: {
     embedded: async (_config: EmbeddedConfig, { places }) =>
       (await import("./kv/lmdb.ts")).openLmdbKv({ places }),
+    redis: async (config: RedisConfig, { signal }) =>
+      (await import("./kv/redis.ts")).openRedisKv(config, signal),
+  },
+  cache: {
+    embedded: async (config: EmbeddedConfig, options) =>
+      (await import("./cache/lmdb.ts")).openLmdbCache(config, options),
+    redis: async (config: RedisConfig, { signal }) =>
+      (await import("./cache/redis.ts")).openRedisCache(config, signal),
+  },
+  ratelimit: {
+    embedded: async (_config: object, options) =>
+      (await import("./ratelimit/lmdb.ts")).openLmdbRates(options),
   },
   database: {
     async embedded(_config: object, { places }) {

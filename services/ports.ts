@@ -1,13 +1,15 @@
 // The port of a binding, by its kind: what an isolate's calls of it reach.
 
 import type { JsonObject } from "../sdk/errors.ts";
-import type { ServiceKind, ServicePort } from "../sdk/services/service.ts";
+import type { ServicePort } from "../sdk/services/service.ts";
 import type { ServiceActor } from "./actor.ts";
+import { createCachePort } from "./cache/port.ts";
 import { createDatabasePort } from "./database/port.ts";
 import { createEmailPort, rulesOf } from "./email/port.ts";
 import { createKvPort } from "./kv/port.ts";
 import type { BackendKind, Backends } from "./open.ts";
 import { createQueuePort } from "./queue/port.ts";
+import { createRatePort } from "./ratelimit/port.ts";
 import { createStoragePort } from "./storage/port.ts";
 
 export interface PortRequest {
@@ -36,6 +38,14 @@ const PORTS: { readonly [K in BackendKind]: CreatePort<K> } = {
       delaySeconds: Number(options["delivery_delay"] ?? 0),
       caller,
     }),
+  cache: (actor, { scope, caller, now }) => createCachePort({ actor, scope, caller, now }),
+  ratelimit: (actor, { scope, options, caller }) =>
+    createRatePort({
+      actor,
+      scope,
+      rule: { limit: Number(options["limit"]), periodMs: 1_000 * Number(options["periodSeconds"]) },
+      caller,
+    }),
   kv: (actor, { scope, caller, now }) => createKvPort({ actor, namespace: scope, caller, now }),
   database: (actor, { scope, caller }) => createDatabasePort({ actor, database: scope, caller }),
   storage: (actor, { scope, caller }) => createStoragePort({ actor, bucket: scope, caller }),
@@ -47,9 +57,4 @@ export function createServicePort<K extends BackendKind>(
   request: PortRequest,
 ): ServicePort {
   return PORTS[kind](actor, request);
-}
-
-/** Whether this release has the kind. */
-export function isBackendKind(kind: ServiceKind): kind is BackendKind {
-  return kind in PORTS;
 }

@@ -89,6 +89,7 @@ const redis: z.ZodType<RedisConfig, unknown> = z
     password: text.exactOptional(),
     database: z.int().min(0).max(1_023).default(0),
     use_tls: z.boolean().default(false),
+    tls_ca: pem.exactOptional(),
     pool_size: poolSize.default(10),
     sentinels: servers.exactOptional(),
     sentinel_master: text.exactOptional(),

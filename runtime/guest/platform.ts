@@ -8,6 +8,7 @@ import { atob, btoa } from "./base64.ts";
 import { Blob, copyBlob, File } from "./blob.ts";
 import { GuestDate, Performance, performance, thawClock, topLevelTimeReads } from "./clock.ts";
 import { console, thawConsole } from "./console.ts";
+import { Cache, CacheStorage, caches, thawCaches, topLevelCacheCount } from "./caches.ts";
 import { Crypto, crypto, SubtleCrypto, thawCrypto, topLevelCryptoCount } from "./crypto.ts";
 import { CryptoKey } from "./crypto-key.ts";
 import { describeError } from "./describe-error.ts";
@@ -44,8 +45,10 @@ const GLOBALS: Readonly<Record<string, unknown>> = {
   AbortController: events.AbortController,
   AbortSignal: events.AbortSignal,
   Blob,
-  CloseEvent,
   ByteLengthQueuingStrategy: streams.ByteLengthQueuingStrategy,
+  Cache,
+  CacheStorage,
+  CloseEvent,
   CountQueuingStrategy: streams.CountQueuingStrategy,
   Crypto,
   CryptoKey,
@@ -83,6 +86,7 @@ const GLOBALS: Readonly<Record<string, unknown>> = {
   WritableStreamDefaultWriter: streams.WritableStreamDefaultWriter,
   atob,
   btoa,
+  caches,
   console,
   clearInterval,
   clearTimeout,
@@ -133,6 +137,7 @@ export function topLevelReads(): { io: string[]; reads: string[] } {
   if (topLevelRandomReads() > 0) reads[reads.length] = "randomness";
   const io: string[] = topLevelFetchCount() > 0 ? ["fetch"] : [];
   if (topLevelCryptoCount() > 0) io[io.length] = "crypto";
+  if (topLevelCacheCount() > 0) io[io.length] = "caches";
   return { io, reads };
 }
 
@@ -154,6 +159,7 @@ export function createPlatform(): Platform {
       thawConsole(port);
       thawCrypto(port);
       thawFetch(port);
+      thawCaches(port);
       // Last: starts what top-level code has set.
       thawTimers(port);
     },

@@ -42,6 +42,8 @@ export let requestFromHost: (incoming: IncomingRequest) => Request;
 export let abortRequest: (request: object, reason: string) => void;
 /** What fetch needs of a request; takes its body. */
 export let takeRequest: (request: Request) => OutgoingFetch & { signal: AbortSignal | null };
+/** Without its body, which stays. */
+export let requestHead: (request: Request) => Pick<OutgoingFetch, "method" | "url" | "headers">;
 export let isRequest: (value: unknown) => value is Request;
 let newRequest: () => Request;
 
@@ -92,6 +94,11 @@ export class Request {
     abortRequest = (request, reason) => {
       if (isRequest(request)) request.#abort(reason);
     };
+    requestHead = (request) => ({
+      method: request.#method,
+      url: request.url,
+      headers: request.#list(),
+    });
     takeRequest = (request) => {
       const body = request.#body === null ? null : takeForHost(request.#body);
       const source = typeof body === "object" && body !== null && "pull" in body;

@@ -43,6 +43,8 @@ export interface RedisConfig extends ActorConfig {
   readonly password?: string;
   readonly database: number;
   readonly use_tls: boolean;
+  /** PEM; where the system does not know the server's authority. */
+  readonly tls_ca?: string;
   readonly pool_size: number;
   /** Instead of host and port. "HOST:PORT". */
   readonly sentinels?: readonly string[];

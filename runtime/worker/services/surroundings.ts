@@ -4,8 +4,8 @@
 import type { Json } from "../../../sdk/errors.ts";
 import type { RegistryReader } from "../../../sdk/node.ts";
 import type { EndpointRecord, Manifest, SecretRecord } from "../../../sdk/records.ts";
-import type { Binding, ServicePort } from "../../../sdk/services/service.ts";
-import { createServicePort, isBackendKind } from "../../../services/ports.ts";
+import { EMBEDDED, type Binding, type ServicePort } from "../../../sdk/services/service.ts";
+import { createServicePort } from "../../../services/ports.ts";
 import type { ServiceHub } from "./hub.ts";
 
 export interface SurroundingsOptions {
@@ -44,7 +44,7 @@ export function surroundingsOf(
     ),
     createPorts: () =>
       new Map(
-        bindings.flatMap((binding) => {
+        [...bindings, cachesOf(endpoint.name)].flatMap((binding) => {
           const port = portOf(binding, { hub, caller: endpoint.name, now });
           return port === null ? [] : [[binding.name, port] as const];
         }),
@@ -62,6 +62,11 @@ export function surroundingsKey(
   return JSON.stringify([endpoint.bindings ?? [], secrets]);
 }
 
+/** What the global `caches` reaches (runtime/guest/caches.ts): every endpoint has one of its own. */
+function cachesOf(endpoint: string): Binding {
+  return { kind: "cache", name: "", service: EMBEDDED, scope: endpoint };
+}
+
 function portOf(
   binding: Binding,
   {
@@ -70,8 +75,14 @@ function portOf(
     now,
   }: { readonly hub: ServiceHub; readonly caller: string; readonly now: () => number },
 ): ServicePort | null {
-  if (binding.kind === "ratelimit" || binding.kind === "endpoint") return null;
+  if (binding.kind === "endpoint") return null;
+  if (binding.kind === "ratelimit") {
+    const { name, limit, periodSeconds } = binding;
+    const scope = `${caller}/${name}`;
+    const options = { limit, periodSeconds };
+    const actor = hub.actor("ratelimit", EMBEDDED);
+    return createServicePort("ratelimit", actor, { scope, options, caller, now });
+  }
   const { kind, service, scope, options = {} } = binding;
-  if (!isBackendKind(kind)) return null;
   return createServicePort(kind, hub.actor(kind, service), { scope, options, caller, now });
 }
