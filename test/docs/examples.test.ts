@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startNode, type TestNode } from "../node.ts";
 import { until } from "../waiting.ts";
+import { checkPetstore } from "./petstore-example.ts";
 import { checkStorageExample } from "./storage-example.ts";
 
 const EXAMPLES: string = join(import.meta.dirname, "../../examples");
@@ -15,6 +16,7 @@ const json = (value: unknown): RequestInit => ({ method: "POST", body: JSON.stri
 
 const CHECKS: Readonly<Record<string, (ask: Ask, node: TestNode) => Promise<void>>> = {
   "minio-storage": (_ask, node) => checkStorageExample(node),
+  petstore: (_ask, node) => checkPetstore(node),
   hello: async (ask) => {
     expect(await ask("/hello?name=you")).toEqual({ status: 200, body: "Hello you\n" });
   },
