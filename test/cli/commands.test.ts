@@ -46,7 +46,8 @@ describe("publish", () => {
     const more = ["--var", "MODE=a=b", "--limit", "wallMs=10s", "--message", "first"];
     const argv = ["publish", "hello.ts", ...flags, ...more, "--admin", url, "--token", "t"];
     const ran = await runEdge(argv, { cwd: folder.path });
-    expect(ran.stderr).toBe("");
+    // Progress, where the machine is slow enough for it.
+    expect(ran.stderr.replace(/^Uploading to http:.*…\n/, "")).toBe("");
     expect(ran.code).toBe(0);
     expect(ran.stdout).toContain("Published hello 0123456789abcdef (generation 3) in 10 ms");
     expect(ran.stdout).toContain("  http://127.0.0.1:9080/hello\n");
