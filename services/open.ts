@@ -56,6 +56,8 @@ const OPENERS: Openers = {
   queue: {
     embedded: async (_config: object, options) =>
       (await import("./queue/lmdb.ts")).openLmdbQueue(options),
+    redis: async (config: RedisConfig, options) =>
+      (await import("./queue/redis.ts")).openRedisQueue(config, options),
   },
   kv: {
     embedded: async (_config: EmbeddedConfig, { places }) =>
