@@ -13,6 +13,7 @@ import { addEndpointRoutes } from "./routes/endpoints.ts";
 import { addNodeRoutes, healthHandler } from "./routes/node.ts";
 import { addPublishRoute, reportIfOurs } from "./routes/publish.ts";
 import { addSecretRoutes } from "./routes/secrets.ts";
+import { addObjectRoutes } from "./routes/objects.ts";
 import { addServiceRoutes } from "./routes/services.ts";
 
 export type AdminApp = Hono<AdminEnv>;
@@ -45,6 +46,7 @@ export function createAdminApi(deps: AdminDeps): AdminApp {
   addPublishRoute(app, deps);
   addEndpointRoutes(app, deps);
   addServiceRoutes(app, deps);
+  addObjectRoutes(app, deps);
   addSecretRoutes(app, deps);
   return app;
 }

@@ -21,7 +21,8 @@ export async function readJson(request: Request, bytesMax: number): Promise<unkn
   }
 }
 
-async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array> {
+/** Throws BODY_TOO_LARGE or UPLOAD_CORRUPT. */
+export async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array> {
   const declared = Number(request.headers.get("content-length") ?? 0);
   if (declared > bytesMax) throw tooLarge(bytesMax);
   const chunks: Uint8Array[] = [];

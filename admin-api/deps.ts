@@ -4,6 +4,8 @@ import type { Control } from "../control/control.ts";
 import type { SecretControl } from "../control/secrets/secrets.ts";
 import type { BindingControl } from "../control/services/bound.ts";
 import type { ServiceControl } from "../control/services/services.ts";
+import type { OperatorCall } from "../sdk/services/service.ts";
+import type { Value } from "../sdk/services/values.ts";
 import type { Blobs, Fleet, RegistryReader } from "../sdk/node.ts";
 
 export interface AdminDeps {
@@ -11,6 +13,8 @@ export interface AdminDeps {
   readonly services: ServiceControl;
   readonly secrets: SecretControl;
   readonly bindings: BindingControl;
+  /** A call of a service as a handler that binds it makes it (runtime/worker/services/operator-calls.ts). */
+  readonly callService: (call: OperatorCall, args: readonly Value[]) => Promise<Value>;
   readonly registry: RegistryReader;
   readonly blobs: Blobs;
   readonly fleet: Fleet;

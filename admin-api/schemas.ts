@@ -125,6 +125,12 @@ export const updateServiceSchema: z.ZodType<ServiceBody, unknown> = z.strictObje
   enabled: z.boolean().exactOptional(),
 });
 
+/** An object's content in base64. */
+export const putObjectSchema: z.ZodType<
+  { readonly content: string; readonly type?: string },
+  unknown
+> = z.strictObject({ content: z.base64(), type: z.string().exactOptional() });
+
 export interface BindBody {
   readonly service_id: string;
   readonly pool_id: string;

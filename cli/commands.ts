@@ -10,6 +10,7 @@ import { publish } from "./commands/publish.ts";
 import { secret } from "./commands/secrets.ts";
 import { serve } from "./commands/serve.ts";
 import { services } from "./commands/services.ts";
+import { storage } from "./commands/storage.ts";
 
 export const COMMANDS: readonly (Command | CommandGroup)[] = [
   serve,
@@ -22,6 +23,7 @@ export const COMMANDS: readonly (Command | CommandGroup)[] = [
   resume,
   remove,
   services,
+  storage,
   secret,
   explain,
   config,

@@ -118,6 +118,9 @@ async function handle(message: ToWorker): Promise<void> {
       supervisor.send({ type: "explained", ask: message.ask, account });
       break;
     }
+    case "call":
+      await call(message);
+      break;
     case "probe":
       await probe(message.ask, message.service);
       break;
@@ -166,6 +169,16 @@ async function prepare(ask: number, version: Parameters<DataPlane["prepare"]>[0]
     supervisor.send({ type: "prepared", ask, error: null });
   } catch (error) {
     supervisor.send({ type: "prepared", ask, error: errorData(error) });
+  }
+}
+
+async function call({ ask, call: asked, args }: ToWorker & { type: "call" }): Promise<void> {
+  try {
+    if (plane === null) throw new EdgeError("SHUTTING_DOWN");
+    supervisor.send({ type: "called", ask, result: await plane.callService(asked, args) });
+  } catch (error) {
+    if (!(error instanceof EdgeError)) process.stderr.write(`${inspect(error)}\n`);
+    supervisor.send({ type: "called", ask, result: errorData(error) });
   }
 }
 

@@ -101,6 +101,7 @@ export const CODES = {
     fix: "Compile it: POST /api/endpoints/{id}/compile.",
   },
   NO_CODE: { fault: "client", status: 422, retry: false, title: "No code to compile" },
+  OBJECT_NOT_FOUND: { fault: "client", status: 404, retry: false, title: "There is no object under this key", fix: "List what there is: edge storage list SERVICE." },
   NOT_FOUND: { fault: "client", status: 404, retry: false, title: "The admin API has nothing at this address" },
   // The node itself.
   PORT_IN_USE: { fault: "operator", status: 500, retry: false, title: "The port is in use", fix: "Stop the process that uses it, or pick another with --port / --admin-port (0 takes a free one)." },

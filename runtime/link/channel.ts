@@ -22,8 +22,14 @@ export function openChannel<In extends { readonly type: string }, Out>(
   let partial = "";
   socket.setEncoding("utf8");
   socket.on("data", (text: string) => {
-    const lines = (partial + text).split("\n");
-    partial = lines.pop() ?? "";
+    const end = text.lastIndexOf("\n");
+    // A long line comes in many pieces: what came before is looked at once, when it ends.
+    if (end < 0) {
+      partial += text;
+      return;
+    }
+    const lines = (partial + text.slice(0, end)).split("\n");
+    partial = text.slice(end + 1);
     for (const line of lines) events.message(JSON.parse(line) as In);
   });
   // "close" follows every error and is where the loss is handled.

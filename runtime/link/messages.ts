@@ -6,7 +6,7 @@ import type { ErrorData } from "../../sdk/errors.ts";
 import type { RequestAccount, RestartReason, WorkerStats } from "../../sdk/node.ts";
 import type { LimitOverrides } from "../../sdk/limits.ts";
 import type { Trust, VersionRecord } from "../../sdk/records.ts";
-import type { ServiceProbe } from "../../sdk/services/service.ts";
+import type { OperatorCall, PackedText, ServiceProbe } from "../../sdk/services/service.ts";
 
 /** A worker whose configuration is the same text as a new supervisor's is adopted by it, else replaced. */
 export interface WorkerConfig {
@@ -60,6 +60,12 @@ export type ToWorker =
   | { readonly type: "explain"; readonly ask: number; readonly request: string }
   /** Open the service of this id, available or not, and ask it. */
   | { readonly type: "probe"; readonly ask: number; readonly service: string }
+  | {
+      readonly type: "call";
+      readonly ask: number;
+      readonly call: OperatorCall;
+      readonly args: PackedText;
+    }
   /** A worker died and its witness (witness.ts) could not tell enough: let this one's be exact. */
   | { readonly type: "look-closely"; readonly forMs: number }
   | { readonly type: "drain"; readonly timeoutMs: number };
@@ -93,6 +99,7 @@ export type ToSupervisor =
   | { readonly type: "stats"; readonly ask: number; readonly stats: WorkerStats }
   | { readonly type: "metrics"; readonly ask: number; readonly samples: MetricSamples }
   | { readonly type: "explained"; readonly ask: number; readonly account: RequestAccount | null }
+  | { readonly type: "called"; readonly ask: number; readonly result: PackedText | ErrorData }
   | { readonly type: "probed"; readonly ask: number; readonly result: ServiceProbe | ErrorData }
   | { readonly type: "beat" }
   /** This worker must be replaced. It still serves. Said again on each connection. */

@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { createAdminApi } from "../../admin-api/app.ts";
+import type { AdminDeps } from "../../admin-api/deps.ts";
 import { listenAdmin, type AdminServer } from "../../admin-api/listen.ts";
 import { bundleSource, stopEsbuild, warmEsbuild } from "../../compiler/bundle.ts";
 import { createChecker } from "../../compiler/check.ts";
@@ -40,7 +41,7 @@ export interface ControlPlaneOptions {
   readonly options: ServeOptions;
   /** Folder for code that can be made again. */
   readonly cache: string;
-  readonly fleet: Fleet & Pick<ServicePorts, "probe">;
+  readonly fleet: Fleet & Pick<ServicePorts, "probe"> & Pick<AdminDeps, "callService">;
   readonly log: Log;
   readonly release: string;
   readonly confinement: Confinement;
@@ -154,6 +155,7 @@ function listen(parts: ControlPlaneOptions, served: Served): Promise<AdminServer
   const ports = { registry, fleet, clock: systemClock, vault, alone: control.alone };
   const app = createAdminApi({
     ...served,
+    callService: (call, args) => fleet.callService(call, args),
     services: createServiceControl({ ...ports, probe: (id) => fleet.probe(id) }),
     secrets: createSecretControl(ports),
     bindings: createBindingControl(ports),

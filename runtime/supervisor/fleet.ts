@@ -6,7 +6,8 @@ import { EdgeError, type ErrorData } from "../../sdk/errors.ts";
 import { cordonOf } from "../../sdk/isolation.ts";
 import type { Fleet, RequestAccount, WorkerRestarts, WorkerStats } from "../../sdk/node.ts";
 import type { VersionRecord } from "../../sdk/records.ts";
-import type { ServiceProbe } from "../../sdk/services/service.ts";
+import type { OperatorCall, ServiceProbe } from "../../sdk/services/service.ts";
+import { packValue, unpackValue, type Value } from "../../sdk/services/values.ts";
 import type { MetricSamples, ToSupervisor, ToWorker } from "../link/messages.ts";
 import { addSamples, metricsText, type Samples } from "../observe/metrics.ts";
 import type { Keeper } from "./keeper.ts";
@@ -19,6 +20,9 @@ const ANNOUNCE_MS_MAX = 5_000;
 const STATS_MS_MAX = 1_000;
 /** Opening and asking have ten seconds each in the worker. */
 const PROBE_MS_MAX = 25_000;
+
+/** The worker gives up a little sooner. */
+const CALL_MS_MAX = 30_000;
 
 interface Ask {
   readonly worker: WorkerProcess;
@@ -130,6 +134,25 @@ export class WorkerFleet implements Fleet {
     const { result } = answer;
     if ("code" in result) throw new EdgeError(result.code, result.message);
     return result;
+  }
+
+  /** By a worker, as `probe`. Resolves to [head, the rest as a list] where the answer goes on. */
+  async callService(call: OperatorCall, args: readonly Value[]): Promise<Value> {
+    const [worker] = this.#keeper().servingClients;
+    if (worker === undefined) throw new EdgeError("SHUTTING_DOWN", "No worker serves just now");
+    const { text, bytes } = packValue(args);
+    const packed = { text, bytes: bytes && Buffer.from(bytes).toString("base64") };
+    const message = (ask: number): ToWorker => ({ type: "call", ask, call, args: packed });
+    const answer = await this.#ask(worker, message, CALL_MS_MAX, () => {});
+    if (answer?.type !== "called") {
+      throw new EdgeError("SERVICE_TIMEOUT", "The worker that was to ask the service is silent");
+    }
+    const { result } = answer;
+    if ("code" in result) throw new EdgeError(result.code, result.message);
+    return unpackValue(
+      result.text,
+      result.bytes === null ? null : Buffer.from(result.bytes, "base64"),
+    );
   }
 
   /** For the keeper to call with what workers say. */

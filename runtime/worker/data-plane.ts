@@ -10,7 +10,7 @@ import type { Listener } from "../../sdk/exchange.ts";
 import { HEADER_BYTES_MAX, LIMITS, resolveLimits } from "../../sdk/limits.ts";
 import type { RegistryReader, RequestAccount, WorkerStats } from "../../sdk/node.ts";
 import type { VersionRecord } from "../../sdk/records.ts";
-import type { ServiceProbe } from "../../sdk/services/service.ts";
+import type { OperatorCall, PackedText, ServiceProbe } from "../../sdk/services/service.ts";
 import { listenNode } from "../http/node-listener.ts";
 import { listenUws } from "../http/uws-listener.ts";
 import { createCryptoCalls } from "../isolate/crypto-calls.ts";
@@ -169,6 +169,10 @@ export class DataPlane {
 
   probe(service: string): Promise<ServiceProbe> {
     return this.#services.probe(service);
+  }
+
+  callService(call: OperatorCall, args: PackedText): Promise<PackedText> {
+    return this.#services.call(call, args);
   }
 
   lookClosely(forMs: number): void {

@@ -114,6 +114,25 @@ export interface ServiceProbe extends Probe {
   readonly latencyMs: number;
 }
 
+/** A call that the operator makes of a service, by way of a worker. */
+export interface OperatorCall {
+  readonly kind: ServiceKind;
+  /** Its name. */
+  readonly service: string;
+  /** As in a binding. */
+  readonly scope: string;
+  readonly method: string;
+}
+
+/** Arguments or an answer of one as text: packed (values.ts), bytes in base64. */
+export interface PackedText {
+  readonly text: string;
+  readonly bytes: string | null;
+}
+
+/** Of arguments, and of an answer with all that follows it: they go between processes in one line. */
+export const OPERATOR_BYTES_MAX: number = 4 * 1_024 * 1_024;
+
 /** One binding as one isolate's calls reach it. Made by services/<kind>/, called by runtime/isolate. */
 export interface ServicePort {
   /**

@@ -214,6 +214,7 @@ describe("admin API", () => {
     const { node, port } = admin;
     const app = createAdminApi({
       ...node,
+      callService: () => Promise.reject(new Error("not here")),
       token: TOKEN,
       version: "",
       workersReady: () => 0,

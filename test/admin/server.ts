@@ -1,6 +1,7 @@
 // The admin API on a real socket over a test node, and a client that speaks its envelope.
 
 import { request as httpRequest } from "node:http";
+import { EdgeError } from "../../sdk/errors.ts";
 import { createAdminApi } from "../../admin-api/app.ts";
 import { listenAdmin } from "../../admin-api/listen.ts";
 import { openTestNode, type TestNode } from "../control/node.ts";
@@ -49,6 +50,9 @@ export async function openTestAdmin(): Promise<TestAdmin> {
     blobs,
     fleet,
     clock,
+    callService: async () => {
+      throw new EdgeError("SHUTTING_DOWN");
+    },
     token: TOKEN,
     version: "1.2.3",
     workersReady: () => admin.ready,

@@ -86,7 +86,7 @@ describe("documents", () => {
     const app = createAdminApi(parts as AdminDeps);
     const routes = app.routes
       .filter(({ method }) => method !== "ALL")
-      .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`);
+      .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)(?:\{[^}]*\})?/g, "{$1}")}`);
     const shown = Array.from(
       read("docs/admin-api.md").matchAll(/^\| `([A-Z]+ \/[^`]*)`/gm),
       ([, route = ""]) => route,

@@ -4,13 +4,14 @@ import { join } from "node:path";
 import type { RegistryReader, ServiceStats } from "../../../sdk/node.ts";
 import type { Deployed, VersionRecord } from "../../../sdk/records.ts";
 import { EdgeError } from "../../../sdk/errors.ts";
-import type { ServiceProbe } from "../../../sdk/services/service.ts";
+import type { OperatorCall, PackedText, ServiceProbe } from "../../../sdk/services/service.ts";
 import { createVault, type Vault } from "../../../control/secrets/vault.ts";
 import { openConfig } from "../../../control/services/sealing.ts";
 import type { QueueBackend } from "../../../sdk/services/queue.ts";
 import type { ServiceActor } from "../../../services/actor.ts";
 import type { Log } from "../../observe/log.ts";
 import { ServiceHub } from "./hub.ts";
+import { callAsOperator } from "./operator-calls.ts";
 import { surroundingsKey, surroundingsOf, type Surroundings } from "./surroundings.ts";
 
 export interface NodeServicesOptions {
@@ -65,6 +66,11 @@ export class NodeServices {
     const record = this.#reader.services().find((each) => each.id === id);
     if (record === undefined) throw new EdgeError("SERVICE_NOT_FOUND");
     return this.#hub.probe(record);
+  }
+
+  /** As a handler that binds it would. */
+  call(call: OperatorCall, args: PackedText): Promise<PackedText> {
+    return callAsOperator(this.#hub, call, args);
   }
 
   queues(service: string): ServiceActor<QueueBackend> {
