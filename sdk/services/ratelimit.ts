@@ -1,10 +1,10 @@
-// Rate limits of handlers: so many in so much time, counted per node, exactly.
+// Rate limits of handlers: so many calls in so much time, counted per node, exactly.
 
 import type { Backend } from "./service.ts";
 
 /** In UTF-8; longer keys are nobody's address or user. */
 export const RATE_KEY_BYTES_MAX = 1_024;
-/** Of one binding: a counter is a hundred bytes, and ten megabytes are enough for one. */
+/** Of one binding: with what finds it a key takes some 200 bytes, and twenty megabytes are enough for one binding. */
 export const RATE_KEYS_MAX = 100_000;
 
 export interface RateRule {
@@ -14,15 +14,16 @@ export interface RateRule {
 
 export interface RateDecision {
   readonly success: boolean;
-  /** In this window. */
+  /** How many more would get through now. */
   readonly remaining: number;
-  /** Until the next one. */
+  /** Until the oldest call that counts is forgotten, and after a refusal the next gets through. */
   readonly resetMs: number;
 }
 
 export interface RateBackend extends Backend {
   /**
-   * Counts one. A key's window begins with its first call and lasts for the period; then the next call begins another.
+   * Counts one call, unless the key has had all that it may: in no period, wherever it begins, more than `limit` get
+   * through. Refused calls do not count.
    */
   count(scope: string, key: string, rule: RateRule): RateDecision;
 }

@@ -1,12 +1,14 @@
-// Counters in LMDB, in one store that all workers of the node write, for one boot of the machine. A count is one step
-// of microseconds, so that it is exact although several workers count.
+// Rate limits in LMDB, in one store that all workers of the node write, for one boot of the machine: a machine that
+// loses its power forgets them. A decision is one step of microseconds, so that it is exact although several workers
+// decide.
 //
-//   counters  scope, hash of the key         -> when the window ends, how many were counted
-//   ends      scope, time, hash of the key   -> nothing; the counters of a scope, the first to end first
-//   totals    scope                          -> how many counters it has
+//   windows  scope, key          -> Window (window.ts)
+//   ends     scope, time, key    -> nothing; a scope's windows, the one that ends first in front
+//   totals   scope               -> how many windows it has
 //
-// A scope that is full lets go of the counter that ends first. A few counters of any scope that have ended are removed
-// with every new one, in turns, so that scopes that nobody uses any more are emptied too.
+// A scope that is full lets go of the window that ends first: of the key that was let through longest ago, to a slot.
+// A few windows that have ended, of any scope, are removed with each new one, in turns, so that scopes that nobody uses
+// any more are emptied too.
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";
@@ -18,11 +20,12 @@ import {
   type RateRule,
 } from "../../sdk/services/ratelimit.ts";
 import { openStore, type Store, type Table } from "../lmdb.ts";
+import { counted, decide, packWindow, unpackWindow, windowAt, type Window } from "./window.ts";
 
 const HASH_BYTES = 16;
 const NUMBER_BYTES = 8;
 const NOTHING: Buffer = Buffer.alloc(0);
-/** More than a new counter adds. */
+/** More than a new window adds. */
 const LOOKED_AT = 3;
 
 export interface LmdbRateOptions {
@@ -30,11 +33,6 @@ export interface LmdbRateOptions {
   /** The wall clock. */
   readonly now?: () => number;
   readonly keysMax?: number;
-}
-
-interface Counter {
-  readonly endsAtMs: number;
-  readonly count: number;
 }
 
 export async function openLmdbRates({
@@ -48,46 +46,43 @@ export async function openLmdbRates({
 
 class LmdbRates implements RateBackend {
   readonly #store: Store;
-  readonly #counters: Table;
+  readonly #windows: Table;
   readonly #ends: Table;
   readonly #totals: Table;
   readonly #now: () => number;
   readonly #keysMax: number;
-  /** Where the next look for ended counters begins. */
+  /** Where the next look for windows that have ended begins. */
   #lookAt: Buffer = NOTHING;
 
   constructor(store: Store, now: () => number, keysMax: number) {
     this.#store = store;
-    this.#counters = store.table("counters");
+    this.#windows = store.table("windows");
     this.#ends = store.table("ends");
     this.#totals = store.table("totals");
     this.#now = now;
     this.#keysMax = keysMax;
   }
 
-  count(scope: string, key: string, { limit, periodMs }: RateRule): RateDecision {
-    const space = hashOf(scope);
+  count(scope: string, key: string, rule: RateRule): RateDecision {
+    // Slots of another period are others.
+    const space = hashOf(`${rule.periodMs}\n${scope}`);
     const hash = hashOf(key);
     const place = Buffer.concat([space, hash]);
+    // What is refused already stays so: a flood of refusals takes no turn from those who write.
+    this.#store.refresh();
+    const early = this.#decide(this.#find(place), rule);
+    if (!early.decision.success) return early.decision;
     return this.#store.update(() => {
-      const now = this.#now();
-      const found = this.#find(place);
-      // One that ends later than it can was begun before the clock was put back.
-      const current =
-        found !== null && found.endsAtMs > now && found.endsAtMs <= now + periodMs ? found : null;
-      if (current !== null && current.count >= limit) {
-        return { success: false, remaining: 0, resetMs: current.endsAtMs - now };
+      const before = this.#find(place);
+      const { decision, window } = this.#decide(before, rule);
+      if (!decision.success) return decision;
+      this.#windows.put(place, packWindow(counted(window)));
+      if (before?.endsAtMs !== window.endsAtMs) {
+        if (before !== null) this.#ends.remove(endKey(space, before.endsAtMs, hash));
+        this.#ends.put(endKey(space, window.endsAtMs, hash), NOTHING);
       }
-      const endsAtMs = current?.endsAtMs ?? now + periodMs;
-      const count = (current?.count ?? 0) + 1;
-      this.#counters.put(place, pack({ endsAtMs, count }));
-      if (current === null) {
-        if (found !== null) this.#ends.remove(endKey(space, found.endsAtMs, hash));
-        this.#ends.put(endKey(space, endsAtMs, hash), NOTHING);
-        if (found === null) this.#added(space);
-        this.#removeEnded(now, place);
-      }
-      return { success: true, remaining: limit - count, resetMs: endsAtMs - now };
+      if (before === null) this.#added(space, place);
+      return decision;
     });
   }
 
@@ -100,18 +95,30 @@ class LmdbRates implements RateBackend {
     return this.#store.close();
   }
 
-  #added(space: Buffer): void {
-    const total = this.#total(space) + 1;
-    this.#writeTotal(space, total);
-    if (total <= this.#keysMax) return;
-    const [first] = this.#ends.range({ start: space, limit: 1 });
-    if (first !== undefined) this.#remove(space, first.key);
+  #decide(
+    before: Window | null,
+    rule: RateRule,
+  ): { readonly decision: RateDecision; readonly window: Window } {
+    const now = this.#now();
+    const window = windowAt(before, rule, now);
+    return { decision: decide(window, rule, now), window };
   }
 
-  #removeEnded(now: number, except: Buffer): void {
-    const looked = Array.from(this.#counters.range({ start: this.#lookAt, limit: LOOKED_AT }));
+  #added(space: Buffer, place: Buffer): void {
+    const total = this.#total(space) + 1;
+    this.#writeTotal(space, total);
+    if (total > this.#keysMax) {
+      const [first] = this.#ends.range({ start: space, limit: 1 });
+      if (first !== undefined) this.#remove(space, first.key);
+    }
+    this.#removeEnded(place);
+  }
+
+  #removeEnded(except: Buffer): void {
+    const now = this.#now();
+    const looked = Array.from(this.#windows.range({ start: this.#lookAt, limit: LOOKED_AT }));
     for (const { key, value } of looked) {
-      const { endsAtMs } = unpack(value);
+      const { endsAtMs } = unpackWindow(value);
       if (endsAtMs > now || key.equals(except)) continue;
       const space = key.subarray(0, HASH_BYTES);
       this.#remove(space, endKey(space, endsAtMs, key.subarray(HASH_BYTES)));
@@ -122,13 +129,13 @@ class LmdbRates implements RateBackend {
 
   #remove(space: Buffer, end: Buffer): void {
     this.#ends.remove(end);
-    this.#counters.remove(Buffer.concat([space, end.subarray(HASH_BYTES + NUMBER_BYTES)]));
+    this.#windows.remove(Buffer.concat([space, end.subarray(HASH_BYTES + NUMBER_BYTES)]));
     this.#writeTotal(space, this.#total(space) - 1);
   }
 
-  #find(place: Buffer): Counter | null {
-    const bytes = this.#counters.get(place);
-    return bytes === null ? null : unpack(bytes);
+  #find(place: Buffer): Window | null {
+    const bytes = this.#windows.get(place);
+    return bytes === null ? null : unpackWindow(bytes);
   }
 
   #total(space: Buffer): number {
@@ -152,15 +159,4 @@ function endKey(space: Buffer, endsAtMs: number, hash: Buffer): Buffer {
   const time = Buffer.alloc(NUMBER_BYTES);
   time.writeBigUInt64BE(BigInt(Math.floor(endsAtMs)));
   return Buffer.concat([space, time, hash]);
-}
-
-function pack({ endsAtMs, count }: Counter): Buffer {
-  const bytes = Buffer.alloc(2 * NUMBER_BYTES);
-  bytes.writeDoubleBE(endsAtMs, 0);
-  bytes.writeDoubleBE(count, NUMBER_BYTES);
-  return bytes;
-}
-
-function unpack(bytes: Buffer): Counter {
-  return { endsAtMs: bytes.readDoubleBE(0), count: bytes.readDoubleBE(NUMBER_BYTES) };
 }

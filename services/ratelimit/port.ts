@@ -1,6 +1,6 @@
 // The call of a rate-limit binding (runtime/guest/services/rate-limit.ts makes it).
 //
-//   limit  [key]  -> [success, remaining, ms until the window ends]
+//   limit  [key]  -> [success, remaining, ms until a call is forgotten]
 
 import {
   RATE_KEY_BYTES_MAX,
