@@ -8,8 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-/** Starting takes a few milliseconds, of Postgres some hundred; the machine may be busy. */
-const READY_MS_MAX = 20_000;
+/** Starting takes a few milliseconds, of Postgres some hundred, of Swift seconds; the machine may be busy. */
+const READY_MS_MAX = 45_000;
 const POLL_MS = 5;
 /** Another program may take the free port before the server does. */
 const ATTEMPTS = 3;

@@ -7,6 +7,7 @@
 //                                               `text` picks attacks by group and name
 //   npm run soak -- queue [kills]               1000 times kill -9 of processes that push messages and take them
 //   npm run soak -- storage [MiB]               a large object up and down through a handler
+//   npm run soak -- faults                      what calls see of servers that are killed, paused, slow or cut off
 
 import assert from "node:assert/strict";
 import { startNode, type TestNode } from "../node.ts";
@@ -15,13 +16,15 @@ import { temporary } from "../temporary.ts";
 import { until } from "../waiting.ts";
 import { Load, echo } from "../e2e/load.ts";
 import { killOverAndOver } from "../fault/queue-kills.ts";
+import { faults } from "./faults.ts";
 import { hostile } from "./hostile.ts";
 import { storage } from "./storage.ts";
 
 const IS_HOSTILE = process.argv[2] === "hostile";
 const IS_QUEUE = process.argv[2] === "queue";
 const IS_STORAGE = process.argv[2] === "storage";
-const IS_OTHER = IS_HOSTILE || IS_QUEUE || IS_STORAGE;
+const IS_FAULTS = process.argv[2] === "faults";
+const IS_OTHER = IS_HOSTILE || IS_QUEUE || IS_STORAGE || IS_FAULTS;
 const PUBLISHES = IS_OTHER ? 0 : Number(process.argv[2] ?? 220);
 const KILLS = IS_OTHER ? 0 : Number(process.argv[3] ?? 50);
 const QUEUE_KILLS = 1_000;
@@ -122,6 +125,7 @@ if (IS_HOSTILE) {
 }
 if (IS_QUEUE) await queue(Number(process.argv[3] ?? QUEUE_KILLS));
 if (IS_STORAGE) await storage(Number(process.argv[3] ?? STORAGE_MIB), print);
+if (IS_FAULTS) await faults(print);
 if (PUBLISHES > 0) await publishes();
 if (KILLS > 0) await kills();
 process.exit(0);
