@@ -175,6 +175,10 @@ export const CALLS = {
   DIGEST: "crypto.digest",
   /** Arguments: hash \n key length. Bytes: key then data. Answer: bytes. */
   HMAC: "crypto.hmac",
+  /** Opens a stream, whose number is the call's. Arguments: compress or decompress, a space, format. */
+  COMPRESSION_OPEN: "compression.open",
+  /** Arguments: its call id \n push, end or more. Bytes: input. Answer: bytes or nothing \n more or nothing. */
+  COMPRESSION_PUSH: "compression.push",
   /**
    * A call of a service. Arguments: binding \n method \n a list of values (services/values.ts), its bytes beside it.
    * Answer: index of the bytes, or nothing \n a value.

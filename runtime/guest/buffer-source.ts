@@ -51,6 +51,12 @@ export function bytesOf(value: unknown): Uint8Array | null {
   return apply(bufferDetached, value, []) ? new Uint8Array(0) : new Uint8Array(value);
 }
 
+/** As bytesOf, but null for a view on shared memory, which can change at any time. */
+export function unsharedBytesOf(value: unknown): Uint8Array | null {
+  const bytes = bytesOf(value);
+  return bytes !== null && isArrayBuffer(apply(typedBuffer, bytes, [])) ? bytes : null;
+}
+
 /** As bytesOf, and for a SharedArrayBuffer too, which some interfaces allow. */
 export function bytesOfShared(value: unknown): Uint8Array | null {
   const bytes = bytesOf(value);

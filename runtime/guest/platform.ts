@@ -39,6 +39,13 @@ import {
   setTimeout,
   thawTimers,
 } from "./timers.ts";
+import {
+  CompressionStream,
+  DecompressionStream,
+  thawCompression,
+} from "./transforms/compression.ts";
+import { FixedLengthStream, IdentityTransformStream } from "./transforms/identity.ts";
+import { TextDecoderStream, TextEncoderStream } from "./transforms/text.ts";
 import { URL, URLSearchParams } from "./url.ts";
 
 const GLOBALS: Readonly<Record<string, unknown>> = {
@@ -49,18 +56,22 @@ const GLOBALS: Readonly<Record<string, unknown>> = {
   Cache,
   CacheStorage,
   CloseEvent,
+  CompressionStream,
   CountQueuingStrategy: streams.CountQueuingStrategy,
   Crypto,
   CryptoKey,
   CustomEvent: events.CustomEvent,
   DOMException,
   Date: GuestDate,
+  DecompressionStream,
   ErrorEvent: events.ErrorEvent,
   Event: events.Event,
   EventTarget: events.EventTarget,
   File,
+  FixedLengthStream,
   FormData,
   Headers,
+  IdentityTransformStream,
   MessageEvent,
   Performance,
   PromiseRejectionEvent: events.PromiseRejectionEvent,
@@ -74,7 +85,9 @@ const GLOBALS: Readonly<Record<string, unknown>> = {
   Response,
   SubtleCrypto,
   TextDecoder,
+  TextDecoderStream,
   TextEncoder,
+  TextEncoderStream,
   TransformStream: streams.TransformStream,
   TransformStreamDefaultController: streams.TransformStreamDefaultController,
   URL,
@@ -160,6 +173,7 @@ export function createPlatform(): Platform {
       thawCrypto(port);
       thawFetch(port);
       thawCaches(port);
+      thawCompression(port);
       // Last: starts what top-level code has set.
       thawTimers(port);
     },

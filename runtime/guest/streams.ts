@@ -124,7 +124,7 @@ export function proxy(stream: ReadableStream<unknown>): ReadableStream<unknown> 
 /** What feeds a byte stream: pulled one chunk at a time, null ends it. */
 export interface ByteSource {
   pull(): Promise<Uint8Array | null> | Uint8Array | null;
-  cancel(): void;
+  cancel(reason?: unknown): void;
 }
 
 export interface ByteStream {
@@ -158,8 +158,8 @@ export function createByteStream(source: ByteSource): ByteStream {
           return;
         }
       },
-      cancel() {
-        source.cancel();
+      cancel(reason: unknown) {
+        source.cancel(reason);
       },
     } as never,
     { highWaterMark: 0 },

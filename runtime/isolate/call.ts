@@ -15,6 +15,8 @@ export interface Call {
   trail(): string;
   /** For what is gathered for the answer, until it is given. False when the node holds too much for this isolate. */
   hold(bytes: number): boolean;
+  /** For what stays behind the answer, until the function is called that it gives; null when it is too much. */
+  keep(bytes: number): (() => void) | null;
   /**
    * Answers the call; ok or fail exactly once, later ones are ignored. With bytes (owned by the bridge from
    * then on, must be a whole ArrayBuffer) the guest finds them at the index that the payload then begins with.

@@ -18,6 +18,7 @@ async function ask(
     bytes: bytes === null ? null : new Uint8Array(bytes).buffer,
     trail: () => "",
     hold: () => true,
+    keep: () => () => undefined,
     ok: (payload) => reject(new Error(`Text instead of bytes: ${payload}`)),
     okBytes: resolve,
     fail: (code, message) => reject(new EdgeError(code, message)),

@@ -92,6 +92,10 @@ export class OpenCalls {
         heldBytes += more;
         return true;
       },
+      keep: (more) => {
+        if (!this.#held.take(more)) return null;
+        return () => this.#held.give(more);
+      },
       ok: (text) => once(ENTER.CALL_OK, text),
       okBytes: (answer, rest = "") =>
         once(ENTER.CALL_OK, rest, exactBuffer(new Uint8Array(answer))),

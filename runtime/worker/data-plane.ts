@@ -13,6 +13,8 @@ import type { VersionRecord } from "../../sdk/records.ts";
 import type { OperatorCall, PackedText, ServiceProbe } from "../../sdk/services/service.ts";
 import { listenNode } from "../http/node-listener.ts";
 import { listenUws } from "../http/uws-listener.ts";
+import { createCompressionCalls } from "../isolate/compression/compression-calls.ts";
+import { createGate } from "../isolate/compression/gate.ts";
 import { createCryptoCalls } from "../isolate/crypto-calls.ts";
 import { createEgress } from "../isolate/egress/egress.ts";
 import { isWedge, safeEngineVersion } from "../isolate/engine.ts";
@@ -250,6 +252,7 @@ function openEndpoints(
 ): Endpoints {
   const { config, onCondemned } = options;
   const { metrics } = observers;
+  const compression = createGate();
   const endpoints: Endpoints = new Endpoints({
     cordon: config.cordon?.name ?? null,
     linkTo: createLinks(config.cordons, () => performance.now()),
@@ -272,6 +275,7 @@ function openEndpoints(
         bound: boundFetches(surroundings.endpoints, createInnerDispatch(endpoints, observers)),
       }),
       createCryptoCalls(),
+      createCompressionCalls(compression),
     ],
     now: () => performance.now(),
     onDeath(version, death) {

@@ -32,6 +32,7 @@ function join(): Calls {
       bytes,
       trail: () => "",
       hold: () => true,
+      keep: () => () => undefined,
       ok: (text: string) => answer(() => calls.succeed(id, text, [])),
       okBytes: (buffer: ArrayBuffer) => answer(() => calls.succeed(id, "0", [buffer])),
       fail: (code: string, message: string) => answer(() => calls.fail(id, `${code}\n${message}`)),

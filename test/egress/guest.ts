@@ -49,6 +49,7 @@ export class Guest {
       bytes: more.bytes ?? null,
       trail: () => "",
       hold: () => true,
+      keep: () => () => undefined,
       ok: resolve,
       okBytes: resolve,
       fail: (code, message) => reject(new EdgeError(code, message)),

@@ -13,6 +13,8 @@ import {
 } from "../../compiler/script.ts";
 import { WARM_UP } from "../../compiler/warm-up.ts";
 import type { CallService } from "../../runtime/isolate/call.ts";
+import { createCompressionCalls } from "../../runtime/isolate/compression/compression-calls.ts";
+import { createGate } from "../../runtime/isolate/compression/gate.ts";
 import { createCryptoCalls } from "../../runtime/isolate/crypto-calls.ts";
 import { makeSnapshot, type Script } from "../../runtime/isolate/engine.ts";
 import { Generation } from "../../runtime/isolate/generation.ts";
@@ -199,7 +201,10 @@ export async function openWorkshop(options: WorkshopOptions = {}): Promise<Works
           trust: input.trust ?? "untrusted",
           env: input.env ?? "{}",
           host,
-          services: input.services?.() ?? [createCryptoCalls()],
+          services: input.services?.() ?? [
+            createCryptoCalls(),
+            createCompressionCalls(createGate()),
+          ],
           events,
           onCatastrophic: (message) => catastrophes.push(message),
           onWedged: () => onDeath("wedged"),

@@ -26,6 +26,7 @@ function ask(service: CallService, name: string, args: string, bytes?: Uint8Arra
     bytes: (bytes?.buffer as ArrayBuffer | undefined) ?? null,
     trail: () => "",
     hold: () => true,
+    keep: () => () => undefined,
     ok: (text) => resolve({ text, bytes: null }),
     okBytes: (answer, rest = "") => resolve({ text: `0\n${rest}`, bytes: answer }),
     fail: (code, message) => resolve({ code, message }),
