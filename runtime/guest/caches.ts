@@ -65,13 +65,7 @@ function ignoresMethod(options: unknown): boolean {
   return typeof options === "object" && options !== null && !!Reflect.get(options, "ignoreMethod");
 }
 
-type Head = readonly [
-  status: number,
-  statusText: string,
-  headers: string,
-  size: number,
-  body: Uint8Array | null,
-];
+type Head = readonly [status: number, statusText: string, headers: string, body: Uint8Array | null];
 
 /** A body that came with its head, or one that follows. */
 function bodyOf(whole: Uint8Array | null, open: OpenAnswer): IncomingBody {
@@ -114,7 +108,11 @@ export class Cache {
     const open = await reach().open("match", [this.#name, place]);
     const head = open.head as Head | null;
     if (head === null) return undefined;
-    const [status, statusText, headers, , whole] = head;
+    // Not by the iterator of arrays, which the author may have replaced.
+    const status = head[0];
+    const statusText = head[1];
+    const headers = head[2];
+    const whole = head[3];
     return responseFromHost({
       status,
       statusText,

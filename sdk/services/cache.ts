@@ -15,6 +15,8 @@ export const CACHE_MANY_MAX = 100;
 export const CACHE_SCOPE_BYTES_MAX: number = 512 * 1_024 * 1_024;
 /** Of a stored response's body: what Workers stores at most. */
 export const CACHE_BODY_BYTES_MAX: number = 512 * 1_024 * 1_024;
+/** Of stored responses that one isolate reads and writes at once: each has a file open. */
+export const CACHE_BODIES_MAX = 64;
 /** A response's address with what makes it another: more than any server takes in a request line. */
 export const CACHE_URL_BYTES_MAX: number = 16 * 1_024;
 

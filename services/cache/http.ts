@@ -1,8 +1,15 @@
 // HTTP's rules for stored responses (RFC 9110, 9111): how long one is fresh, which requests it answers, and what of it
 // a request wants. Header lists are packed as they cross: "name\nvalue\n", names in lower case.
 
-/** Without a word about it: as the embedded cache's entries. */
-const FRESH_SECONDS = 3_600;
+/** Responses that say nothing of it, by status, as Workers has them; others are not stored then. */
+const FRESH_SECONDS: ReadonlyMap<number, number> = new Map([
+  [200, 7_200],
+  [301, 7_200],
+  [302, 1_200],
+  [303, 1_200],
+  [404, 180],
+  [410, 180],
+]);
 /** Ten years; more overflows somebody's arithmetic. */
 const FRESH_SECONDS_MAX = 315_360_000;
 
@@ -24,36 +31,106 @@ export class HeaderMap {
   }
 }
 
-/** How many seconds a response may be stored; 0: not at all. */
-export function freshSeconds(headers: HeaderMap, nowMs: number): number {
-  const directives = directivesOf(headers.get("cache-control") ?? "");
-  for (const name of ["no-store", "no-cache", "private"]) {
-    // private="field" is about that field only.
-    if (directives.get(name) === "") return 0;
+export interface Fresh {
+  /** 0: must not be stored. */
+  readonly seconds: number;
+  /** Headers that are for one client only, and must not be stored with the rest; in lower case. */
+  readonly without: readonly string[];
+}
+
+/** How long a cache that many clients share may answer with the response. */
+export function freshness(
+  { status, headers }: { readonly status: number; readonly headers: HeaderMap },
+  request: HeaderMap,
+  nowMs: number,
+): Fresh {
+  const control = new CacheControl(headers.get("cache-control") ?? "");
+  const without = control.fieldsOf("private", "no-cache");
+  const isRefused =
+    control.has("no-store") ||
+    control.isWhole("no-cache") ||
+    control.isWhole("private") ||
+    (headers.get("set-cookie") !== null && !without.includes("set-cookie")) ||
+    // What one client got for its credentials, unless it says that it is for all.
+    (request.get("authorization") !== null &&
+      !["public", "s-maxage", "must-revalidate"].some((name) => control.has(name)));
+  return { seconds: isRefused ? 0 : lifetime(control, { status, headers }, nowMs), without };
+}
+
+function lifetime(
+  control: CacheControl,
+  { status, headers }: { readonly status: number; readonly headers: HeaderMap },
+  nowMs: number,
+): number {
+  const age = seconds(headers.get("age")) ?? 0;
+  for (const name of ["s-maxage", "max-age"]) {
+    if (control.has(name)) return fresh((seconds(control.value(name)) ?? 0) - age);
   }
-  if (headers.get("set-cookie") !== null && directives.get("private") !== "set-cookie") return 0;
-  const age = Number(headers.get("age") ?? 0);
-  const given = directives.get("s-maxage") ?? directives.get("max-age");
-  if (given !== undefined) return fresh(/^\d+$/.test(given) ? Number(given) - age : 0);
   const expires = headers.get("expires");
-  if (expires === null) return FRESH_SECONDS;
-  const date = Date.parse(headers.get("date") ?? "");
-  const seconds = (Date.parse(expires) - (Number.isNaN(date) ? nowMs : date)) / 1_000 - age;
-  return fresh(seconds);
+  if (expires === null) return fresh((FRESH_SECONDS.get(status) ?? 0) - age);
+  const from = httpDate(headers.get("date")) ?? nowMs;
+  return fresh(((httpDate(expires) ?? from) - from) / 1_000 - age);
 }
 
-function fresh(seconds: number): number {
-  return seconds > 0 ? Math.min(Math.floor(seconds), FRESH_SECONDS_MAX) : 0;
+function fresh(left: number): number {
+  return left > 0 ? Math.min(Math.floor(left), FRESH_SECONDS_MAX) : 0;
 }
 
-function directivesOf(text: string): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const [, name = "", value = ""] of text.matchAll(
-    /([!#$%&'*+.^_`|~\w-]+)(?:\s*=\s*("(?:[^"\\]|\\.)*"|[^\s,;]*))?/g,
-  )) {
-    found.set(name.toLowerCase(), value.replaceAll('"', "").trim().toLowerCase());
+function seconds(text: string | null): number | null {
+  return text !== null && /^\d+$/.test(text) ? Number(text) : null;
+}
+
+const IMF_DATE = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;
+const RFC_850_DATE = /^[A-Z][a-z]{5,8}, (\d{2})-([A-Z][a-z]{2})-(\d{2}) (\d{2}:\d{2}:\d{2}) GMT$/;
+const ASCTIME_DATE = /^[A-Z][a-z]{2} ([A-Z][a-z]{2}) ([ \d]\d) (\d{2}:\d{2}:\d{2}) (\d{4})$/;
+/** Years of two digits that would lie further in the future are of the century before. */
+const FUTURE_YEARS_MAX = 50;
+
+/** One of HTTP's three forms, in ms; null: none of them, and so in the past. */
+export function httpDate(text: string | null): number | null {
+  if (text === null) return null;
+  const asctime = ASCTIME_DATE.exec(text);
+  const rfc850 = RFC_850_DATE.exec(text);
+  let date = text;
+  if (asctime !== null) date = `${asctime[2]} ${asctime[1]} ${asctime[4]} ${asctime[3]} GMT`;
+  else if (rfc850 !== null) {
+    const year = 2_000 + Number(rfc850[3]);
+    const century = year > new Date().getUTCFullYear() + FUTURE_YEARS_MAX ? year - 100 : year;
+    date = `${rfc850[1]} ${rfc850[2]} ${century} ${rfc850[4]} GMT`;
+  } else if (!IMF_DATE.test(text)) return null;
+  const ms = Date.parse(date);
+  return Number.isNaN(ms) ? null : ms;
+}
+
+/** Of a directive that is there twice the first counts; one of them without fields is about the whole response. */
+class CacheControl {
+  readonly #directives: readonly (readonly [name: string, value: string | null])[];
+
+  constructor(text: string) {
+    const found = text.matchAll(/([!#$%&'*+.^_`|~\w-]+)(?:\s*=\s*("(?:[^"\\]|\\.)*"|[^\s,;]*))?/g);
+    this.#directives = Array.from(found, ([, name = "", value]) => [
+      name.toLowerCase(),
+      value === undefined ? null : value.replaceAll('"', "").trim().toLowerCase(),
+    ]);
   }
-  return found;
+
+  has(name: string): boolean {
+    return this.#directives.some((each) => each[0] === name);
+  }
+
+  value(name: string): string | null {
+    return this.#directives.find((each) => each[0] === name)?.[1] ?? null;
+  }
+
+  isWhole(name: string): boolean {
+    return this.#directives.some(([each, value]) => each === name && !value);
+  }
+
+  fieldsOf(...names: readonly string[]): readonly string[] {
+    return this.#directives.flatMap(([name, value]) =>
+      names.includes(name) ? (value ?? "").split(/[\s,]+/).filter((field) => field !== "") : [],
+    );
+  }
 }
 
 /** The names that Vary lists; null: every request is another. */
@@ -77,9 +154,9 @@ export function isUnchanged(stored: HeaderMap, request: HeaderMap): boolean {
     if (tags.trim() === "*") return true;
     return etag !== null && tagsIn(tags).includes(weak(etag));
   }
-  const since = Date.parse(request.get("if-modified-since") ?? "");
-  const modified = Date.parse(stored.get("last-modified") ?? "");
-  return modified <= since;
+  const since = httpDate(request.get("if-modified-since"));
+  const modified = httpDate(stored.get("last-modified"));
+  return since !== null && modified !== null && modified <= since;
 }
 
 function tagsIn(list: string): string[] {
@@ -98,7 +175,7 @@ export interface Span {
 
 /** The part that the request wants; null: the whole; "none": there is no such part. One part only: others get all. */
 export function spanOf(stored: HeaderMap, request: HeaderMap, size: number): Span | "none" | null {
-  const match = /^bytes=(\d*)-(\d*)$/.exec(request.get("range")?.replaceAll(" ", "") ?? "");
+  const match = /^bytes=\s*(\d*)-(\d*)$/i.exec(request.get("range")?.trim() ?? "");
   if (match === null || !isSameVersion(stored, request)) return null;
   const [, first = "", last = ""] = match;
   if (first === "" && last === "") return null;

@@ -211,10 +211,16 @@ class LmdbCache implements CacheBackend, CacheStreams {
     const value = Buffer.concat([length, head, ...bytes]);
     const total = HEAD_LENGTH_BYTES + head.byteLength + size;
     const expiresAtMs = this.#parts.now() + ttlMs;
-    this.#update((shelf, free) => {
-      const key = scopedKey(scope, name);
-      free(...shelf.put(scope, key, { expiresAtMs, size: total, file, value }));
-    });
+    try {
+      signal.throwIfAborted();
+      this.#update((shelf, free) => {
+        const key = scopedKey(scope, name);
+        free(...shelf.put(scope, key, { expiresAtMs, size: total, file, value }));
+      });
+    } catch (error) {
+      if (file !== null) await this.#parts.blobs.remove(file);
+      throw error;
+    }
   }
 
   async probe(): Promise<{ version: string }> {
@@ -283,7 +289,14 @@ class LmdbCache implements CacheBackend, CacheStreams {
     } catch (error) {
       await blob?.file.close();
       if (blob !== null) await blobs.remove(blob.name);
-      throw error;
+      throw failureOf(error);
     }
   }
+}
+
+/** A disk that is full is no bug. */
+function failureOf(error: unknown): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  if (error instanceof EdgeError || typeof code !== "string") return error;
+  return new EdgeError("SERVICE_FAILED", `The file of a body: ${code}.`, { cause: error });
 }

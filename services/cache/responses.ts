@@ -8,10 +8,14 @@
 // What is stored at an address is the response, or, where that has a Vary, a signpost: the names of those headers and
 // a random word. With the values that the request has for them these name the entry. A signpost that is gone
 // leaves entries that nobody finds; they go as others do.
+//
+// A body that streams takes no place among the actor's calls: a few handlers that read slowly would keep everybody
+// from the cache. It needs only its file; so many at once are an isolate's.
 
 import { createHash, randomUUID } from "node:crypto";
 import { EdgeError } from "../../sdk/errors.ts";
 import {
+  CACHE_BODIES_MAX,
   CACHE_BODY_BYTES_MAX,
   CACHE_URL_BYTES_MAX,
   type CacheBackend,
@@ -23,16 +27,14 @@ import { STREAM, type Value } from "../../sdk/services/values.ts";
 import type { ServiceActor } from "../actor.ts";
 import { limitText, readBytes, readInteger, readList, readText } from "../arguments.ts";
 import type { Method } from "../port.ts";
-import { freshSeconds, HeaderMap, isUnchanged, spanOf, variantOf, variedNames } from "./http.ts";
+import { replyTo, withoutHeaders, type Reply, type Stored } from "./answer.ts";
+import { freshness, HeaderMap, variantOf, variedNames } from "./http.ts";
 
 /** Bodies up to this size come with the head, so that most hits are one call. */
 export const EAGER_BYTES_MAX: number = 64 * 1_024;
 /** More is no response of a handler. */
 const HEADERS_BYTES_MAX: number = 256 * 1_024;
 const NAME_BYTES_MAX = 512;
-const PARTIAL_CONTENT = 206;
-const NOT_MODIFIED = 304;
-const RANGE_NOT_SATISFIABLE = 416;
 
 export interface ResponsesOptions {
   readonly actor: ServiceActor<CacheBackend>;
@@ -42,16 +44,11 @@ export interface ResponsesOptions {
   readonly now: () => number;
 }
 
-interface Stored {
-  readonly status: number;
-  readonly statusText: string;
-  readonly headers: string;
-  readonly storedAtMs: number;
-}
-
 interface Signpost {
   readonly names: readonly string[];
   readonly word: string;
+  /** When the last of its entries does. */
+  readonly endsAtMs: number;
 }
 
 interface Place {
@@ -59,84 +56,183 @@ interface Place {
   readonly request: HeaderMap;
 }
 
-/** `lasting`: as long as a body does. */
 type Run = <T>(
   signal: AbortSignal,
   work: (streams: CacheStreams, signal: AbortSignal, cache: CacheBackend) => Promise<T>,
-  lasting: boolean,
 ) => Promise<T>;
 
 interface Reach {
   readonly run: Run;
   readonly scope: string;
   readonly now: () => number;
+  readonly bodies: Bodies;
 }
 
 export function responseMethods(options: ResponsesOptions): Readonly<Record<string, Method>> {
   const { actor, caller, now } = options;
-  const run: Run = (signal, work, lasting) =>
+  const run: Run = (signal, work) =>
     actor.run(
       async (cache, ended) => {
         const { streams } = cache;
         if (streams !== null) return work(streams, ended, cache);
         throw new EdgeError("SERVICE_INPUT", "This cache stores no responses.");
       },
-      { caller, signal, lasting },
+      { caller, signal },
     );
   // No binding has such a scope: what the verbs set is never taken for a response.
-  const reach: Reach = { run, now, scope: `caches\n${options.scope}` };
+  const scope = `caches\n${options.scope}`;
+  const reach: Reach = { run, now, scope, bodies: new Bodies() };
   return { match: matchMethod(reach), store: storeMethod(reach), forget: forgetMethod(reach) };
 }
 
-function matchMethod({ run, scope, now }: Reach): Method {
+/** Those on their way at once, in or out. */
+class Bodies {
+  #open = 0;
+
+  /** To what ends it. */
+  begin(): () => void {
+    if (this.#open >= CACHE_BODIES_MAX) {
+      const text = `${CACHE_BODIES_MAX} bodies of stored responses are on their way at once already.`;
+      throw new EdgeError("SERVICE_OVERLOADED", text);
+    }
+    this.#open++;
+    return () => void this.#open--;
+  }
+}
+
+function matchMethod({ run, scope, now, bodies }: Reach): Method {
   return ([cache, request], context) => {
     const place = readPlace(cache, request);
-    return new Promise((resolve, reject) => {
-      const work = async (streams: CacheStreams): Promise<void> => {
-        const stream = await find(streams, scope, place);
-        if (stream === null) return resolve(null);
-        try {
-          await answer(stream, place.request, { context, now, resolve });
-        } finally {
-          await stream.close();
+    return run(context.signal, async (streams, signal) => {
+      const stream = await find(streams, scope, place);
+      if (stream === null) return null;
+      let isPassedOn = false;
+      try {
+        const stored = headOf(stream) as Stored;
+        const reply = replyTo(place.request, stored, { size: stream.size, nowMs: now() });
+        const { status, statusText, headers, from, to } = reply;
+        const head = [status, statusText, headers];
+        if (to - from <= EAGER_BYTES_MAX && context.hold(to - from)) {
+          return [...head, Buffer.concat(await Array.fromAsync(stream.read(from, to)))];
         }
-      };
-      run(context.signal, work, true).catch(reject);
+        signal.throwIfAborted();
+        const rest = restOf(stream, reply, { context, end: bodies.begin() });
+        isPassedOn = true;
+        return new Streamed([...head, null], rest);
+      } finally {
+        if (!isPassedOn) await stream.close();
+      }
     });
   };
 }
 
-function storeMethod({ run, scope, now }: Reach): Method {
+/** Closes the stream at its end, or when nobody wants it any more. */
+function restOf(
+  stream: CacheStream,
+  { from, to }: Reply,
+  { context, end }: { readonly context: CallContext; readonly end: () => void },
+): AsyncIterableIterator<Value> {
+  const pieces = stream.read(from, to)[Symbol.asyncIterator]();
+  let isOver = false;
+  const close = (): void => {
+    if (isOver) return;
+    isOver = true;
+    end();
+    void stream.close();
+  };
+  // A rest that is never pulled is never ended either.
+  context.signal.addEventListener("abort", close, { once: true });
+  return {
+    async next() {
+      if (isOver) return { done: true, value: undefined };
+      try {
+        const next = await pieces.next();
+        if (next.done === true) close();
+        return next;
+      } catch (error) {
+        close();
+        throw error;
+      }
+    },
+    async return() {
+      close();
+      return { done: true, value: undefined };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
+
+function storeMethod({ run, scope, now, bodies }: Reach): Method {
   return async ([cache, request, response, body], context) => {
     const place = readPlace(cache, request);
-    const stored = readStored(response, now());
-    const headers = new HeaderMap(stored.headers);
+    const given = readStored(response, now());
+    const headers = new HeaderMap(given.headers);
     const names = variedNames(headers);
-    const ttlMs = 1_000 * freshSeconds(headers, now());
-    if (names === null || ttlMs === 0) {
+    const { seconds, without } = freshness({ ...given, headers }, place.request, now());
+    if (names === null || seconds === 0) {
       await context.body?.[Symbol.asyncIterator]().return?.();
       return false;
     }
-    const content = body === STREAM ? context.body : [readBytes(body, "body")];
-    if (content === null) throw new EdgeError("CALL_INVALID", "The body does not follow.");
-    const work = async (streams: CacheStreams, signal: AbortSignal): Promise<boolean> => {
-      const put = async (key: string, head: object, pieces: Pieces): Promise<void> => {
-        const entry = { key, head: Buffer.from(JSON.stringify(head)), ttlMs };
-        const options = { bytesMax: CACHE_BODY_BYTES_MAX, signal };
-        await streams.store(scope, entry, iterate(pieces), options);
-      };
-      if (names.length === 0) await put(place.key, stored, content);
-      else {
-        const known = await signpostAt(streams, scope, place.key);
-        const isSame = known !== null && known.names.join() === names.join();
-        const post = isSame ? known : { names, word: randomUUID() };
-        await put(variantKey(place, post), stored, content);
-        await put(place.key, post, []);
-      }
-      return true;
-    };
-    return run(context.signal, work, body === STREAM);
+    const stored = { ...given, headers: withoutHeaders(given.headers, without) };
+    const store = (streams: CacheStreams, content: Pieces, signal: AbortSignal): Promise<boolean> =>
+      put({ streams, scope, now, signal }, place, {
+        stored,
+        names,
+        content,
+        ttlMs: 1_000 * seconds,
+      });
+    if (body !== STREAM) {
+      const content = [readBytes(body, "body")];
+      return run(context.signal, (streams, signal) => store(streams, content, signal));
+    }
+    if (context.body === null) throw new EdgeError("CALL_INVALID", "The body does not follow.");
+    const end = bodies.begin();
+    try {
+      const streams = await run(context.signal, async (each) => each);
+      return await store(streams, context.body, context.signal);
+    } finally {
+      end();
+    }
   };
+}
+
+interface Into {
+  readonly streams: CacheStreams;
+  readonly scope: string;
+  readonly now: () => number;
+  readonly signal: AbortSignal;
+}
+
+interface Put {
+  readonly stored: Stored;
+  /** That Vary names. */
+  readonly names: readonly string[];
+  readonly content: Pieces;
+  readonly ttlMs: number;
+}
+
+async function put(
+  { streams, scope, now, signal }: Into,
+  place: Place,
+  { stored, names, content, ttlMs }: Put,
+): Promise<true> {
+  const store = (key: string, head: object, pieces: Pieces, forMs: number): Promise<void> => {
+    const entry = { key, head: Buffer.from(JSON.stringify(head)), ttlMs: forMs };
+    return streams.store(scope, entry, iterate(pieces), { bytesMax: CACHE_BODY_BYTES_MAX, signal });
+  };
+  if (names.length === 0) {
+    await store(place.key, stored, content, ttlMs);
+    return true;
+  }
+  const known = await signpostAt(streams, scope, place.key);
+  const isSame = known !== null && known.names.join() === names.join();
+  const word = isSame ? known.word : randomUUID();
+  await store(variantKey(place, { names, word }), stored, content, ttlMs);
+  const endsAtMs = Math.max(isSame ? known.endsAtMs : 0, now() + ttlMs);
+  await store(place.key, { names, word, endsAtMs } satisfies Signpost, [], endsAtMs - now());
+  return true;
 }
 
 function forgetMethod({ run, scope }: Reach): Method {
@@ -145,7 +241,6 @@ function forgetMethod({ run, scope }: Reach): Method {
     return run(
       context.signal,
       async (_, signal, backend) => (await backend.delete(scope, [key], signal)) > 0,
-      false,
     );
   };
 }
@@ -186,77 +281,13 @@ function headOf({ head }: CacheStream): Stored | Signpost {
   return JSON.parse(Buffer.from(head).toString()) as Stored | Signpost;
 }
 
-function variantKey({ key, request }: Place, { names, word }: Signpost): string {
+function variantKey({ key, request }: Place, { names, word }: Omit<Signpost, "endsAtMs">): string {
   return hashOf([key, word, variantOf(names, request)]);
 }
 
 /** Addresses are longer than keys may be. */
 function hashOf(parts: readonly string[]): string {
   return createHash("sha256").update(JSON.stringify(parts)).digest("base64url");
-}
-
-interface Answering {
-  readonly context: CallContext;
-  readonly now: () => number;
-  readonly resolve: (answer: Value | Streamed) => void;
-}
-
-/** Lasts until the body was read, or is wanted no more. */
-async function answer(
-  stream: CacheStream,
-  request: HeaderMap,
-  { context, now, resolve }: Answering,
-): Promise<void> {
-  const stored = headOf(stream) as Stored;
-  const headers = new HeaderMap(stored.headers);
-  const age = Math.max(0, Math.floor((now() - stored.storedAtMs) / 1_000));
-  const lines = `${without(stored.headers, ["age", "cf-cache-status"])}age\n${age}\ncf-cache-status\nHIT\n`;
-  const { size } = stream;
-  const none = Buffer.alloc(0);
-  if (isUnchanged(headers, request)) {
-    const kept = without(lines, ["content-length", "content-range"]);
-    return resolve([NOT_MODIFIED, "Not Modified", kept, 0, none]);
-  }
-  const span = stored.status === 200 ? spanOf(headers, request, size) : null;
-  const plain = without(lines, ["content-length", "content-range"]);
-  if (span === "none") {
-    const all = `${plain}content-range\nbytes */${size}\ncontent-length\n0\n`;
-    return resolve([RANGE_NOT_SATISFIABLE, "Range Not Satisfiable", all, 0, none]);
-  }
-  const { from, to } = span ?? { from: 0, to: size };
-  const length = to - from;
-  const isPart = span !== null;
-  const [status, statusText] = isPart
-    ? [PARTIAL_CONTENT, "Partial Content"]
-    : [stored.status, stored.statusText];
-  const range = isPart ? `content-range\nbytes ${from}-${to - 1}/${size}\n` : "";
-  const list = `${plain}${range}content-length\n${length}\n`;
-  if (length <= EAGER_BYTES_MAX && context.hold(length)) {
-    const body = Buffer.concat(await Array.fromAsync(stream.read(from, to)));
-    return resolve([status, statusText, list, length, body]);
-  }
-  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
-  const rest = (async function* (): AsyncGenerator<Value> {
-    try {
-      yield* stream.read(from, to);
-    } finally {
-      end();
-    }
-  })();
-  resolve(new Streamed([status, statusText, list, length, null], rest));
-  // A rest that is never pulled is never ended either.
-  if (context.signal.aborted) end();
-  else context.signal.addEventListener("abort", () => end(), { once: true });
-  await ended;
-}
-
-function without(packed: string, names: readonly string[]): string {
-  const parts = packed.split("\n");
-  let kept = "";
-  for (let at = 0; at + 1 < parts.length; at += 2) {
-    if (!names.includes(parts[at] ?? "")) kept += `${parts[at]}\n${parts[at + 1]}\n`;
-  }
-  return kept;
 }
 
 function readPlace(cache: Value, request: Value): Place {
