@@ -10,6 +10,7 @@ import type { AdminDeps } from "./deps.ts";
 import { failureOf, respond, statusOf, type AdminEnv } from "./envelope.ts";
 import { hostGuard, tokenGuard } from "./guard.ts";
 import { addEndpointRoutes } from "./routes/endpoints.ts";
+import { addGatewayRoutes } from "./routes/gateway.ts";
 import { addNodeRoutes, healthHandler } from "./routes/node.ts";
 import { addPublishRoute, reportIfOurs } from "./routes/publish.ts";
 import { addSecretRoutes } from "./routes/secrets.ts";
@@ -43,6 +44,7 @@ export function createAdminApi(deps: AdminDeps): AdminApp {
   // Everything below needs the token, metrics too: they name every endpoint.
   app.use(tokenGuard(deps.token));
   addNodeRoutes(app, deps);
+  addGatewayRoutes(app, deps);
   addPublishRoute(app, deps);
   addEndpointRoutes(app, deps);
   addServiceRoutes(app, deps);

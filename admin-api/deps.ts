@@ -6,7 +6,20 @@ import type { BindingControl } from "../control/services/bound.ts";
 import type { ServiceControl } from "../control/services/services.ts";
 import type { OperatorCall } from "../sdk/services/service.ts";
 import type { Value } from "../sdk/services/values.ts";
+import type { GatewayConfig } from "../sdk/gateway/config.ts";
+import type { RouteTrace } from "../sdk/gateway/trace.ts";
 import type { Blobs, Fleet, RegistryReader } from "../sdk/node.ts";
+
+export interface GatewayView {
+  /** In force. */
+  config(): GatewayConfig;
+  /** Over all routes of the node. */
+  trace(asked: {
+    readonly method: string;
+    readonly host: string;
+    readonly path: string;
+  }): RouteTrace;
+}
 
 export interface AdminDeps {
   readonly control: Control;
@@ -17,6 +30,7 @@ export interface AdminDeps {
   readonly callService: (call: OperatorCall, args: readonly Value[]) => Promise<Value>;
   readonly registry: RegistryReader;
   readonly blobs: Blobs;
+  readonly gateway: GatewayView;
   readonly fleet: Fleet;
   readonly clock: { now(): number };
   readonly token: string;

@@ -8,6 +8,7 @@ import { explain } from "./commands/explain.ts";
 import { list, remove, resume, rollback, show, versions } from "./commands/endpoints.ts";
 import { publish } from "./commands/publish.ts";
 import { secret } from "./commands/secrets.ts";
+import { route } from "./commands/route.ts";
 import { serve } from "./commands/serve.ts";
 import { services } from "./commands/services.ts";
 import { storage } from "./commands/storage.ts";
@@ -26,6 +27,7 @@ export const COMMANDS: readonly (Command | CommandGroup)[] = [
   storage,
   secret,
   explain,
+  route,
   config,
   doctor,
 ];

@@ -1,14 +1,15 @@
 // Composition root of the control plane, and the first process of a node: checks that the folder and the ports
 // can be had, keeps the workers, serves the admin API, and on SIGTERM or SIGINT drains and ends with 0.
 
-import { chmodSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { AdminServer } from "../admin-api/listen.ts";
 import { openDataFolder, type DataFolder } from "../control/data-folder.ts";
 import { cordonsOf } from "../sdk/isolation.ts";
 import type { ServeOptions } from "../sdk/serve.ts";
+import { fileRoutes } from "./gateway/route/file-routes.ts";
 import { probePort } from "./http/port.ts";
-import { RELEASE, WORKER_MAIN } from "./link/places.ts";
+import { RELEASE, SHARED_FOLDER, WORKER_MAIN } from "./link/places.ts";
 import { createLog, type Log } from "./observe/log.ts";
 import { adminToken, TOKEN_FILE } from "./supervisor/admin-token.ts";
 import { openControlPlane, type ControlPlane } from "./supervisor/control-plane.ts";
@@ -16,6 +17,7 @@ import { controlSocketPath, cordonFolder } from "./supervisor/control-socket.ts"
 import { narrowInheritance } from "./supervisor/environment.ts";
 import { publishDemo, DEMO_NAME } from "./supervisor/demo.ts";
 import { WorkerFleet } from "./supervisor/fleet.ts";
+import { GatewayFile } from "./supervisor/gateway-file.ts";
 import { memoryBudgets } from "./supervisor/health.ts";
 import { strike } from "./supervisor/inquest/strike.ts";
 import { Keeper } from "./supervisor/keeper.ts";
@@ -26,7 +28,7 @@ import {
   warnOfRights,
   type Account,
 } from "./supervisor/rights/confinement.ts";
-import { shareData } from "./supervisor/rights/data-access.ts";
+import { openWorkersFolder, shareData } from "./supervisor/rights/data-access.ts";
 import type { WorkerStart } from "./supervisor/worker-process.ts";
 import { workerConfig } from "./supervisor/worker-config.ts";
 
@@ -44,22 +46,30 @@ export async function serve(
     print: (line) => process.stdout.write(`${line}\n`),
   },
 ): Promise<void> {
-  narrowInheritance();
+  const variables = narrowInheritance();
   const account = options.user === undefined ? null : findAccount(options.user);
+  const log = createLog({ format: process.stderr.isTTY ? "pretty" : "json", tag: "supervisor" });
+  const file = new GatewayFile({ path: options.config ?? null, variables, log });
   const folder = await openDataFolder(options.data);
   try {
-    await serveIn({ folder, account }, options, environment);
+    await serveIn({ folder, account, file, log }, options, environment);
   } finally {
     await folder.close();
   }
 }
 
+interface Start {
+  readonly folder: DataFolder;
+  readonly account: Account | null;
+  readonly file: GatewayFile;
+  readonly log: Log;
+}
+
 async function serveIn(
-  { folder, account }: { folder: DataFolder; account: Account | null },
+  { folder, account, file, log }: Start,
   options: ServeOptions,
   environment: ServeEnvironment,
 ): Promise<void> {
-  const log = createLog({ format: process.stderr.isTTY ? "pretty" : "json", tag: "supervisor" });
   const socketPath = controlSocketPath(folder.path);
   // Whoever had the folder's lock before is dead: what still works for it is nobody's.
   const orphans = findWorkers(socketPath);
@@ -68,10 +78,11 @@ async function serveIn(
     await probePort({ host: options.adminHost, port: options.adminPort });
   }
   const start = confine(folder, account, port);
+  openShared(folder.path, account, orphans.length > 0);
   warnOfRights(start.confinement, log);
   const cache = join(folder.path, "cache");
   const gatewayUrl = `http://${shownHost(options.host)}:${port}`;
-  const stopped = stopSignal();
+  const stopped = stopSignal(file);
   const fleet = new WorkerFleet(() => keeper);
   const plane = await openControlPlane({
     options: { ...options, data: folder.path },
@@ -80,6 +91,7 @@ async function serveIn(
     fleet,
     log,
     release: environment.release,
+    gateway: () => file.config,
     gatewayUrl: () => gatewayUrl,
     workersReady: () => (keeper.servingClients.length >= options.workers ? options.workers : 0),
   });
@@ -98,6 +110,7 @@ async function serveIn(
       uid: account?.uid ?? null,
       secretKey: plane.secretKey,
     }),
+    gateway: () => file.config,
     cordons: () => cordonsOf(plane.registry.all()),
     onMessage: (worker, message) => fleet.message(worker, message),
     onGone: (worker) => fleet.gone(worker),
@@ -106,6 +119,10 @@ async function serveIn(
   let admin: AdminServer | null = null;
   let isReady = false;
   try {
+    file.follow({
+      check: (config) => plane.checkFileRoutes(fileRoutes(config)),
+      deliver: (config) => fleet.configureGateway(config),
+    });
     await keeper.start(orphans);
     admin = await plane.listen(adminToken(folder.path, options.adminToken));
     if (options.demo && plane.registry.revision() === 0) await tryDemo(plane, log);
@@ -118,6 +135,7 @@ async function serveIn(
   } finally {
     process.once("SIGINT", () => keeper.killAll());
     process.once("SIGTERM", () => keeper.killAll());
+    file.close();
     // A start that fails must not end what served before it.
     await (isReady ? keeper.stop() : keeper.abandon());
     await admin?.close();
@@ -206,11 +224,22 @@ function announceReady(options: ServeOptions, ready: Ready): void {
   if (options.demo) print(`Try      curl ${ready.gatewayUrl}/${DEMO_NAME}`);
 }
 
-/** SIGHUP: the terminal that it was started in is closed. Its workers have none, and would stay. */
-function stopSignal(): Promise<void> {
+/**
+ * SIGHUP: with a configuration file, to read it again. Without, the terminal that the node was started in is closed;
+ * its workers have none, and would stay.
+ */
+function stopSignal(file: GatewayFile): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, resolve);
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, resolve);
+    process.on("SIGHUP", () => (file.isThere ? void file.reload() : resolve()));
   });
+}
+
+/** Where gateways share what they count. A node that starts without workers of before begins anew. */
+function openShared(data: string, account: Account | null, isAdopting: boolean): void {
+  const folder = join(data, SHARED_FOLDER);
+  if (!isAdopting) rmSync(folder, { recursive: true, force: true });
+  openWorkersFolder(folder, account);
 }
 
 function shownHost(host: string): string {

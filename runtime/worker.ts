@@ -10,6 +10,7 @@ import { inspect } from "node:util";
 import { loadUws } from "./http/uws.ts";
 import { engineVersion } from "./isolate/engine.ts";
 import { EdgeError, errorData } from "../sdk/errors.ts";
+import { EMPTY_GATEWAY, type GatewayConfig } from "../sdk/gateway/config.ts";
 import { openDialer, type Dialer } from "./link/dialer.ts";
 import type { Condemnation, ToSupervisor, ToWorker, WorkerConfig } from "./link/messages.ts";
 import { createLog } from "./observe/log.ts";
@@ -29,6 +30,8 @@ let plane: DataPlane | null = null;
 let condemned: Condemnation | null = null;
 /** Told before the configuration. */
 let isolateBytes: number = Number.POSITIVE_INFINITY;
+/** Told before the configuration, and again with each change of its file. */
+let gateway: GatewayConfig = EMPTY_GATEWAY;
 let orphaned = false;
 let ending = false;
 
@@ -94,6 +97,9 @@ async function handle(message: ToWorker): Promise<void> {
     case "budget":
       isolateBytes = message.isolateBytes;
       break;
+    case "gateway":
+      takeGateway(message.ask, message.config);
+      break;
     case "announce":
       if (plane !== null) supervisor.send({ type: "read", revision: plane.refresh() });
       break;
@@ -140,6 +146,7 @@ async function start(wanted: WorkerConfig): Promise<void> {
       config,
       worker: Number(number),
       engine: engineVersion(),
+      gateway,
       isolateBytes: () => isolateBytes,
       onCondemned: condemn,
     });
@@ -189,6 +196,20 @@ async function probe(ask: number, service: string): Promise<void> {
   } catch (error) {
     if (!(error instanceof EdgeError)) process.stderr.write(`${inspect(error)}\n`);
     supervisor.send({ type: "probed", ask, result: errorData(error) });
+  }
+}
+
+function takeGateway(ask: number, wanted: GatewayConfig): void {
+  const before = gateway;
+  gateway = wanted;
+  try {
+    plane?.configureGateway(wanted);
+    supervisor.send({ type: "gateway-taken", ask, error: null });
+  } catch (error) {
+    // The supervisor has checked it: only a publish at the same moment can stand against it.
+    gateway = before;
+    plane?.configureGateway(before);
+    supervisor.send({ type: "gateway-taken", ask, error: errorData(error) });
   }
 }
 

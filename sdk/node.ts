@@ -119,7 +119,29 @@ export interface WorkerStats {
   readonly inFlight: number;
   readonly isolates: readonly IsolateStats[];
   readonly services: readonly ServiceStats[];
+  readonly upstreams: readonly UpstreamStats[];
   readonly rssBytes: number;
+}
+
+/** An upstream of the gateway as one worker has it. */
+export interface UpstreamStats {
+  readonly upstream: string;
+  /** Since it was configured as it is. */
+  readonly retries: number;
+  readonly servers: readonly ServerStats[];
+}
+
+export interface ServerStats {
+  readonly url: string;
+  /** What all workers know together: active health checks, and the circuit breaker. */
+  readonly healthy: boolean;
+  readonly breaker: "closed" | "open" | "half-open";
+  /** Requests that are open. */
+  readonly active: number;
+  /** Mean time to the first byte, the newest counting most. */
+  readonly latencyMs: number;
+  readonly requests: number;
+  readonly failures: number;
 }
 
 /** A service as one worker has it: one that no endpoint of the worker binds is not there. */

@@ -1,28 +1,27 @@
 // The gateway's configuration file, without a node.
 
 import { resolve } from "node:path";
-import { EdgeError } from "../../sdk/errors.ts";
 import type { GatewayConfig } from "../../sdk/gateway/config.ts";
-import type { Command } from "../command.ts";
+import type { Command, CommandGroup } from "../command.ts";
 
-export const config: Command = {
-  name: "config",
+const validate: Command = {
+  name: "validate",
   summary: "check a gateway configuration file, as edge serve --config would",
-  args: [
-    { name: "<action>", summary: "validate" },
-    { name: "<file>", summary: "the file, in YAML" },
-  ],
+  args: [{ name: "<file>", summary: "the file, in YAML" }],
   options: [],
   examples: ["edge config validate edge.yaml"],
-  run: async ({ args: [action = "", file = ""], cwd, env }) => {
-    if (action !== "validate") {
-      throw new EdgeError("USAGE", `edge config validate FILE; there is no "${action}"`);
-    }
+  run: async ({ args: [file = ""], cwd, env }) => {
     const { readGatewayConfig } = await import("../../control/gateway/config.ts");
     const { upstreams, routes } = readGatewayConfig(resolve(cwd, file), env);
     const data = { valid: true, file, upstreams: upstreams.length, routes: routes.length };
     return { data, text: summaryOf(file, { upstreams, routes }) };
   },
+};
+
+export const config: CommandGroup = {
+  name: "config",
+  summary: "the gateway's configuration file",
+  commands: [validate],
 };
 
 function summaryOf(

@@ -30,7 +30,10 @@ const FLAGS: readonly OptionSpec[] = [
     choices: ["uws", "node"],
     fallback: "uws",
   },
-  { flags: "--config <file>", summary: "gateway configuration; not in this release yet" },
+  {
+    flags: "--config <file>",
+    summary: "gateway configuration in YAML, read again when it changes and at SIGHUP",
+  },
   {
     flags: "--drain-timeout <duration>",
     summary: "how long replaced code may finish its requests",
@@ -126,7 +129,6 @@ export function readServeOptions(values: Values, cwd: string): ServeOptions {
     const text = values.text(name);
     return text === undefined ? undefined : resolve(cwd, text);
   };
-  refuseWhatIsMissing(values);
   const config = path("config");
   const user = values.text("user");
   const readyFile = path("ready-file");
@@ -212,12 +214,4 @@ function readDrainTimeout(text: string | undefined): number {
   const timeoutMs = parseDuration(text);
   if (timeoutMs !== null) return timeoutMs;
   throw new EdgeError("USAGE", `--drain-timeout is a duration such as 30s, not "${text}"`);
-}
-
-/** Taking these and doing nothing would leave a node less safe than its operator believes. */
-function refuseWhatIsMissing(values: Values): void {
-  for (const name of ["config"]) {
-    if (values.text(name) === undefined) continue;
-    throw new EdgeError("USAGE", `--${name} is not in this release yet; start the node without it`);
-  }
 }

@@ -13,7 +13,7 @@ import type {
   HeaderList,
   Upgrade,
 } from "../../sdk/exchange.ts";
-import { headerOf } from "./header-list.ts";
+import { headerOf } from "../../sdk/gateway/header-list.ts";
 import type { Hub, RequestHead } from "./hub.ts";
 import { problem } from "./problem.ts";
 import { hasNoBody, replyFields } from "./reply-head.ts";

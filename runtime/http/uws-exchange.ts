@@ -18,7 +18,7 @@ import type {
 import type { Hub, RequestHead } from "./hub.ts";
 import { problem } from "./problem.ts";
 import { hasNoBody } from "./reply-head.ts";
-import { headerOf } from "./header-list.ts";
+import { headerOf } from "../../sdk/gateway/header-list.ts";
 import { nextRequestId } from "./request-id.ts";
 import { writeHead } from "./uws-head.ts";
 import type { UwsResponse } from "./uws.ts";

@@ -3,6 +3,7 @@
 // parse is a bug, not an attack.
 
 import type { ErrorData } from "../../sdk/errors.ts";
+import type { GatewayConfig } from "../../sdk/gateway/config.ts";
 import type { RequestAccount, RestartReason, WorkerStats } from "../../sdk/node.ts";
 import type { LimitOverrides } from "../../sdk/limits.ts";
 import type { Trust, VersionRecord } from "../../sdk/records.ts";
@@ -51,6 +52,8 @@ export type ToWorker =
   | { readonly type: "configure"; readonly config: WorkerConfig }
   /** What its isolates may take together before those that rest are evicted. First on each connection. */
   | { readonly type: "budget"; readonly isolateBytes: number }
+  /** Serve by this configuration of the gateway, then say so. Also before `configure`, with the number 0. */
+  | { readonly type: "gateway"; readonly ask: number; readonly config: GatewayConfig }
   /** Read the registry at least up to this revision, serve by it, then say so. */
   | { readonly type: "announce"; readonly revision: number }
   | { readonly type: "prepare"; readonly ask: number; readonly version: VersionRecord }
@@ -101,6 +104,7 @@ export type ToSupervisor =
   | { readonly type: "explained"; readonly ask: number; readonly account: RequestAccount | null }
   | { readonly type: "called"; readonly ask: number; readonly result: PackedText | ErrorData }
   | { readonly type: "probed"; readonly ask: number; readonly result: ServiceProbe | ErrorData }
+  | { readonly type: "gateway-taken"; readonly ask: number; readonly error: ErrorData | null }
   | { readonly type: "beat" }
   /** This worker must be replaced. It still serves. Said again on each connection. */
   | { readonly type: "condemned"; readonly condemnation: Condemnation }

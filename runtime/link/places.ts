@@ -18,6 +18,9 @@ const root = new URL(extension === ".ts" ? "../../" : "../../../", import.meta.u
 /** First handler of a new node, and of the documentation. */
 export const DEMO_ENTRY: string = fileURLToPath(new URL("examples/hello/hello.ts", root));
 
+/** Where the gateways of a node's workers share what they count, in the data folder. */
+export const SHARED_FOLDER = "run/gateway";
+
 export const RELEASE: string = readRelease(fileURLToPath(new URL("package.json", root)));
 
 /**

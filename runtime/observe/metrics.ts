@@ -48,6 +48,26 @@ export const METRICS: Readonly<Record<string, MetricInfo>> = {
     type: "counter",
     help: "Backends that broke and were opened anew.",
   },
+  edge_upstream_requests_total: { type: "counter", help: "Attempts at servers of upstreams." },
+  edge_upstream_failures_total: { type: "counter", help: "Attempts that failed, by server." },
+  edge_upstream_inflight: { type: "gauge", help: "Attempts that are open now, by server." },
+  edge_upstream_healthy: {
+    type: "gauge",
+    help: "Workers that know the server to be well by its health checks.",
+  },
+  edge_breaker_state: {
+    type: "gauge",
+    help: "Workers that see the server's circuit breaker in the state.",
+  },
+  edge_retries_total: { type: "counter", help: "Requests sent to another server, by upstream." },
+  edge_ratelimit_decisions_total: {
+    type: "counter",
+    help: "Requests allowed and refused by rate limits, by route.",
+  },
+  edge_auth_failures_total: {
+    type: "counter",
+    help: "Requests refused for their token, by route and reason.",
+  },
   edge_worker_restarts_total: { type: "counter", help: "Workers that were replaced, by reason." },
   edge_config_revision: { type: "gauge", help: "Registry revision, summed over workers." },
 };

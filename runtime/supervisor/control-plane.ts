@@ -12,6 +12,7 @@ import { openSnapshotStore, type SnapshotBasis } from "../../compiler/snapshot-s
 import { openBlobs, type BlobStore } from "../../control/blobs.ts";
 import { systemClock } from "../../control/clock.ts";
 import { createControl, type Control } from "../../control/control.ts";
+import { claimsOf } from "../../control/manifest.ts";
 import { openRegistry } from "../../control/registry/registry.ts";
 import { openKey } from "../../control/secrets/key.ts";
 import {
@@ -23,8 +24,12 @@ import { createVault, type Vault } from "../../control/secrets/vault.ts";
 import { createBindingControl } from "../../control/services/bound.ts";
 import { createServiceControl, type ServicePorts } from "../../control/services/services.ts";
 import { infoOf } from "../../sdk/errors.ts";
+import type { GatewayConfig } from "../../sdk/gateway/config.ts";
 import type { Fleet, RegistryWriter } from "../../sdk/node.ts";
 import type { ServeOptions } from "../../sdk/serve.ts";
+import { fileRoutes } from "../gateway/route/file-routes.ts";
+import { traceRoutes } from "../gateway/route/trace.ts";
+import type { RouteInput } from "../gateway/route/contract.ts";
 import { compileRoutes } from "../gateway/route/table.ts";
 import { safeEngineVersion } from "../isolate/engine.ts";
 import { GUEST_ENTRY, JAIL_MAIN, V8_FLAGS } from "../link/places.ts";
@@ -47,6 +52,8 @@ export interface ControlPlaneOptions {
   readonly confinement: Confinement;
   /** The account's; null: without one. */
   readonly home: string | null;
+  /** In force, of the gateway's configuration file. */
+  readonly gateway: () => GatewayConfig;
   readonly gatewayUrl: () => string;
   readonly workersReady: () => number;
 }
@@ -57,6 +64,8 @@ export interface ControlPlane {
   readonly bundleSource: typeof bundleSource;
   /** For the workers, as base64. */
   readonly secretKey: string;
+  /** Throws ROUTE_CONFLICT where they stand against those of endpoints. */
+  checkFileRoutes(routes: readonly RouteInput[]): void;
   listen(token: string): Promise<AdminServer>;
   /** After the node answers: what makes publishes and cold starts quick but is not needed to serve. */
   warm(): Promise<void>;
@@ -88,7 +97,7 @@ export async function openControlPlane(parts: ControlPlaneOptions): Promise<Cont
     checker,
     fleet: parts.fleet,
     clock: systemClock,
-    checkRoutes: compileRoutes,
+    checkRoutes: (routes) => void compileRoutes([...fileRoutes(parts.gateway()), ...routes]),
     limitMax: options.limitMax,
     egressMayBePrivate: options.egressMayBePrivate || options.allowPrivateEgress,
     bundleSource,
@@ -100,6 +109,7 @@ export async function openControlPlane(parts: ControlPlaneOptions): Promise<Cont
     bundleSource,
     secretKey: key.toString("base64"),
     listen: (token) => listen(parts, { registry, control, blobs, token, vault }),
+    checkFileRoutes: (routes) => void compileRoutes([...claimsOf(registry.all()), ...routes]),
     async warm() {
       await warmEsbuild();
       await checker.preparePlatform();
@@ -160,6 +170,11 @@ function listen(parts: ControlPlaneOptions, served: Served): Promise<AdminServer
     secrets: createSecretControl(ports),
     bindings: createBindingControl(ports),
     fleet,
+    gateway: {
+      config: parts.gateway,
+      trace: (asked) =>
+        traceRoutes([...fileRoutes(parts.gateway()), ...claimsOf(registry.all())], asked),
+    },
     clock: systemClock,
     version: parts.release,
     workersReady: parts.workersReady,

@@ -23,13 +23,15 @@ const UMASK = 0o077;
 
 /**
  * Once, when the options are read: children of libraries (the bundler's) inherit this process's environment, so
- * that it has to be harmless too.
+ * that it has to be harmless too. Gives what it was before.
  */
-export function narrowInheritance(): void {
+export function narrowInheritance(): Readonly<Record<string, string | undefined>> {
+  const before = { ...process.env };
   for (const name of Object.keys(process.env)) {
     if (!INHERITED.includes(name)) delete process.env[name];
   }
   process.umask(UMASK);
+  return before;
 }
 
 /**

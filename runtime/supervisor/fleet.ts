@@ -3,6 +3,7 @@
 // the same reason.
 
 import { EdgeError, type ErrorData } from "../../sdk/errors.ts";
+import type { GatewayConfig } from "../../sdk/gateway/config.ts";
 import { cordonOf } from "../../sdk/isolation.ts";
 import type { Fleet, RequestAccount, WorkerRestarts, WorkerStats } from "../../sdk/node.ts";
 import type { VersionRecord } from "../../sdk/records.ts";
@@ -89,6 +90,29 @@ export class WorkerFleet implements Fleet {
     );
     // Only now does nobody send requests to a cordon that is not needed any more.
     this.#keeper().cordons.settle(Date.now());
+  }
+
+  /** Resolves when every worker serves by it; rejects when one refuses it. */
+  async configureGateway(config: GatewayConfig): Promise<void> {
+    const { serving, all } = this.#keeper();
+    for (const worker of all) {
+      if (!serving.includes(worker)) worker.send({ type: "gateway", ask: 0, config });
+    }
+    const answers = await Promise.all(
+      serving.map((worker) =>
+        this.#ask(
+          worker,
+          (ask) => ({ type: "gateway", ask, config }),
+          ANNOUNCE_MS_MAX,
+          // Its replacement is told at its start.
+          () => worker.kill(),
+        ),
+      ),
+    );
+    for (const answer of answers) {
+      if (answer?.type !== "gateway-taken" || answer.error === null) continue;
+      throw new EdgeError(answer.error.code, answer.error.message);
+    }
   }
 
   async stats(): Promise<readonly WorkerStats[]> {

@@ -7,6 +7,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { rmSync } from "node:fs";
 import type { ErrorData } from "../../sdk/errors.ts";
+import type { GatewayConfig } from "../../sdk/gateway/config.ts";
 import { openChannel, type Channel } from "../link/channel.ts";
 import type { Culprit, ToSupervisor, ToWorker, WorkerConfig } from "../link/messages.ts";
 import type { RestartReason, WorkerRestarts } from "../../sdk/node.ts";
@@ -18,7 +19,7 @@ import { CordonPools } from "./pools/cordon-pools.ts";
 import { WorkerPool } from "./pools/worker-pool.ts";
 import { isStopped, type Orphan } from "./processes.ts";
 import { reasonOfEnd, RestartLedger } from "./restarts.ts";
-import { openCordonFolder, openSocketFolder, shareSocket } from "./rights/data-access.ts";
+import { openSocketFolder, openWorkersFolder, shareSocket } from "./rights/data-access.ts";
 import {
   adoptWorker,
   spawnWorker,
@@ -40,6 +41,8 @@ export interface KeeperOptions {
   readonly config: WorkerConfig;
   readonly start: WorkerStart;
   readonly log: Log;
+  /** The gateway's, as of now. */
+  readonly gateway: () => GatewayConfig;
   /** Names of the cordons that the registry asks for. */
   readonly cordons: () => ReadonlySet<string>;
   readonly onMessage: (worker: WorkerProcess, message: ToSupervisor) => void;
@@ -81,6 +84,11 @@ export class Keeper {
     return [...this.#workers].filter(({ state }) => state !== "standby" && state !== "orphan");
   }
 
+  /** Also those that stand by. */
+  get all(): Iterable<WorkerProcess> {
+    return this.#workers;
+  }
+
   get serving(): WorkerProcess[] {
     return [...this.#workers].filter(({ state }) => state === "serving");
   }
@@ -99,7 +107,7 @@ export class Keeper {
     const { socketPath } = this.#options;
     const { account } = this.#options.start.confinement;
     openSocketFolder(socketPath, account);
-    openCordonFolder(this.#options.config.cordons, account);
+    openWorkersFolder(this.#options.config.cordons, account);
     rmSync(socketPath, { force: true });
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", reject);
@@ -224,6 +232,7 @@ export class Keeper {
   #hello(worker: WorkerProcess, channel: Channel<ToWorker>, { config, ending }: Hello): void {
     worker.connected(channel, Date.now());
     worker.send({ type: "budget", isolateBytes: this.#options.isolateBytes });
+    worker.send({ type: "gateway", ask: 0, config: this.#options.gateway() });
     if (worker.state !== "orphan") {
       if (config === null && worker.pool !== null) worker.configure(worker.pool);
       return;

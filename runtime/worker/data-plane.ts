@@ -7,10 +7,12 @@ import { openSnapshotReader } from "../../compiler/snapshot-store.ts";
 import { openBlobReader } from "../../control/blobs.ts";
 import { openRegistryReader } from "../../control/registry/registry.ts";
 import type { Listener } from "../../sdk/exchange.ts";
+import type { GatewayConfig } from "../../sdk/gateway/config.ts";
 import { HEADER_BYTES_MAX, LIMITS, resolveLimits } from "../../sdk/limits.ts";
 import type { RegistryReader, RequestAccount, WorkerStats } from "../../sdk/node.ts";
 import type { VersionRecord } from "../../sdk/records.ts";
 import type { OperatorCall, PackedText, ServiceProbe } from "../../sdk/services/service.ts";
+import type { Gateway } from "../gateway/gateway.ts";
 import { listenNode } from "../http/node-listener.ts";
 import { listenUws } from "../http/uws-listener.ts";
 import { createCompressionCalls } from "../isolate/compression/compression-calls.ts";
@@ -31,6 +33,7 @@ import { createLinks } from "./cordon/link.ts";
 import { createCordonDispatcher, createDispatcher, createInnerDispatch } from "./dispatcher.ts";
 import { Endpoints } from "./endpoints.ts";
 import { Consumers } from "./queues/consumers.ts";
+import { gatewaySamples, openGateway } from "./gateway.ts";
 import type { HousekeepingOptions } from "./housekeeping.ts";
 import { startOf, type LoaderOptions } from "./loader.ts";
 import type { Observers } from "./request-ticket.ts";
@@ -43,6 +46,8 @@ import { createStackMaps } from "./stacks.ts";
 export interface DataPlaneOptions {
   readonly config: WorkerConfig;
   readonly worker: number;
+  /** Of the moment; later ones by configureGateway. */
+  readonly gateway: GatewayConfig;
   /** isolated-vm's version: part of a snapshot's key. */
   readonly engine: string;
   /** What all isolates together may take before those that rest are evicted. */
@@ -87,17 +92,20 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     secretKey: config.secretKey,
     log,
   });
-  const within: Within = { loader, witness, reader, services, log };
+  const gateway = openGateway(config.data, log);
+  gateway.apply(options.gateway);
+  const within: Within = { loader, witness, reader, services, gateway, log };
   const endpoints = openEndpoints(options, within, observers);
   endpoints.refresh();
-  const listener = await listen(config, endpoints, observers);
+  const listener = await listen(config, { endpoints, gateway }, observers);
   const consumers = new Consumers({ endpoints, services, observers, log });
-  return new DataPlane({ options, endpoints, listener, observers, witness, services, consumers });
+  const parts = { options, endpoints, gateway, listener, observers, witness, services, consumers };
+  return new DataPlane(parts);
 }
 
 function listen(
   config: WorkerConfig,
-  endpoints: Endpoints,
+  { endpoints, gateway }: { readonly endpoints: Endpoints; readonly gateway: Gateway },
   observers: Observers,
 ): Promise<Listener> {
   const bodyBytesMax = LIMITS.bodyBytes.default;
@@ -109,7 +117,7 @@ function listen(
   return listenHere({
     host: config.host,
     port: config.port,
-    handler: createDispatcher(endpoints, observers),
+    handler: createDispatcher(endpoints, observers, gateway),
     bodyBytesMax,
     headerBytesMax: HEADER_BYTES_MAX,
     socketBytesMax: config.limitMax.socketBytes ?? LIMITS.socketBytes.max,
@@ -119,6 +127,7 @@ function listen(
 interface Parts {
   readonly options: DataPlaneOptions;
   readonly endpoints: Endpoints;
+  readonly gateway: Gateway;
   readonly listener: Listener;
   readonly observers: Observers;
   readonly witness: Witness;
@@ -131,6 +140,7 @@ export class DataPlane {
   readonly #worker: number;
   readonly #cordon: string | null;
   readonly #endpoints: Endpoints;
+  readonly #gateway: Gateway;
   readonly #listener: Listener;
   readonly #observers: Observers;
   readonly #witness: Witness;
@@ -140,18 +150,23 @@ export class DataPlane {
   readonly #looks: NodeJS.Timeout;
 
   constructor(parts: Parts) {
-    const { options, endpoints, listener, observers, witness, services, consumers } = parts;
+    const { options, endpoints, gateway, listener, observers, witness, services, consumers } =
+      parts;
     const { worker, config } = options;
     this.port = listener.port;
     this.#worker = worker;
     this.#cordon = config.cordon?.name ?? null;
     this.#endpoints = endpoints;
+    this.#gateway = gateway;
     this.#listener = listener;
     this.#observers = observers;
     this.#witness = witness;
     this.#services = services;
     this.#consumers = consumers;
-    this.#expiry = setInterval(() => endpoints.expire(performance.now()), EXPIRE_MS);
+    this.#expiry = setInterval(() => {
+      endpoints.expire(performance.now());
+      gateway.expire();
+    }, EXPIRE_MS);
     this.#looks = setInterval(() => endpoints.look(), LOOK_MS);
   }
 
@@ -159,6 +174,12 @@ export class DataPlane {
     const revision = this.#endpoints.refresh();
     this.#consumers.refresh();
     return revision;
+  }
+
+  /** Requests that are under way end as they began. */
+  configureGateway(config: GatewayConfig): void {
+    this.#gateway.apply(config);
+    this.#endpoints.compile();
   }
 
   prepare(version: VersionRecord): Promise<void> {
@@ -192,6 +213,7 @@ export class DataPlane {
       inFlight: isolates.reduce((sum, isolate) => sum + isolate.inFlight, 0),
       isolates,
       services: this.#services.stats(),
+      upstreams: this.#gateway.upstreams(),
       rssBytes: process.memoryUsage.rss(),
     };
   }
@@ -205,6 +227,7 @@ export class DataPlane {
     addSamples(samples, this.#observers.metrics.samples());
     addSamples(samples, gauges(this.stats()));
     addSamples(samples, serviceSamples(this.#services.stats()));
+    addSamples(samples, gatewaySamples(this.#gateway));
     return samples;
   }
 
@@ -222,6 +245,7 @@ export class DataPlane {
     clearInterval(this.#expiry);
     await Promise.race([settled, delay(SERVICES_CLOSE_MS)]);
     await Promise.race([this.#services.close(), delay(SERVICES_CLOSE_MS)]);
+    await Promise.race([this.#gateway.close(), delay(SERVICES_CLOSE_MS)]);
     this.#observers.access?.close();
     this.#observers.handlers.flush();
   }
@@ -242,12 +266,13 @@ interface Within {
   readonly witness: Witness;
   readonly reader: RegistryReader;
   readonly services: NodeServices;
+  readonly gateway: Gateway;
   readonly log: Log;
 }
 
 function openEndpoints(
   options: DataPlaneOptions,
-  { loader, witness, reader, services, log }: Within,
+  { loader, witness, reader, services, gateway, log }: Within,
   observers: Observers,
 ): Endpoints {
   const { config, onCondemned } = options;
@@ -262,6 +287,7 @@ function openEndpoints(
     witness: (version) => witness.of(version),
     host: createSliceHost(config.poolSlicesMax),
     limits: ({ manifest }) => resolveLimits(manifest.limits, config.limitMax),
+    fileRoutes: () => gateway.routes,
     onRefresh: () => services.refresh(),
     surroundings: (version) => services.surroundingsOf(version),
     surroundingsKey: (deployed) => services.surroundingsKey(deployed),

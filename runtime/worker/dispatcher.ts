@@ -2,6 +2,7 @@
 // request to its generation.
 
 import type { ExchangeHandler, HeaderList } from "../../sdk/exchange.ts";
+import type { Gateway } from "../gateway/gateway.ts";
 import { problem } from "../http/problem.ts";
 import type { Endpoints, Slot } from "./endpoints.ts";
 import type { CordonHandler } from "./cordon/cordon-listener.ts";
@@ -11,7 +12,11 @@ import type { InnerDispatch } from "./services/inner-fetch.ts";
 const HEALTH_PATH = "/health";
 const TEXT: HeaderList = "content-type\ntext/plain;charset=UTF-8\n";
 
-export function createDispatcher(endpoints: Endpoints, observers: Observers): ExchangeHandler {
+export function createDispatcher(
+  endpoints: Endpoints,
+  observers: Observers,
+  gateway: Gateway,
+): ExchangeHandler {
   return (exchange) => {
     const ticket = new RequestTicket(exchange, observers);
     const result = endpoints.table.match(exchange.method, exchange.host, exchange.path);
@@ -27,7 +32,14 @@ export function createDispatcher(endpoints: Endpoints, observers: Observers): Ex
       exchange.reply(status, `${headers}allow\n${result.allow.join(", ")}\n`, body);
       return;
     }
-    handOver(endpoints.slot(result.match.endpoint), ticket);
+    const { endpoint, params } = result.match;
+    const slot = endpoints.slot(endpoint);
+    if (slot !== undefined) handOver(slot, ticket);
+    else {
+      ticket.route = endpoint;
+      const enter = (name: string): void => handOver(endpoints.slot(name), ticket);
+      if (!gateway.accept(endpoint, params, { ticket, enter })) ticket.fail("NO_ROUTE");
+    }
   };
 }
 

@@ -57,6 +57,8 @@ export interface EndpointsOptions {
   readonly surroundings: (version: VersionRecord) => Surroundings;
   /** Changes when that does and the version does not. */
   readonly surroundingsKey: (deployed: Deployed) => string;
+  /** Of the gateway's configuration file. */
+  readonly fileRoutes: () => readonly RouteInput[];
   /** Each new revision, before its endpoints. */
   readonly onRefresh: () => void;
   readonly services: (
@@ -118,9 +120,14 @@ export class Endpoints {
     const changed = this.#revision === 0 ? null : reader.changedSince(this.#revision);
     if (changed === null) this.#replaceAll(reader.all());
     else for (const name of new Set(changed)) this.#replace(name, reader.get(name));
-    if (changed === null || changed.length > 0) this.#table = this.#compile();
+    if (changed === null || changed.length > 0) this.compile();
     this.#revision = revision;
     return revision;
+  }
+
+  /** The route table anew, of endpoints and file. */
+  compile(): void {
+    this.#table = this.#compile();
   }
 
   /** Loads the version's isolate, so that swapping it in costs nothing. */
@@ -314,7 +321,7 @@ export class Endpoints {
   }
 
   #compile(): RouteTable {
-    const routes: RouteInput[] = [];
+    const routes: RouteInput[] = [...this.#options.fileRoutes()];
     for (const { name, deployed, version } of this.#slots.values()) {
       if (!deployed.endpoint.enabled) continue;
       const specs: readonly RouteSpec[] = version?.manifest.routes ?? deployed.endpoint.routes;

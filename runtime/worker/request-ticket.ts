@@ -2,11 +2,12 @@
 // written to the access log and counted.
 
 import { infoOf, type Code } from "../../sdk/errors.ts";
-import type { Exchange } from "../../sdk/exchange.ts";
+import type { Exchange, HeaderList } from "../../sdk/exchange.ts";
 import type { Limits } from "../../sdk/limits.ts";
 import type { RequestAccount } from "../../sdk/node.ts";
 import type { Outcome } from "../../sdk/outcome.ts";
 import type { VersionRecord } from "../../sdk/records.ts";
+import type { GateTicket } from "../gateway/pass.ts";
 import { problem } from "../http/problem.ts";
 import type { HandlerEvent, Ticket, Usage } from "../isolate/ticket.ts";
 import type { AccessLog } from "../observe/access-log.ts";
@@ -33,11 +34,14 @@ export interface Observers {
 
 const LEVELS: readonly string[] = ["debug", "info", "warn", "error"];
 
-export class RequestTicket implements Ticket {
-  readonly exchange: Exchange;
+export class RequestTicket implements Ticket, GateTicket {
+  /** What the target sees; behind policies another than the client's. */
+  exchange: Exchange;
   readonly event: HandlerEvent | null;
   /** Set when the route is found. */
   slot: Slot | null = null;
+  /** What answers where it is no endpoint, for log and counts. */
+  route = "";
   readonly #observers: Observers;
   readonly startedMs: number;
   #outcome: Outcome | null = null;
@@ -67,13 +71,13 @@ export class RequestTicket implements Ticket {
     this.#usage = { cpuUs: Math.round(cpuUs), slices, burned };
   }
 
-  fail(code: Code, logged?: string): void {
+  fail(code: Code, logged?: string, headers: HeaderList = ""): void {
     const { exchange } = this;
     if (logged !== undefined) this.log("error", `${code}: ${logged}`);
     else if (code === "CPU_LIMIT" && this.#usage !== null) this.log("error", cpuText(this.#usage));
     if (exchange.state === "open") {
       this.#outcome ??= code;
-      this.#sendProblem(code);
+      this.#sendProblem(code, headers);
     } else if (exchange.state === "streaming") {
       this.#outcome = code === "SHUTTING_DOWN" ? "drain_forced" : "stream_failed";
       exchange.reset();
@@ -92,12 +96,12 @@ export class RequestTicket implements Ticket {
     const shown = version === null ? text : this.#observers.mapStack(version, text);
     if (this.#observers.dev && known === "error") this.#lastError = shown;
     this.#observers.handlers.write(known, shown, {
-      endpoint: this.slot?.name,
+      endpoint: this.slot?.name ?? (this.route === "" ? undefined : this.route),
       request: this.exchange.requestId,
     });
   }
 
-  #sendProblem(code: Code): void {
+  #sendProblem(code: Code, more: HeaderList): void {
     const { exchange } = this;
     const { requestId } = exchange;
     const { status, headers, body } = problem(code, { requestId });
@@ -107,15 +111,15 @@ export class RequestTicket implements Ticket {
       exchange.reply(status, page.headers, page.body);
       return;
     }
-    const later = retry ? "retry-after\n1\n" : "";
+    const later = retry && !more.includes("retry-after\n") ? "retry-after\n1\n" : "";
     const why = this.#observers.outcomeHeader ? `x-edge-outcome\n${code}\n` : "";
-    exchange.reply(status, headers + later + why, body);
+    exchange.reply(status, headers + more + later + why, body);
   }
 
   #done(): void {
     this.#whenDone?.();
     const { exchange } = this;
-    const endpoint = this.slot?.name ?? "";
+    const endpoint = this.slot?.name ?? this.route;
     const nowMs = performance.now();
     const us = Math.round((nowMs - this.startedMs) * 1_000);
     const gone = exchange.state === "gone";

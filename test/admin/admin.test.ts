@@ -7,7 +7,7 @@ import { listenAdmin } from "../../admin-api/listen.ts";
 import { UPLOADS_MAX } from "../../admin-api/routes/publish.ts";
 import { EdgeError, infoOf, type Code } from "../../sdk/errors.ts";
 import { HANDLER, request } from "../control/node.ts";
-import { openTestAdmin, statusUnderHost, TOKEN, type Answer } from "./server.ts";
+import { NO_GATEWAY, openTestAdmin, statusUnderHost, TOKEN, type Answer } from "./server.ts";
 
 function expectError(answer: Answer, code: Code): void {
   expect(answer.body).toMatchObject({ ok: false, success: false, error_detail: { code } });
@@ -152,6 +152,7 @@ describe("admin API", () => {
       requestsTotal: 10,
       inFlight: 5,
       services: [],
+      upstreams: [],
       rssBytes: 1,
       isolates: [
         { ...isolate, generation: 2, state: "loaded" },
@@ -215,6 +216,7 @@ describe("admin API", () => {
     const app = createAdminApi({
       ...node,
       callService: () => Promise.reject(new Error("not here")),
+      gateway: NO_GATEWAY,
       token: TOKEN,
       version: "",
       workersReady: () => 0,

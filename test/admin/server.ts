@@ -3,6 +3,8 @@
 import { request as httpRequest } from "node:http";
 import { EdgeError } from "../../sdk/errors.ts";
 import { createAdminApi } from "../../admin-api/app.ts";
+import type { AdminDeps } from "../../admin-api/deps.ts";
+import { EMPTY_GATEWAY } from "../../sdk/gateway/config.ts";
 import { listenAdmin } from "../../admin-api/listen.ts";
 import { openTestNode, type TestNode } from "../control/node.ts";
 
@@ -37,6 +39,12 @@ export interface TestAdmin extends AsyncDisposable {
   ): Promise<Answer>;
 }
 
+/** Of a node without a configuration file. */
+export const NO_GATEWAY: AdminDeps["gateway"] = {
+  config: () => EMPTY_GATEWAY,
+  trace: () => ({ outcome: "none", owner: null, params: {}, allow: [], candidates: [] }),
+};
+
 export async function openTestAdmin(): Promise<TestAdmin> {
   const node = await openTestNode();
   const reported: unknown[] = [];
@@ -49,6 +57,7 @@ export async function openTestAdmin(): Promise<TestAdmin> {
     registry,
     blobs,
     fleet,
+    gateway: NO_GATEWAY,
     clock,
     callService: async () => {
       throw new EdgeError("SHUTTING_DOWN");

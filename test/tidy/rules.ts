@@ -40,8 +40,9 @@ export const DYNAMIC: Readonly<Record<string, readonly string[]>> = {
 export const DOORS: Readonly<Record<string, readonly string[]>> = {
   "isolated-vm": ["runtime/isolate/engine.ts"],
   "uWebSockets.js": ["runtime/http/uws.ts"],
-  // The registry's, and that of the embedded services.
-  lmdb: ["control/registry/lmdb.ts", "services/lmdb.ts"],
+  // The registry's, that of the embedded services, and of what workers' gateways share.
+  lmdb: ["control/registry/lmdb.ts", "services/lmdb.ts", "runtime/gateway/shared/store.ts"],
+  jose: ["runtime/gateway/policies/jwt.ts"],
   esbuild: ["compiler/esbuild.ts"],
   yaml: ["control/gateway/yaml.ts"],
   postgres: ["services/database/postgres.ts"],

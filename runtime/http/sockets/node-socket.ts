@@ -6,11 +6,12 @@ import type { Socket as TcpSocket } from "node:net";
 import { WebSocketServer, type RawData, type WebSocket } from "ws";
 import type { HeaderList, Socket, SocketEvents, Upgrade } from "../../../sdk/exchange.ts";
 import { SOCKET_IDLE_SECONDS } from "../../../sdk/limits.ts";
-import { headerOf, withoutHeader } from "../header-list.ts";
+import { headerOf, withoutHeaders } from "../../../sdk/gateway/header-list.ts";
 import type { NodeExchange } from "../node-exchange.ts";
 import { replyFields } from "../reply-head.ts";
 
 const PROTOCOL = "sec-websocket-protocol";
+const PROTOCOL_FIELD: ReadonlySet<string> = new Set([PROTOCOL]);
 const GOING_AWAY = 1_001;
 const TOO_BIG = 1_009;
 const NO_STATUS = 1_005;
@@ -69,7 +70,7 @@ export class NodeSockets {
     const { socket } = req;
     res.detachSocket(socket);
     const chosen = headerOf(headers, PROTOCOL);
-    const { fields } = replyFields(withoutHeader(headers, PROTOCOL));
+    const { fields } = replyFields(withoutHeaders(headers, PROTOCOL_FIELD));
     fields.push("x-request-id", exchange.requestId);
     if (chosen !== undefined) fields.push(PROTOCOL, chosen);
     // The package picks a protocol by itself, and knows no header of ours but by this event.

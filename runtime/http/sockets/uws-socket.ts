@@ -6,12 +6,13 @@
 
 import type { HeaderList, Socket, SocketEvents, Upgrade } from "../../../sdk/exchange.ts";
 import { SOCKET_BACKLOG_BYTES_MAX, SOCKET_IDLE_SECONDS } from "../../../sdk/limits.ts";
-import { headerOf, withoutHeader } from "../header-list.ts";
+import { headerOf, withoutHeaders } from "../../../sdk/gateway/header-list.ts";
 import type { UwsExchange } from "../uws-exchange.ts";
 import { writeHead } from "../uws-head.ts";
 import type { UwsBehavior, UwsContext, UwsRequest, UwsResponse, UwsWebSocket } from "../uws.ts";
 
 const PROTOCOL = "sec-websocket-protocol";
+const PROTOCOL_FIELD: ReadonlySet<string> = new Set([PROTOCOL]);
 const GOING_AWAY = 1_001;
 const TOO_BIG = 1_009;
 const NO_STATUS = 1_005;
@@ -102,7 +103,7 @@ function switchProtocols(
 ): void {
   const { key, extensions, context } = handshake;
   const protocol = headerOf(headers, PROTOCOL) ?? "";
-  writeHead(res, 101, withoutHeader(headers, PROTOCOL), exchange.requestId);
+  writeHead(res, 101, withoutHeaders(headers, PROTOCOL_FIELD), exchange.requestId);
   res.upgrade<SocketData>({ socket }, key, protocol, extensions, context);
 }
 

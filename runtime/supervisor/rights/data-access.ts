@@ -7,6 +7,7 @@
 //   cache/home-UID                   its own: HOME
 //   run                              pass through to the control socket
 //   run/cordons                      its own: cordons listen there
+//   run/gateway                      its own: what gateways share
 //   admin-token, secret-key, run/lock   nothing
 //
 // Root writes into none of the account's own folders and follows no link there.
@@ -78,8 +79,8 @@ export function openSocketFolder(socketPath: string, account: Account | null): v
   if (account !== null) letPass(folder, account);
 }
 
-/** In the control socket's folder. Who may enter it can ask every cordon: the node's own workers, and nobody else. */
-export function openCordonFolder(folder: string, account: Account | null): void {
+/** Of the workers: who may enter it can ask every cordon, or change what gateways share. */
+export function openWorkersFolder(folder: string, account: Account | null): void {
   if (account === null) mkdirSync(folder, { recursive: true, mode: OWN_MODE });
   else give(folder, account);
 }

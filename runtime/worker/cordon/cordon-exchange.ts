@@ -2,7 +2,7 @@
 // worker in frames; limits, isolates and outcomes work as on any other.
 
 import { InboundBody, type BodySource } from "../../http/body.ts";
-import { headerOf } from "../../http/header-list.ts";
+import { headerOf } from "../../../sdk/gateway/header-list.ts";
 import { problem } from "../../http/problem.ts";
 import { hasNoBody } from "../../http/reply-head.ts";
 import type {

@@ -1,0 +1,82 @@
+// The gateway's configuration file as it is in force: upstreams with the state of their servers, and where a request
+// would go. Secrets of policies are not shown.
+
+import type { Hono } from "hono";
+import { EdgeError, type Json } from "../../sdk/errors.ts";
+import type { GatewayConfig, UpstreamConfig } from "../../sdk/gateway/config.ts";
+import type { RouteTrace } from "../../sdk/gateway/trace.ts";
+import type { ServerStats, WorkerStats } from "../../sdk/node.ts";
+import type { AdminDeps } from "../deps.ts";
+import { succeed, type AdminEnv } from "../envelope.ts";
+
+const FILE_ROUTE = "route:";
+
+export function addGatewayRoutes(app: Hono<AdminEnv>, deps: AdminDeps): void {
+  app.get("/api/upstreams", async (context) => {
+    const workers = await deps.fleet.stats();
+    return succeed(
+      context,
+      deps.gateway.config().upstreams.map((upstream) => upstreamView(upstream, workers)),
+    );
+  });
+  app.get("/api/routes/test", (context) => {
+    const method = (context.req.query("method") ?? "GET").toUpperCase();
+    const text = context.req.query("url") ?? "";
+    const url = URL.canParse(text, deps.gatewayUrl()) ? new URL(text, deps.gatewayUrl()) : null;
+    if (url === null) throw new EdgeError("INPUT_INVALID", `"${text}" is no address`);
+    const asked = { method, host: url.hostname, path: url.pathname };
+    return succeed(context, traceView(deps.gateway.trace(asked), deps.gateway.config()));
+  });
+}
+
+function upstreamView(
+  { name, servers, balance }: UpstreamConfig,
+  workers: readonly WorkerStats[],
+): Json {
+  const here = workers.flatMap(({ upstreams }) =>
+    upstreams.filter(({ upstream }) => upstream === name),
+  );
+  return {
+    name,
+    balance,
+    retries: here.reduce((sum, { retries }) => sum + retries, 0),
+    servers: servers.map(({ url, weight }) => {
+      const seen = here.flatMap((one) => one.servers.filter((server) => server.url === url));
+      return { url, weight, ...serverView(seen) };
+    }),
+  };
+}
+
+/** Counts are sums over workers; what all workers know together is the same in each. */
+function serverView(seen: readonly ServerStats[]): { readonly [name: string]: Json } {
+  const sum = (of: (server: ServerStats) => number): number =>
+    seen.reduce((total, server) => total + of(server), 0);
+  const latencies = seen.map(({ latencyMs }) => latencyMs).filter((ms) => ms > 0);
+  return {
+    healthy: seen[0]?.healthy ?? true,
+    breaker: seen[0]?.breaker ?? "closed",
+    active: sum(({ active }) => active),
+    requests: sum(({ requests }) => requests),
+    failures: sum(({ failures }) => failures),
+    latencyMs: latencies.length === 0 ? null : latencies.reduce((a, b) => a + b) / latencies.length,
+  };
+}
+
+function traceView(trace: RouteTrace, config: GatewayConfig): Json {
+  const { outcome, owner, params, allow } = trace;
+  const isFile = owner?.startsWith(FILE_ROUTE) === true;
+  const name = isFile ? owner.slice(FILE_ROUTE.length) : null;
+  const route = config.routes.find((one) => one.name === name);
+  const target = route?.target;
+  return {
+    outcome,
+    route: name,
+    endpoint: isFile ? (target?.kind === "endpoint" ? target.endpoint : null) : owner,
+    upstream: target?.kind === "upstream" ? target.upstream : null,
+    target: target?.kind ?? (owner === null ? null : "endpoint"),
+    policies: route?.policies.map(({ kind }) => kind) ?? [],
+    params,
+    allow: [...allow],
+    candidates: trace.candidates.map((one) => ({ ...one })),
+  };
+}

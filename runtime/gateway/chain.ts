@@ -1,0 +1,87 @@
+// A route's policies, compiled once: each is made into a step on the way in, one on the way out, or both. A request
+// runs through arrays of functions; what is not configured is not there.
+
+import type { PolicyConfig } from "../../sdk/gateway/config.ts";
+import type { ReplyStep } from "./filtered-exchange.ts";
+import type { Pass } from "./pass.ts";
+import { createBodyLimit } from "./policies/body-limit.ts";
+import { createCors } from "./policies/cors.ts";
+import { createHeaders } from "./policies/headers.ts";
+import { createIpFilter } from "./policies/ip-filter.ts";
+import { createJwt } from "./policies/jwt.ts";
+import { createRateLimit } from "./policies/rate-limit.ts";
+import { createTimeout } from "./policies/timeout.ts";
+import type { PolicyHost } from "./policies/contract.ts";
+
+/** True: go on. Otherwise the step has answered. */
+export type Step = (pass: Pass) => boolean | Promise<boolean>;
+
+export interface Policy {
+  readonly onRequest?: Step;
+  readonly onReply?: ReplyStep;
+}
+
+export interface Chain {
+  readonly kinds: readonly string[];
+  readonly steps: readonly Step[];
+  readonly replySteps: readonly ReplyStep[];
+}
+
+export function compileChain(policies: readonly PolicyConfig[], host: PolicyHost): Chain {
+  const made = policies.map((policy) => createPolicy(policy, host));
+  return {
+    kinds: policies.map(({ kind }) => kind),
+    steps: made.flatMap(({ onRequest }) => onRequest ?? []),
+    replySteps: made.flatMap(({ onReply }) => onReply ?? []),
+  };
+}
+
+function createPolicy(policy: PolicyConfig, host: PolicyHost): Policy {
+  switch (policy.kind) {
+    case "ipFilter":
+      return createIpFilter(policy);
+    case "rateLimit":
+      return createRateLimit(policy, host);
+    case "jwt":
+      return createJwt(policy, host);
+    case "cors":
+      return createCors(policy);
+    case "headers":
+      return createHeaders(policy);
+    case "bodyLimit":
+      return createBodyLimit(policy.bytesMax);
+    case "timeout":
+      return createTimeout(policy.totalMs);
+  }
+}
+
+/** Runs `then` unless a step has answered. What a step throws ends the request. */
+export function runSteps(steps: readonly Step[], pass: Pass, then: (pass: Pass) => void): void {
+  for (let index = 0; index < steps.length; index++) {
+    const goesOn = steps[index]?.(pass) ?? true;
+    if (goesOn === false) return;
+    if (goesOn !== true) {
+      void finishSteps(goesOn, steps.slice(index + 1), pass, then);
+      return;
+    }
+  }
+  then(pass);
+}
+
+async function finishSteps(
+  first: Promise<boolean>,
+  rest: readonly Step[],
+  pass: Pass,
+  then: (pass: Pass) => void,
+): Promise<void> {
+  try {
+    if (!(await first)) return;
+    for (const step of rest) if (!(await step(pass))) return;
+  } catch (error) {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    pass.ticket.fail("INTERNAL", text);
+    return;
+  }
+  // The client may have gone away meanwhile, or the listener has refused its body.
+  if (pass.exchange.state === "open") then(pass);
+}

@@ -1,0 +1,193 @@
+// The gateway of one worker: the routes of the configuration file beside those of endpoints, each a chain of policies
+// in front of a target. A configuration is compiled whole and then swapped in; requests that are under way end as
+// they began. What did not change goes on with its connections and counts; what all workers know (rate limits,
+// breakers, health) lies outside (shared/store.ts) and outlives any reload.
+
+import { createNetworkTest, type NetworkTest } from "../../sdk/gateway/cidr.ts";
+import {
+  EMPTY_GATEWAY,
+  type GatewayConfig,
+  type GatewayRoute,
+  type UpstreamConfig,
+} from "../../sdk/gateway/config.ts";
+import { LIMITS } from "../../sdk/limits.ts";
+import type { UpstreamStats } from "../../sdk/node.ts";
+import { compileChain, runSteps, type Chain } from "./chain.ts";
+import { createSharedClock, type Clock } from "./clock.ts";
+import { FilteredExchange } from "./filtered-exchange.ts";
+import { Pass, type PassParts } from "./pass.ts";
+import type { PolicyMetric } from "./policies/contract.ts";
+import { isPreflight } from "./policies/cors.ts";
+import type { RouteInput } from "./route/contract.ts";
+import { fileRoutes, methodsOf, routeOwner } from "./route/file-routes.ts";
+import { LimitCells } from "./shared/limit-cells.ts";
+import type { NodeStore } from "./shared/store.ts";
+import { createTarget, type Target } from "./target.ts";
+import { Upstream } from "./upstream/upstream.ts";
+
+/** What an upload to an upstream may have at most; it is streamed, so this only ends what never ends. */
+const BODY_BYTES_MAX: number = LIMITS.bodyBytes.max;
+
+export interface GatewayHost {
+  /** Opened when there is something to keep. */
+  readonly openStore: () => NodeStore;
+  readonly log: (level: "info" | "warn", text: string) => void;
+  readonly random?: () => number;
+  readonly clock?: Clock;
+  readonly now?: Clock;
+  readonly wallClock?: Clock;
+}
+
+interface Gate {
+  readonly chain: Chain;
+  readonly target: Target;
+  readonly trusted: NetworkTest;
+  /** Its target sees the request, or the client the reply, as it is changed here. */
+  readonly isFiltered: boolean;
+  /** It takes OPTIONS for preflights alone; what it answers others with, as Allow. */
+  readonly preflightsOnly: string | null;
+}
+
+export class Gateway {
+  readonly #host: GatewayHost;
+  readonly #clock: Clock;
+  readonly #now: Clock;
+  readonly #counts = new Map<string, number>();
+  #store: NodeStore | null = null;
+  #limits: LimitCells | null = null;
+  #config: GatewayConfig = EMPTY_GATEWAY;
+  #gates = new Map<string, Gate>();
+  #upstreams = new Map<string, Upstream>();
+  /** Replaced, with requests that are under way. */
+  readonly #leaving = new Set<Upstream>();
+
+  constructor(host: GatewayHost) {
+    this.#host = host;
+    this.#clock = host.clock ?? createSharedClock();
+    this.#now = host.now ?? (() => performance.now());
+  }
+
+  /** For the route table. */
+  get routes(): readonly RouteInput[] {
+    return fileRoutes(this.#config);
+  }
+
+  apply(config: GatewayConfig): void {
+    if (config.routes.length > 0 || config.upstreams.length > 0) this.#openStore();
+    const before = this.#upstreams;
+    const kept = new Map<string, Upstream>();
+    for (const upstream of config.upstreams) kept.set(upstream.name, this.#upstream(upstream));
+    this.#upstreams = kept;
+    for (const upstream of before.values()) {
+      if (kept.get(upstream.config.name) !== upstream) this.#leaving.add(upstream);
+    }
+    const trusted = createNetworkTest(config.trustedProxies);
+    this.#gates = new Map(
+      config.routes.map((route) => [routeOwner(route.name), this.#gate(route, trusted)]),
+    );
+    this.#config = config;
+  }
+
+  /** False: the owner is no route of the file. */
+  accept(
+    owner: string,
+    params: Readonly<Record<string, string>>,
+    { ticket, enter }: Pick<PassParts, "ticket" | "enter">,
+  ): boolean {
+    const gate = this.#gates.get(owner);
+    if (gate === undefined) return false;
+    const { chain, target, trusted, preflightsOnly } = gate;
+    const pass = new Pass({ ticket, enter, params, trusted, bodyBytesMax: BODY_BYTES_MAX });
+    if (gate.isFiltered) ticket.exchange = new FilteredExchange(pass, chain.replySteps);
+    if (preflightsOnly !== null && ticket.exchange.method === "OPTIONS" && !isPreflight(pass)) {
+      ticket.fail("METHOD_NOT_ALLOWED", undefined, `allow\n${preflightsOnly}\n`);
+      return true;
+    }
+    runSteps(chain.steps, pass, target);
+    return true;
+  }
+
+  /** About ten times a second. */
+  expire(): void {
+    const now = this.#now();
+    for (const upstream of this.#upstreams.values()) upstream.expire(now);
+    for (const upstream of this.#leaving) {
+      upstream.expire(now);
+      if (!upstream.isIdle) continue;
+      this.#leaving.delete(upstream);
+      upstream.close();
+    }
+  }
+
+  upstreams(): UpstreamStats[] {
+    return [...this.#upstreams].map(([upstream, one]) => ({
+      upstream,
+      servers: one.view(),
+      retries: one.retriesTotal,
+    }));
+  }
+
+  /** By metric and labels. */
+  get counts(): ReadonlyMap<string, number> {
+    return this.#counts;
+  }
+
+  async close(): Promise<void> {
+    for (const upstream of [...this.#upstreams.values(), ...this.#leaving]) upstream.close();
+    await this.#store?.close();
+  }
+
+  #openStore(): NodeStore {
+    this.#store ??= this.#host.openStore();
+    this.#limits ??= new LimitCells(this.#store, this.#clock);
+    return this.#store;
+  }
+
+  /** The one that there is, if nothing of it has changed. */
+  #upstream(config: UpstreamConfig): Upstream {
+    const present = this.#upstreams.get(config.name);
+    if (present !== undefined && JSON.stringify(present.config) === JSON.stringify(config)) {
+      return present;
+    }
+    return new Upstream(config, {
+      store: this.#openStore(),
+      clock: this.#clock,
+      now: this.#now,
+      random: this.#host.random ?? Math.random,
+      health: {
+        changed: (upstream, url, isWell) => {
+          const what = isWell ? "is well again" : "is down";
+          this.#host.log(isWell ? "info" : "warn", `Upstream ${upstream}: ${url} ${what}.`);
+        },
+      },
+    });
+  }
+
+  #gate(route: GatewayRoute, trusted: NetworkTest): Gate {
+    const store = this.#openStore();
+    const chain = compileChain(route.policies, {
+      limits: (this.#limits ??= new LimitCells(store, this.#clock)),
+      wallClock: this.#host.wallClock ?? Date.now,
+      route: route.name,
+      counted: (metric, label) => this.#count(metric, route.name, label),
+    });
+    const target = createTarget(route.target, {
+      proxy: (name, pass) => {
+        const upstream = this.#upstreams.get(name);
+        // Gone by a reload while the request waited for a policy.
+        if (upstream === undefined) pass.ticket.fail("NO_HEALTHY_UPSTREAM");
+        else upstream.proxy(pass);
+      },
+    });
+    const { methods } = route.match;
+    const preflightsOnly = methodsOf(route).length > methods.length ? methods.join(", ") : null;
+    const isFiltered = route.policies.length > 0 || route.target.kind === "endpoint";
+    return { chain, target, trusted, isFiltered, preflightsOnly };
+  }
+
+  #count(metric: PolicyMetric, route: string, label: string): void {
+    const name = metric === "edge_ratelimit_decisions_total" ? "decision" : "reason";
+    const key = `${metric}\nroute="${route}",${name}="${label}"`;
+    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
+  }
+}

@@ -1,0 +1,66 @@
+// One request on its way through a route's policies to its target.
+
+import type { Code } from "../../sdk/errors.ts";
+import type { Exchange, HeaderList } from "../../sdk/exchange.ts";
+import type { NetworkTest } from "../../sdk/gateway/cidr.ts";
+import { clientAddress } from "./client-address.ts";
+
+/** Who answers for the request's outcome; the worker's ticket. */
+export interface GateTicket {
+  /** Replaced before the target sees it, where replies pass through policies. */
+  exchange: Exchange;
+  /** On performance.now(). */
+  readonly startedMs: number;
+  /** Sends the problem reply if nothing was sent yet, else breaks the reply off; fixes the outcome. */
+  fail(code: Code, logged?: string, headers?: HeaderList): void;
+  log(level: string, text: string): void;
+}
+
+export interface LimitState {
+  /** Which policy it is of. */
+  readonly id: string;
+  readonly limit: number;
+  readonly remaining: number;
+  readonly resetSec: number;
+}
+
+export type PassParts = Pick<Pass, "ticket" | "enter" | "params" | "trusted" | "bodyBytesMax">;
+
+export class Pass {
+  readonly ticket: GateTicket;
+  /** The client's, without policies. */
+  readonly exchange: Exchange;
+  /** Hands the request to an endpoint of this name. */
+  readonly enter: (endpoint: string) => void;
+  readonly params: Readonly<Record<string, string>>;
+  /** As they are sent on. */
+  headers: HeaderList;
+  /** Path and query, as sent on. */
+  url: string;
+  /** Of the token that was verified. */
+  claims: Readonly<Record<string, unknown>> | null = null;
+  /** Of the whole exchange; 0: not limited by a policy. */
+  totalMs = 0;
+  bodyBytesMax: number;
+  readonly trusted: NetworkTest;
+  /** Of the rate limits that it has passed, the one that has the least left. */
+  limit: LimitState | null = null;
+  #address: string | null = null;
+
+  constructor({ ticket, enter, params, trusted, bodyBytesMax }: PassParts) {
+    this.ticket = ticket;
+    this.enter = enter;
+    this.exchange = ticket.exchange;
+    this.params = params;
+    this.headers = ticket.exchange.headers;
+    this.url = ticket.exchange.url;
+    this.trusted = trusted;
+    this.bodyBytesMax = bodyBytesMax;
+  }
+
+  /** The client's, behind proxies that are trusted. */
+  get address(): string {
+    this.#address ??= clientAddress(this.exchange, this.trusted);
+    return this.#address;
+  }
+}

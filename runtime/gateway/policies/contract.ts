@@ -1,0 +1,16 @@
+// What policies are given when they are made.
+
+import type { Clock } from "../clock.ts";
+import type { LimitCells } from "../shared/limit-cells.ts";
+
+export interface PolicyHost {
+  readonly limits: LimitCells;
+  /** Of the wall, for tokens. */
+  readonly wallClock: Clock;
+  /** Name of the route. */
+  readonly route: string;
+  /** Counted for the metrics. */
+  readonly counted: (metric: PolicyMetric, label: string) => void;
+}
+
+export type PolicyMetric = "edge_ratelimit_decisions_total" | "edge_auth_failures_total";

@@ -1,0 +1,60 @@
+// The connections to one server: undici's pool, told what it needs to know. Its own time limits are off, since the
+// proxy watches over them with a clock that counts in tens of milliseconds instead of half seconds.
+
+import { Pool, type Dispatcher } from "undici";
+import { HEADER_BYTES_MAX } from "../../../sdk/limits.ts";
+import type { TlsConfig } from "../../../sdk/gateway/config.ts";
+
+export type { Dispatcher };
+
+export interface ConnectionOptions {
+  readonly connectMs: number;
+  readonly maxConnections: number;
+  readonly keepAliveMs: number;
+  readonly requestsPerConnection: number;
+  readonly tls: TlsConfig;
+}
+
+export interface Connections {
+  /** As seen by the server: what it gets as Host unless told otherwise. */
+  readonly authority: string;
+  dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void;
+  /** Lets what is open finish. */
+  close(): void;
+}
+
+const UNIX = "unix:";
+
+export function openConnections(url: string, options: ConnectionOptions): Connections {
+  const { connectMs, maxConnections, keepAliveMs, requestsPerConnection, tls } = options;
+  const socketPath = url.startsWith(UNIX) ? url.slice(UNIX.length) : null;
+  const origin = socketPath === null ? url : "http://localhost";
+  const pool = new Pool(origin, {
+    connections: maxConnections,
+    pipelining: 1,
+    allowH2: false,
+    keepAliveTimeout: keepAliveMs,
+    keepAliveMaxTimeout: Math.max(keepAliveMs, 1),
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    maxHeaderSize: HEADER_BYTES_MAX,
+    ...(requestsPerConnection > 0 && { maxRequestsPerClient: requestsPerConnection }),
+    connect: {
+      timeout: connectMs,
+      // Said here because the environment can turn the default off.
+      rejectUnauthorized: tls.verify,
+      ...(socketPath !== null && { socketPath }),
+      ...(tls.ca !== "" && { ca: tls.ca }),
+      ...(tls.cert !== "" && { cert: tls.cert, key: tls.key }),
+      ...(tls.serverName !== "" && { servername: tls.serverName }),
+    },
+  });
+  return {
+    authority: new URL(origin).host,
+    dispatch: (request, handler) => void pool.dispatch(request, handler),
+    close() {
+      // Whoever still has a reply under way gets the rest of it.
+      pool.close().catch(() => {});
+    },
+  };
+}

@@ -1,0 +1,138 @@
+// Headers on their way through a proxy (RFC 9110, section 7.6). Those of one connection end with it, and so does what
+// its Connection header names. What says where a request came from is written anew, unless a trusted proxy wrote it.
+
+import type { HeaderList } from "../../../sdk/exchange.ts";
+import type { Pass } from "../pass.ts";
+
+/** Of one connection, whichever direction. Expect: the listener has answered it. Length and host are set anew. */
+const OWN: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+const REQUEST_OWN: ReadonlySet<string> = new Set([
+  ...OWN,
+  "expect",
+  "host",
+  "content-length",
+  "x-request-id",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-proto",
+  "x-forwarded-port",
+  "forwarded",
+  "via",
+]);
+
+/** Said in Via: the protocol that the request came by, and who this is. */
+const VIA = "1.1 islet";
+
+export interface Forwarding {
+  /** What the server gets as Host. */
+  readonly host: string;
+  /** Content-Length, -1 for chunked, 0 for no body. */
+  readonly length: number;
+}
+
+/** Names and values in turns. */
+export function requestHeaders(pass: Pass, { host, length }: Forwarding): string[] {
+  const { exchange, headers: list } = pass;
+  const fields: string[] = ["host", host];
+  const named = connectionNames(list);
+  let via = VIA;
+  const chain: Record<string, string> = {};
+  for (let at = 0; at < list.length;) {
+    const nameEnd = list.indexOf("\n", at);
+    const valueEnd = list.indexOf("\n", nameEnd + 1);
+    const name = list.slice(at, nameEnd);
+    const value = list.slice(nameEnd + 1, valueEnd);
+    at = valueEnd + 1;
+    if (named !== null && named.has(name)) continue;
+    if (!REQUEST_OWN.has(name)) fields.push(name, value);
+    else if (name === "via") via = `${value}, ${via}`;
+    else chain[name] = chain[name] === undefined ? value : `${chain[name]}, ${value}`;
+  }
+  fields.push("via", via, "x-request-id", exchange.requestId);
+  pushOrigin(fields, pass, chain);
+  if (length > 0) fields.push("content-length", String(length));
+  // An empty body of a method that usually has one: servers ask for the length.
+  else if (length === 0 && /^(?:POST|PUT|PATCH)$/.test(exchange.method)) {
+    fields.push("content-length", "0");
+  }
+  return fields;
+}
+
+function pushOrigin(
+  fields: string[],
+  { exchange, trusted }: Pass,
+  chain: Readonly<Record<string, string>>,
+): void {
+  const peer = exchange.remoteAddress();
+  const believed = trusted(peer) ? chain : {};
+  const before = (name: string): string => {
+    const value = believed[name];
+    return value === undefined ? "" : `${value}, `;
+  };
+  const port =
+    /:(\d+)$/.exec(exchange.authority)?.[1] ?? (exchange.scheme === "https" ? "443" : "80");
+  fields.push(
+    "x-forwarded-for",
+    `${before("x-forwarded-for")}${peer}`,
+    "x-forwarded-proto",
+    believed["x-forwarded-proto"] ?? exchange.scheme,
+    "x-forwarded-host",
+    believed["x-forwarded-host"] ?? exchange.authority,
+    "x-forwarded-port",
+    believed["x-forwarded-port"] ?? port,
+    "forwarded",
+    `${before("forwarded")}for=${node(peer)};host="${exchange.authority}";proto=${exchange.scheme}`,
+  );
+}
+
+/** RFC 7239, section 6. */
+function node(address: string): string {
+  if (address === "") return "unknown";
+  return address.includes(":") ? `"[${address}]"` : address;
+}
+
+/** What Connection names goes with it; null: nothing. */
+function connectionNames(list: HeaderList): ReadonlySet<string> | null {
+  let names: Set<string> | null = null;
+  for (let at = list.indexOf("connection\n"); at >= 0; at = list.indexOf("connection\n", at + 1)) {
+    if (at > 0 && list[at - 1] !== "\n") continue;
+    const from = at + "connection\n".length;
+    for (const name of list.slice(from, list.indexOf("\n", from)).split(",")) {
+      (names ??= new Set()).add(name.trim().toLowerCase());
+    }
+  }
+  return names;
+}
+
+/** `raw`: names and values in turns, as they came. */
+export function replyHeaders(raw: readonly (Buffer | string)[]): HeaderList {
+  let list = "";
+  let named: Set<string> | null = null;
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    if (textOf(raw[at]).toLowerCase() !== "connection") continue;
+    for (const name of textOf(raw[at + 1]).split(",")) {
+      (named ??= new Set()).add(name.trim().toLowerCase());
+    }
+  }
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const name = textOf(raw[at]).toLowerCase();
+    if (OWN.has(name) || named?.has(name) === true) continue;
+    list += `${name}\n${textOf(raw[at + 1])}\n`;
+  }
+  return `${list}via\n${VIA}\n`;
+}
+
+function textOf(part: Buffer | string | undefined): string {
+  return typeof part === "string" ? part : (part?.toString("latin1") ?? "");
+}

@@ -1,0 +1,218 @@
+// One request on its way to an upstream: attempts at one server after the other until one replies, then the reply to
+// the client as fast as both sides take it. Nothing is tried again once a byte of a reply has gone to the client, or
+// when doing it twice might not be the same as once.
+
+import type { Exchange } from "../../../sdk/exchange.ts";
+import type { Failure } from "../../../sdk/gateway/config.ts";
+import type { Pass } from "../pass.ts";
+import { Attempt, statusFailure, type AttemptOwner } from "./attempt.ts";
+import { cookieOf, cookieValue } from "./balancer.ts";
+import { replyHeaders, requestHeaders } from "./forwarded-headers.ts";
+import type { Server } from "./server.ts";
+import { Upload } from "./upload.ts";
+import type { Upstream } from "./upstream.ts";
+
+/** RFC 9110, section 9.2.2. */
+const IDEMPOTENT: readonly string[] = ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"];
+/** Of a random wait: so that those who failed together do not come back together. */
+const JITTER_MIN = 0.5;
+
+export class Proxied implements AttemptOwner {
+  readonly #pass: Pass;
+  readonly #exchange: Exchange;
+  readonly #upstream: Upstream;
+  readonly #upload: Upload;
+  readonly #totalMs: number;
+  readonly #tried: Server[] = [];
+  #attempt: Attempt | null = null;
+  #backoff: NodeJS.Timeout | null = null;
+  /** It counts among the upstream's retries. */
+  #holdsRetry = false;
+  /** Nothing is tried again, whatever happens. */
+  #isFinal = false;
+  #isOver = false;
+
+  constructor(pass: Pass, upstream: Upstream) {
+    const { config } = upstream;
+    this.#pass = pass;
+    this.#exchange = pass.ticket.exchange;
+    this.#upstream = upstream;
+    this.#totalMs = least(config.timeout.totalMs, pass.totalMs);
+    this.#exchange.limitBody(pass.bodyBytesMax);
+    this.#upload = new Upload(this.#exchange, {
+      keepBytesMax: config.retry.attempts > 1 ? config.retry.bufferBytes : 0,
+      onFail: () => this.#gone(),
+      now: upstream.now,
+    });
+    this.#exchange.onGone(() => this.#gone());
+    this.#exchange.onDrained(() => this.#attempt?.resume());
+  }
+
+  start(): void {
+    // The listener has refused its body.
+    if (this.#exchange.state === "open") this.#try();
+    else this.#gone();
+  }
+
+  /** About ten times a second. */
+  expire(now: number): void {
+    if (this.#isOver) return;
+    const { timeout, retry } = this.#upstream.config;
+    const attempt = this.#attempt;
+    if (this.#totalMs > 0 && now - this.#pass.ticket.startedMs > this.#totalMs) {
+      const reason = `there was no whole reply after ${this.#totalMs} ms`;
+      if (attempt === null) this.#fail(reason, true);
+      else {
+        this.#isFinal = true;
+        attempt.expire("timeout", reason);
+        if (!this.#isOver) this.#fail(reason, true);
+      }
+    } else if (attempt === null) return;
+    else if (!attempt.isSent) {
+      if (now - attempt.startedMs > timeout.connectMs) {
+        attempt.expire("connect", "connecting took too long");
+      }
+    } else if (!attempt.isReplied) {
+      const sinceMs = Math.max(attempt.heardMs, this.#upload.progressMs);
+      const limitMs = least(timeout.firstByteMs, retry.perTryMs);
+      if (now - sinceMs > limitMs) attempt.expire("timeout", `no reply came in ${limitMs} ms`);
+    } else if (!attempt.isPaused && now - attempt.heardMs > timeout.idleMs) {
+      attempt.expire("timeout", `the reply stopped for ${timeout.idleMs} ms`);
+    }
+  }
+
+  replied(attempt: Attempt, status: number, raw: readonly (Buffer | string)[]): boolean {
+    const failure = statusFailure(status);
+    if (failure !== null && this.#mayRetry(failure)) {
+      this.#retry();
+      return false;
+    }
+    this.#upload.letGo();
+    this.#exchange.begin(status, replyHeaders(raw) + this.#cookie(attempt.server));
+    return true;
+  }
+
+  data(_attempt: Attempt, chunk: Uint8Array): boolean {
+    return this.#exchange.write(chunk);
+  }
+
+  ended(): void {
+    this.#exchange.finish();
+    this.#settle();
+  }
+
+  failed(attempt: Attempt, failure: Failure, reason: string, timedOut: boolean): void {
+    if (!attempt.isReplied && this.#mayRetry(failure)) this.#retry();
+    else this.#fail(`${attempt.server.url}: ${reason}`, timedOut);
+  }
+
+  #try(): void {
+    const server = this.#upstream.pick(this.#pass, this.#tried);
+    if (server === null) {
+      if (this.#tried.length > 0) this.#fail("no other server can be used", false);
+      else this.#refuse();
+      return;
+    }
+    this.#tried.push(server);
+    const { method } = this.#exchange;
+    const attempt = this.#upstream.attempt(this, server);
+    this.#attempt = attempt;
+    const { authority } = server.connections;
+    server.connections.dispatch(
+      {
+        method,
+        path: this.#pass.url,
+        headers: requestHeaders(this.#pass, {
+          host: this.#hostFor(authority),
+          length: this.#upload.length,
+        }),
+        body: this.#upload.open(),
+        // Only what is not tried again here may be lost by undici.
+        idempotent: false,
+        blocking: false,
+      },
+      attempt,
+    );
+  }
+
+  #hostFor(authority: string): string {
+    const { host } = this.#upstream.config;
+    if (host === "preserve") return this.#exchange.authority;
+    return host === "upstream" ? authority : host;
+  }
+
+  #mayRetry(failure: Failure): boolean {
+    const { retry } = this.#upstream.config;
+    if (this.#isFinal || this.#tried.length >= retry.attempts) return false;
+    if (!retry.on.includes(failure) || this.#exchange.state !== "open") return false;
+    // A connection that never was has carried nothing.
+    const isSafe = failure === "connect" || this.#isIdempotent();
+    if (!isSafe || !this.#upload.replayable) return false;
+    this.#holdsRetry ||= this.#upstream.takeRetry();
+    return this.#holdsRetry;
+  }
+
+  #isIdempotent(): boolean {
+    return (
+      IDEMPOTENT.includes(this.#exchange.method) ||
+      this.#exchange.header("idempotency-key") !== undefined
+    );
+  }
+
+  #retry(): void {
+    this.#upstream.retriesTotal++;
+    this.#attempt = null;
+    this.#upload.close();
+    const { backoffMs } = this.#upstream.config.retry;
+    const waitMs = backoffMs * 2 ** (this.#tried.length - 1);
+    const jitter = JITTER_MIN + (1 - JITTER_MIN) * this.#upstream.random();
+    this.#backoff = setTimeout(() => {
+      this.#backoff = null;
+      this.#try();
+    }, waitMs * jitter);
+  }
+
+  #cookie(server: Server): string {
+    const { balance, cookie } = this.#upstream.config;
+    if (balance !== "sticky") return "";
+    const value = cookieOf(server);
+    if (cookieValue(this.#pass, cookie) === value) return "";
+    return `set-cookie\n${cookie}=${value}; Path=/; HttpOnly; SameSite=Lax\n`;
+  }
+
+  #refuse(): void {
+    this.#settle();
+    const { code, retryAfterSec } = this.#upstream.refusal();
+    const headers = `retry-after\n${retryAfterSec}\n`;
+    this.#pass.ticket.fail(code, `upstream ${this.#upstream.config.name}`, headers);
+  }
+
+  #fail(reason: string, timedOut: boolean): void {
+    if (this.#isOver) return;
+    this.#settle();
+    const attempts = this.#tried.length;
+    const text = `upstream ${this.#upstream.config.name}, attempt ${attempts}: ${reason}`;
+    const code = timedOut ? "UPSTREAM_TIMEOUT" : "UPSTREAM_FAILED";
+    this.#pass.ticket.fail(code, text, `x-edge-attempts\n${attempts}\n`);
+  }
+
+  #gone(): void {
+    if (this.#isOver) return;
+    this.#attempt?.abandon();
+    this.#settle();
+  }
+
+  #settle(): void {
+    this.#isOver = true;
+    if (this.#backoff !== null) clearTimeout(this.#backoff);
+    if (this.#holdsRetry) this.#upstream.gaveRetry();
+    this.#holdsRetry = false;
+    this.#upload.close();
+    this.#upstream.over(this);
+  }
+}
+
+/** 0 stands for no limit. */
+function least(one: number, other: number): number {
+  return one === 0 || other === 0 ? Math.max(one, other) : Math.min(one, other);
+}

@@ -1,0 +1,31 @@
+// What docs/gateway.md shows of the configuration file is one.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { parseGatewayConfig } from "../../control/gateway/config.ts";
+import { gatewayJsonSchema } from "../../control/gateway/schema.ts";
+
+const text = readFileSync(join(import.meta.dirname, "../../docs/gateway.md"), "utf8");
+const examples = Array.from(text.matchAll(/```yaml\n([^]*?)```/g), ([, yaml = ""]) => yaml);
+
+test("every example is a valid configuration", () => {
+  expect(examples.length).toBeGreaterThan(0);
+  for (const yaml of examples) {
+    const variables = { JWT_SECRET: "x".repeat(32) };
+    const { routes } = parseGatewayConfig({ path: "/edge.yaml", text: yaml, variables });
+    expect(routes.length).toBeGreaterThan(0);
+  }
+});
+
+test("every field of an upstream and every policy is named", () => {
+  const schema = JSON.stringify(gatewayJsonSchema());
+  const at = (object: unknown, ...path: string[]): unknown =>
+    path.reduce((value: unknown, name) => Reflect.get(Object(value), name), object);
+  const parsed: unknown = JSON.parse(schema);
+  const fields = at(parsed, "properties", "upstreams", "additionalProperties", "properties");
+  const policies = at(parsed, "properties", "policies", "items", "properties");
+  const names = [...Object.keys(Object(fields)), ...Object.keys(Object(policies))];
+  expect(names.length).toBeGreaterThan(15);
+  for (const name of names) expect(text).toContain(`${name}`);
+});

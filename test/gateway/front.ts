@@ -1,0 +1,133 @@
+// A listener and a gateway behind it, without the rest of a node: what a client sees of a configuration. Time stands
+// still unless it is advanced, beside the real one.
+
+import { parseGatewayConfig } from "../../control/gateway/config.ts";
+import { Gateway } from "../../runtime/gateway/gateway.ts";
+import { compileRoutes } from "../../runtime/gateway/route/table.ts";
+import type { RouteTable } from "../../runtime/gateway/route/contract.ts";
+import { createMemoryStore, type NodeStore } from "../../runtime/gateway/shared/store.ts";
+import { listenNode } from "../../runtime/http/node-listener.ts";
+import { listenUws } from "../../runtime/http/uws-listener.ts";
+import { RequestMetrics } from "../../runtime/observe/metrics.ts";
+import { RecentRequests } from "../../runtime/worker/recent-requests.ts";
+import { RequestTicket, type Observers } from "../../runtime/worker/request-ticket.ts";
+import type { Listener } from "../../sdk/exchange.ts";
+import { HEADER_BYTES_MAX, resolveLimits } from "../../sdk/limits.ts";
+import type { ListenerKind } from "../../sdk/serve.ts";
+
+// Read by uWebSockets.js when it is loaded, which the first listen does.
+process.env["UWS_HTTP_MAX_HEADERS_SIZE"] = String(HEADER_BYTES_MAX);
+
+/** As the data plane has it. */
+const EXPIRE_MS = 20;
+
+export interface FrontOptions {
+  readonly kind?: ListenerKind;
+  readonly variables?: Readonly<Record<string, string>>;
+  /** Shared by several fronts, as by the workers of a node. */
+  readonly store?: NodeStore;
+  readonly random?: () => number;
+}
+
+export class Front implements AsyncDisposable {
+  readonly gateway: Gateway;
+  /** What the gateway has logged. */
+  readonly lines: string[] = [];
+  /** How requests ended. */
+  readonly metrics: RequestMetrics = new RequestMetrics();
+  readonly #variables: Readonly<Record<string, string>>;
+  #table: RouteTable = compileRoutes([]);
+  #listener: Listener | null = null;
+  #timer: NodeJS.Timeout;
+  #aheadMs = 0;
+
+  constructor({ variables = {}, store = createMemoryStore(), random }: FrontOptions) {
+    this.#variables = variables;
+    const now = (): number => performance.now() + this.#aheadMs;
+    this.gateway = new Gateway({
+      openStore: () => store,
+      log: (_level, text) => this.lines.push(text),
+      now,
+      clock: now,
+      ...(random !== undefined && { random }),
+    });
+    this.#timer = setInterval(() => this.gateway.expire(), EXPIRE_MS);
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  get port(): number {
+    return this.#listener?.port ?? 0;
+  }
+
+  configure(text: string): void {
+    const variables = this.#variables;
+    this.gateway.apply(parseGatewayConfig({ path: "/edge.yaml", text, variables }));
+    this.#table = compileRoutes(this.gateway.routes);
+  }
+
+  advance(ms: number): void {
+    this.#aheadMs += ms;
+    this.gateway.expire();
+  }
+
+  get(path: string, init: RequestInit = {}): Promise<Response> {
+    return fetch(`${this.url}${path}`, { redirect: "manual", ...init });
+  }
+
+  async listen(kind: ListenerKind): Promise<void> {
+    const observers = this.#observers();
+    const listen = kind === "node" ? listenNode : listenUws;
+    this.#listener = await listen({
+      host: "127.0.0.1",
+      port: 0,
+      bodyBytesMax: 1024 ** 3,
+      headerBytesMax: HEADER_BYTES_MAX,
+      socketBytesMax: 1024,
+      handler: (exchange) => {
+        const ticket = new RequestTicket(exchange, observers);
+        const result = this.#table.match(exchange.method, exchange.host, exchange.path);
+        if (result.kind === "none") ticket.fail("NO_ROUTE");
+        else if (result.kind === "method") ticket.fail("METHOD_NOT_ALLOWED");
+        else {
+          const { endpoint, params } = result.match;
+          const enter = (name: string): void =>
+            ticket.exchange.reply(
+              200,
+              "x-endpoint\n1\n",
+              `${name} ${ticket.exchange.url}\n${ticket.exchange.headers}`,
+            );
+          if (!this.gateway.accept(endpoint, params, { ticket, enter })) ticket.fail("NO_ROUTE");
+        }
+      },
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#listener?.drain(0);
+    await this.gateway.close();
+  }
+
+  #observers(): Observers {
+    return {
+      access: null,
+      metrics: this.metrics,
+      recent: new RecentRequests(),
+      limits: () => resolveLimits({}),
+      handlers: { write: (_level, text) => this.lines.push(text), flush: () => {} },
+      mapStack: (_version, text) => text,
+      outcomeHeader: false,
+      dev: false,
+    };
+  }
+}
+
+export async function openFront(text: string, options: FrontOptions = {}): Promise<Front> {
+  const front = new Front(options);
+  front.configure(text);
+  await front.listen(options.kind ?? "uws");
+  return front;
+}

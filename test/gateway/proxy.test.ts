@@ -1,0 +1,5 @@
+import { proxySuite, proxyTransports } from "./proxy.suite.ts";
+
+proxySuite("uws");
+proxySuite("node");
+proxyTransports();
