@@ -9,6 +9,7 @@ import { cordonsOf } from "../sdk/isolation.ts";
 import type { ServeOptions } from "../sdk/serve.ts";
 import { fileRoutes } from "./gateway/route/file-routes.ts";
 import { probePort } from "./http/port.ts";
+import type { ToWorker } from "./link/messages.ts";
 import { RELEASE, SHARED_FOLDER, WORKER_MAIN } from "./link/places.ts";
 import { createLog, type Log } from "./observe/log.ts";
 import { adminToken, TOKEN_FILE } from "./supervisor/admin-token.ts";
@@ -74,14 +75,13 @@ async function serveIn(
   // Whoever had the folder's lock before is dead: what still works for it is nobody's.
   const orphans = findWorkers(socketPath);
   const port = await gatewayPort(options, orphans);
-  if (options.adminPort !== 0) {
-    await probePort({ host: options.adminHost, port: options.adminPort });
-  }
+  await probeAdmin(options);
   const start = confine(folder, account, port);
   openShared(folder.path, account, orphans.length > 0);
   warnOfRights(start.confinement, log);
   const cache = join(folder.path, "cache");
   const gatewayUrl = `http://${shownHost(options.host)}:${port}`;
+  const { workerMemoryBytes, isolateBytes } = memoryBudgets(options);
   const stopped = stopSignal(file);
   const fleet = new WorkerFleet(() => keeper);
   const plane = await openControlPlane({
@@ -97,7 +97,7 @@ async function serveIn(
   });
   const keeper: Keeper = new Keeper({
     workers: options.workers,
-    ...memoryBudgets(options),
+    workerMemoryBytes,
     socketPath,
     log,
     start,
@@ -110,7 +110,7 @@ async function serveIn(
       uid: account?.uid ?? null,
       secretKey: plane.secretKey,
     }),
-    gateway: () => file.config,
+    greeting: () => greeting(isolateBytes, file),
     cordons: () => cordonsOf(plane.registry.all()),
     onMessage: (worker, message) => fleet.message(worker, message),
     onGone: (worker) => fleet.gone(worker),
@@ -119,10 +119,7 @@ async function serveIn(
   let admin: AdminServer | null = null;
   let isReady = false;
   try {
-    file.follow({
-      check: (config) => plane.checkFileRoutes(fileRoutes(config)),
-      deliver: (config) => fleet.configureGateway(config),
-    });
+    followFile(file, plane, fleet);
     await keeper.start(orphans);
     admin = await plane.listen(adminToken(folder.path, options.adminToken));
     if (options.demo && plane.registry.revision() === 0) await tryDemo(plane, log);
@@ -133,8 +130,7 @@ async function serveIn(
     await stopped;
     environment.print("Draining; once more to end at once.");
   } finally {
-    process.once("SIGINT", () => keeper.killAll());
-    process.once("SIGTERM", () => keeper.killAll());
+    for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => keeper.killAll());
     file.close();
     // A start that fails must not end what served before it.
     await (isReady ? keeper.stop() : keeper.abandon());
@@ -142,6 +138,24 @@ async function serveIn(
     await plane.close();
     log.flush();
   }
+}
+
+function greeting(isolateBytes: number, { config }: GatewayFile): readonly ToWorker[] {
+  return [
+    { type: "budget", isolateBytes },
+    { type: "gateway", ask: 0, config },
+  ];
+}
+
+async function probeAdmin({ adminHost: host, adminPort: port }: ServeOptions): Promise<void> {
+  if (port !== 0) await probePort({ host, port });
+}
+
+function followFile(file: GatewayFile, plane: ControlPlane, fleet: WorkerFleet): void {
+  file.follow({
+    check: (config) => plane.checkFileRoutes(fileRoutes(config)),
+    deliver: (config) => fleet.configureGateway(config),
+  });
 }
 
 /** That of the orphans where it may be any; theirs is also in use without being anybody else's. */

@@ -7,7 +7,6 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { rmSync } from "node:fs";
 import type { ErrorData } from "../../sdk/errors.ts";
-import type { GatewayConfig } from "../../sdk/gateway/config.ts";
 import { openChannel, type Channel } from "../link/channel.ts";
 import type { Culprit, ToSupervisor, ToWorker, WorkerConfig } from "../link/messages.ts";
 import type { RestartReason, WorkerRestarts } from "../../sdk/node.ts";
@@ -35,14 +34,12 @@ const END_GRACE_MS = 1_000;
 export interface KeeperOptions {
   readonly workers: number;
   readonly workerMemoryBytes: number;
-  /** What the isolates of one may take. No part of its configuration: it is no reason to replace a worker. */
-  readonly isolateBytes: number;
+  /** What each worker is told on each connection. No part of its configuration: no reason to replace it. */
+  readonly greeting: () => readonly ToWorker[];
   readonly socketPath: string;
   readonly config: WorkerConfig;
   readonly start: WorkerStart;
   readonly log: Log;
-  /** The gateway's, as of now. */
-  readonly gateway: () => GatewayConfig;
   /** Names of the cordons that the registry asks for. */
   readonly cordons: () => ReadonlySet<string>;
   readonly onMessage: (worker: WorkerProcess, message: ToSupervisor) => void;
@@ -231,8 +228,7 @@ export class Keeper {
 
   #hello(worker: WorkerProcess, channel: Channel<ToWorker>, { config, ending }: Hello): void {
     worker.connected(channel, Date.now());
-    worker.send({ type: "budget", isolateBytes: this.#options.isolateBytes });
-    worker.send({ type: "gateway", ask: 0, config: this.#options.gateway() });
+    for (const message of this.#options.greeting()) worker.send(message);
     if (worker.state !== "orphan") {
       if (config === null && worker.pool !== null) worker.configure(worker.pool);
       return;
@@ -356,14 +352,10 @@ export class Keeper {
     if (state === "leaving") return;
     if (!worker.doomed) this.#note(worker, reasonOfEnd(code, signal), `it ended: ${how}`);
     const delayMs = (pool ?? this.#clients).delayMs(Date.now());
-    if (pool === null) this.#later(delayMs, () => this.standBy());
-    else if (delayMs === 0) this.#replace(pool);
-    else this.#later(delayMs, () => this.#replace(pool));
-  }
-
-  /** Nothing of it may keep a stopped node waiting. */
-  #later(delayMs: number, start: () => void): void {
-    setTimeout(start, delayMs).unref();
+    const start = (): void => (pool === null ? this.standBy() : this.#replace(pool));
+    if (pool !== null && delayMs === 0) start();
+    // Nothing of it may keep a stopped node waiting.
+    else setTimeout(start, delayMs).unref();
   }
 
   #replace(pool: WorkerPool): void {

@@ -370,7 +370,11 @@ describe("jwt", () => {
     );
     const token = (kid: string): string => signed({ alg: "RS256", kid }, claims(), rsa.privateKey);
     status = 500;
-    expect((await ask(front, token("one"))).status).toBe(503);
+    const unknown = await ask(front, token("one"));
+    expect([unknown.status, await unknown.json()]).toMatchObject([
+      503,
+      { code: "TOKEN_KEYS_UNAVAILABLE" },
+    ]);
     status = 200;
     await using later = await openFront(
       routeWith(`jwt: { algorithms: [RS256], jwks: "${url}/later" }`),

@@ -62,16 +62,16 @@ function compileText(text: string): Text {
 }
 
 function valueOf(pass: Pass, name: string): string {
-  return String(rawValue(pass, name) ?? "").replaceAll(NOT_A_VALUE, "");
+  return rawValue(pass, name).replaceAll(NOT_A_VALUE, "");
 }
 
-function rawValue({ exchange, address, claims, params }: Pass, name: string): unknown {
+function rawValue({ exchange, address, claims, params }: Pass, name: string): string {
   const dot = name.indexOf(".");
   const key = name.slice(dot + 1);
-  if (name.startsWith("param.")) return params[key];
+  if (name.startsWith("param.")) return params[key] ?? "";
   if (name.startsWith("jwt.")) {
-    const claim = claims !== null && Object.hasOwn(claims, key) ? claims[key] : undefined;
-    return typeof claim === "object" ? JSON.stringify(claim) : claim;
+    const claim = claims !== null && Object.hasOwn(claims, key) ? claims[key] : "";
+    return typeof claim === "string" ? claim : JSON.stringify(claim);
   }
   switch (key) {
     case "id":

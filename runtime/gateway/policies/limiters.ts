@@ -87,7 +87,7 @@ function fixedWindow({ capacity, windowMs }: LimiterOptions): Decide {
   };
 }
 
-/** Requests of the window, number of the window, requests of the one before, which counts by the share still in view. */
+/** Requests of the window, its number, requests of the one before: they count by the share that is still in view. */
 function slidingWindow({ capacity, windowMs }: LimiterOptions): Decide {
   return (cells, at, fresh, now) => {
     const window = Math.floor(now / windowMs);

@@ -5,7 +5,7 @@
 import type { Exchange } from "../../../sdk/exchange.ts";
 import type { Failure } from "../../../sdk/gateway/config.ts";
 import type { Pass } from "../pass.ts";
-import { Attempt, statusFailure, type AttemptOwner } from "./attempt.ts";
+import { statusFailure, type Attempt, type AttemptOwner } from "./attempt.ts";
 import { cookieOf, cookieValue } from "./balancer.ts";
 import { replyHeaders, requestHeaders } from "./forwarded-headers.ts";
 import type { Server } from "./server.ts";
