@@ -10,8 +10,7 @@
 // commit is done in microseconds, survives the end of every process but not that of the machine, and belongs to one
 // boot: with the next the store begins empty, because what a crashed machine leaves of it may be damaged.
 //
-// Asynchronous transactions with a callback (`transaction` of lmdb) never call back under Node 24; nothing here uses
-// them. To read and write as one step: `update`, or on the disk `commitIf`.
+// To read and write as one step: `update`; on the disk `commitIf`, or `transaction` of an environment.
 
 import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
