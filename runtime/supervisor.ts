@@ -79,15 +79,14 @@ async function serveIn(
   const start = confine(folder, account, port);
   openShared(folder.path, account, orphans.length > 0);
   warnOfRights(start.confinement, log);
-  const cache = join(folder.path, "cache");
   const gatewayUrl = `http://${shownHost(options.host)}:${port}`;
-  const { workerMemoryBytes, isolateBytes } = memoryBudgets(options);
+  const budgets = memoryBudgets(options);
   const stopped = stopSignal(file);
   const fleet = new WorkerFleet(() => keeper);
   const plane = await openControlPlane({
     options: { ...options, data: folder.path },
     ...start,
-    cache,
+    cache: join(folder.path, "cache"),
     fleet,
     log,
     release: environment.release,
@@ -97,20 +96,20 @@ async function serveIn(
   });
   const keeper: Keeper = new Keeper({
     workers: options.workers,
-    workerMemoryBytes,
+    workerMemoryBytes: budgets.workerMemoryBytes,
     socketPath,
     log,
     start,
     config: workerConfig(options, {
       data: folder.path,
-      cache,
+      cache: join(folder.path, "cache"),
       port,
       cordons: cordonFolder(socketPath),
       release: environment.release,
       uid: account?.uid ?? null,
       secretKey: plane.secretKey,
     }),
-    greeting: () => greeting(isolateBytes, file),
+    greeting: () => greeting(budgets.isolateBytes, file),
     cordons: () => cordonsOf(plane.registry.all()),
     onMessage: (worker, message) => fleet.message(worker, message),
     onGone: (worker) => fleet.gone(worker),
@@ -130,8 +129,8 @@ async function serveIn(
     await stopped;
     environment.print("Draining; once more to end at once.");
   } finally {
-    for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => keeper.killAll());
     file.close();
+    for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => keeper.killAll());
     // A start that fails must not end what served before it.
     await (isReady ? keeper.stop() : keeper.abandon());
     await admin?.close();
