@@ -7,9 +7,16 @@ import { DOMException } from "./dom-exception.ts";
 import { exposeInterface } from "./interface.ts";
 import type { IncomingBody, Port } from "./port.ts";
 import { isRequest, Request, requestHead } from "./request.ts";
-import { responseFromHost, takeResponse, type Response } from "./response.ts";
+import {
+  responseFromHost,
+  responseHead,
+  takeResponse,
+  type Response,
+  type ResponseHead,
+} from "./response.ts";
 import type { OpenAnswer, ServiceClient } from "./services/client.ts";
 import { createServiceClient } from "./services/host-client.ts";
+import { isPulled, sendStream } from "./services/sent-stream.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
 /** Only what is made here has it. */
@@ -18,9 +25,12 @@ const INTERNAL = {};
 const BINDING = "";
 /** Not one that `open` takes for another. */
 const DEFAULT = "default";
+const SWITCHING_PROTOCOLS = 101;
+const NO_CONTENT = 204;
+const RESET_CONTENT = 205;
 const PARTIAL_CONTENT = 206;
 const NOT_MODIFIED = 304;
-const test = RegExp.prototype.test;
+const exec = RegExp.prototype.exec;
 const indexOf = String.prototype.indexOf;
 const slice = String.prototype.slice;
 const apply = Reflect.apply;
@@ -53,7 +63,7 @@ interface Asked {
 function askedBy(input: unknown): Asked {
   const request = isRequest(input) ? input : new Request(input);
   const { method, url, headers } = requestHead(request);
-  if (!(apply(test, HTTP, [url]) as boolean)) {
+  if (apply(exec, HTTP, [url]) === null) {
     throw new TypeError("A cache stores what has an http or https address.");
   }
   const fragment = apply(indexOf, url, ["#"]) as number;
@@ -93,6 +103,29 @@ function bodyOf(whole: Uint8Array | null, open: OpenAnswer): IncomingBody {
   };
 }
 
+/** Throws before the body is taken: what cannot be stored can still be the reply. */
+function storable(response: unknown): ResponseHead {
+  const head = responseHead(response);
+  if (head === null) throw new TypeError("put takes a request and a response.");
+  switch (head.status) {
+    case PARTIAL_CONTENT:
+      throw new TypeError("Cannot cache response to a range request (206 Partial Content).");
+    case NOT_MODIFIED:
+      throw new TypeError("Cannot cache a response without its body (304).");
+    case SWITCHING_PROTOCOLS:
+    case 0:
+      throw new TypeError("Cannot cache a WebSocket, or an error that is none of HTTP.");
+  }
+  if (apply(exec, VARIES_BY_ALL, [head.headers]) !== null) {
+    throw new TypeError("Cannot cache response with 'Vary: *' header.");
+  }
+  return head;
+}
+
+function hasNoBody(status: number): boolean {
+  return status === NO_CONTENT || status === RESET_CONTENT || status === NOT_MODIFIED;
+}
+
 export class Cache {
   readonly #name: string;
 
@@ -119,7 +152,7 @@ export class Cache {
       headers,
       url: place[0],
       redirected: false,
-      body: status === NOT_MODIFIED ? null : bodyOf(whole, open),
+      body: hasNoBody(status) ? null : bodyOf(whole, open),
     });
   }
 
@@ -127,26 +160,14 @@ export class Cache {
   async put(request: unknown, response: unknown): Promise<void> {
     const { method, place } = askedBy(request);
     if (method !== "GET") throw new TypeError("Cannot cache response to non-GET request.");
-    const host = reach();
-    const statusText: unknown =
-      typeof response === "object" && response !== null ? Reflect.get(response, "statusText") : "";
-    const taken = takeResponse(response);
-    if (taken === null) throw new TypeError("put takes a request and a response.");
-    const { status, headers, body } = taken;
-    if (status === PARTIAL_CONTENT) {
-      throw new TypeError("Cannot cache response to a range request (206 Partial Content).");
-    }
-    if (status === NOT_MODIFIED)
-      throw new TypeError("Cannot cache a response without its body (304).");
-    if (apply(test, VARIES_BY_ALL, [headers]) as boolean) {
-      throw new TypeError("Cannot cache response with 'Vary: *' header.");
-    }
-    const head: readonly Value[] = [status, `${statusText as string}`, headers];
-    if (typeof body === "object" && body !== null && "pull" in body) {
-      await host.open("store", [this.#name, place, head, STREAM], () => body.pull());
-      return;
-    }
-    await host.call("store", [this.#name, place, head, body ?? ""]);
+    const client = reach();
+    const head = storable(response);
+    const body = takeResponse(response)?.body ?? "";
+    const content: Value = isPulled(body) ? STREAM : body;
+    const parts = [head.status, head.statusText, head.headers];
+    const args: readonly Value[] = [this.#name, place, parts, content];
+    if (isPulled(body)) await sendStream(client, { method: "store", args, body });
+    else await client.call("store", args);
   }
 
   /** Whether something was stored for the address. */

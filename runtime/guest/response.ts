@@ -32,6 +32,12 @@ const TEXT_HEADERS = "content-type\ntext/plain;charset=UTF-8\n";
 const JSON_HEADERS = "content-type\napplication/json\n";
 const INTERNAL = {};
 
+export interface ResponseHead {
+  readonly status: number;
+  readonly statusText: string;
+  readonly headers: string;
+}
+
 type ResponseType = "basic" | "default" | "error";
 
 /** A reply of the host as an author's Response. */
@@ -39,6 +45,8 @@ export let responseFromHost: (incoming: IncomingResponse) => Response;
 export let isResponse: (value: unknown) => value is Response;
 export let failResponse: (response: Response, reason: unknown) => void;
 export let takeResponse: (value: unknown) => OutgoingResponse | null;
+/** Without its body, which stays; null when it is no Response. */
+export let responseHead: (value: unknown) => ResponseHead | null;
 let fresh: (status: number, packed: string, body: Body | null) => Response;
 let makeError: () => Response;
 
@@ -104,6 +112,10 @@ export class Response {
     };
     failResponse = (response, reason) => {
       if (response.#body !== null) failBody(response.#body, reason);
+    };
+    responseHead = (value) => {
+      if (!isResponse(value)) return null;
+      return { status: value.#status, statusText: value.#statusText, headers: value.#list() };
     };
     takeResponse = (value) => {
       if (!isResponse(value)) return null;

@@ -192,7 +192,9 @@ function decodeFields(value: object, bytes: Uint8Array | null, depth: number): V
 
 function decodeBytes(place: unknown, bytes: Uint8Array | null): Uint8Array {
   if (isArray(place) && place.length === 2) {
-    const [from, length] = place as readonly unknown[];
+    // Not by the iterator of arrays, which an author may have replaced.
+    const from: unknown = place[0];
+    const length: unknown = place[1];
     if (
       isInteger(from) &&
       isInteger(length) &&

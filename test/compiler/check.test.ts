@@ -40,6 +40,11 @@ test("the real guest checks, snapshots and refuses like the stand-in", async () 
       code: "TOP_LEVEL_IO",
       message: expect.stringContaining("crypto.subtle"),
     });
+    const match = 'caches.default.match("http://a/").catch(() => {});';
+    await expect(real.check(match + hi)).rejects.toMatchObject({
+      code: "TOP_LEVEL_IO",
+      message: expect.stringContaining("caches"),
+    });
   } finally {
     real.close();
   }

@@ -1,12 +1,12 @@
 // The face of object storage: Workers' R2Bucket, and the seeds' verbs beside it.
 
 import { STREAM, type Value } from "../../../sdk/services/values.ts";
-import { bytesOf } from "../buffer-source.ts";
-import { extractBody, takeForHost, type PulledBody } from "../body.ts";
+import { extractBody, takeForHost } from "../body.ts";
 import { GuestDate } from "../clock.ts";
 import { encodeUtf8 } from "../encoding.ts";
 import { exposeInterface } from "../interface.ts";
 import type { OpenAnswer, ServiceClient } from "./client.ts";
+import { isPulled, sendStream } from "./sent-stream.ts";
 import {
   bodyOfAnswer,
   bodyOfBytes,
@@ -262,37 +262,6 @@ async function send(
   else add(typeof body === "string" ? encodeUtf8(body) : body);
   for (let at = 0; at < after.length; at++) add(after[at]);
   return isPulled(body) ? sendStream(client, { method, args, body }) : client.call(method, args);
-}
-
-function isPulled(body: string | Uint8Array | PulledBody): body is PulledBody {
-  return typeof body === "object" && bytesOf(body) === null;
-}
-
-async function sendStream(
-  client: ServiceClient,
-  { method, args, body }: { method: string; args: readonly Value[]; body: PulledBody },
-): Promise<Value> {
-  let failure: { readonly reason: unknown } | null = null;
-  let ended = false;
-  const pull = async (): Promise<Uint8Array | null> => {
-    try {
-      const piece = await body.pull();
-      ended = piece === null;
-      return piece;
-    } catch (reason) {
-      ended = true;
-      failure = { reason };
-      throw reason;
-    }
-  };
-  try {
-    return (await client.open(method, args, pull)).head;
-  } catch (error) {
-    // The author's own error, where it was that.
-    throw failure === null ? error : (failure as { readonly reason: unknown }).reason;
-  } finally {
-    if (!ended) body.cancel("The storage reads no further.");
-  }
 }
 
 function objectOf(answer: OpenAnswer): R2Object | null {
