@@ -151,6 +151,7 @@ async function probeAdmin({ adminHost: host, adminPort: port }: ServeOptions): P
 }
 
 function followFile(file: GatewayFile, plane: ControlPlane, fleet: WorkerFleet): void {
+  fleet.reloads = () => file.reloads;
   file.follow({
     check: (config) => plane.checkFileRoutes(fileRoutes(config)),
     deliver: (config) => fleet.configureGateway(config),

@@ -69,6 +69,10 @@ export const METRICS: Readonly<Record<string, MetricInfo>> = {
     help: "Requests refused for their token, by route and reason.",
   },
   edge_worker_restarts_total: { type: "counter", help: "Workers that were replaced, by reason." },
+  edge_config_reload_total: {
+    type: "counter",
+    help: "Changes of the gateway's configuration file, by outcome.",
+  },
   edge_config_revision: { type: "gauge", help: "Registry revision, summed over workers." },
 };
 

@@ -37,6 +37,8 @@ interface Reader {
 }
 
 export class WorkerFleet implements Fleet {
+  /** Of the gateway's configuration file; whoever follows it sets this. */
+  reloads: () => { readonly ok: number; readonly failed: number } = () => ({ ok: 0, failed: 0 });
   readonly #keeper: () => Keeper;
   readonly #asks = new Map<number, Ask>();
   readonly #readers = new Set<Reader>();
@@ -139,7 +141,12 @@ export class WorkerFleet implements Fleet {
     for (const [reason, count] of Object.entries(this.restarts().counts)) {
       restarts[`reason="${reason}"`] = count;
     }
-    return metricsText({ ...sum, edge_worker_restarts_total: restarts });
+    const { ok, failed } = this.reloads();
+    return metricsText({
+      ...sum,
+      edge_worker_restarts_total: restarts,
+      edge_config_reload_total: { 'outcome="ok"': ok, 'outcome="failed"': failed },
+    });
   }
 
   restarts(): WorkerRestarts {

@@ -93,7 +93,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     log,
   });
   const gateway = openGateway(config.data, log);
-  gateway.apply(options.gateway);
+  if (config.cordon === null) gateway.apply(options.gateway);
   const within: Within = { loader, witness, reader, services, gateway, log };
   const endpoints = openEndpoints(options, within, observers);
   endpoints.refresh();
@@ -178,6 +178,8 @@ export class DataPlane {
 
   /** Requests that are under way end as they began. */
   configureGateway(config: GatewayConfig): void {
+    // A cordon is given requests that have found their endpoint.
+    if (this.#cordon !== null) return;
     this.#gateway.apply(config);
     this.#endpoints.compile();
   }

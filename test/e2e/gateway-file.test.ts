@@ -115,6 +115,10 @@ describe("a node with a configuration file", () => {
       `edge_breaker_state{upstream="all",target="${peer.url}",state="open"} 2`,
     );
 
+    expect(text).toMatch(
+      /edge_config_reload_total\{outcome="ok"\} 2\nedge_config_reload_total\{outcome="failed"\} [1-9]/,
+    );
+
     const traced = await node.edge("route", "test", "GET", "http://x.example/limited", "--json");
     expect(JSON.parse(traced.stdout)).toMatchObject({
       ok: true,

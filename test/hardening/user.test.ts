@@ -102,7 +102,7 @@ describe.skipIf(!isRoot)("a node with --user", () => {
       encoding: "utf8",
     });
     const own =
-      /\/logs|\/services|\/snapshots\/incoming|\/cache\/home-\d+|\/lock\.mdb$|\/control\.sock$|\/run\/cordons/;
+      /\/logs|\/services|\/snapshots\/incoming|\/cache\/home-\d+|\/lock\.mdb$|\/control\.sock$|\/run\/(?:cordons|gateway)/;
     const writable = stdout.trim().split("\n");
     expect(writable.length).toBeGreaterThan(4);
     expect(writable.filter((path) => !own.test(path))).toEqual([]);
