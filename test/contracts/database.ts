@@ -307,6 +307,15 @@ export function describeDatabaseContract(
       expect(await rows(sql, 1)).toEqual([[1, "Rex", 3, null]]);
     });
 
+    test("a script that had nothing to do has it when there is something", async () => {
+      const script = "drop table if exists later; drop table if exists never";
+      for (let round = 0; round < 2; round++) {
+        expect(await database.backend.exec("main", script, unlimited)).toBe(2);
+        await query("create table later (id integer)");
+      }
+      await query("drop table later");
+    });
+
     test("a probe tells the server's version", async () => {
       const { version } = await database.backend.probe(unlimited);
       expect(version).toMatch(dialect === "sqlite" ? /^SQLite 3\.\d+/ : /^PostgreSQL \d+/);

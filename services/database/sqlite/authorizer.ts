@@ -43,14 +43,17 @@ export class Authorizer {
   trusted = false;
   /** In a handler's transaction: savepoints belong to it. */
   savepoints = false;
-  /** Whether what was compiled since this was set to false changes anything. */
+  /** Whether what was compiled since both were set to false changes anything. */
   writes = false;
+  /** And whether it does anything: DROP TABLE IF EXISTS asks for nothing where there is no table, and later may. */
+  asked = false;
   /** Why the last statement was refused. */
   reason: string | null = null;
 
   /** The constants' SQLITE_OK or SQLITE_DENY. */
   decide(action: number, first: string | null, second: string | null): number {
     if (this.trusted) return constants.SQLITE_OK;
+    this.asked = true;
     const reason = this.#refusal(action, first ?? "", second);
     if (reason === null) {
       if (!READING.has(action) && !isTelling(action, first, second)) this.writes = true;

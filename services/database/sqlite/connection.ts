@@ -191,8 +191,9 @@ export class SqliteConnection {
       return known;
     }
     this.#authorizer.writes = false;
+    this.#authorizer.asked = false;
     const statement = this.#prepare(text);
-    const { writes } = this.#authorizer;
+    const writes = this.#authorizer.writes || !this.#authorizer.asked;
     const compiled = { statement, writes, hasColumns: statement.columns().length > 0 };
     if (text.length <= STATEMENT_CHARS_MAX) this.#compiled.set(text, compiled);
     if (this.#compiled.size > STATEMENTS_MAX) {
