@@ -25,6 +25,12 @@ export const SQL_CURSOR_ROWS_MAX = 10_000;
 export const SQL_IDLE_MS_MAX = 5_000;
 /** The same of one that is never left alone. */
 export const SQL_LEASE_MS_MAX = 60_000;
+/** Of a migration's file, and of the table that keeps which were applied; file names have no more anywhere. */
+export const MIGRATION_NAME_CHARS_MAX = 255;
+/** Where nothing else is said: wrangler's. */
+export const MIGRATIONS_TABLE = "d1_migrations";
+/** An unquoted name in every dialect. */
+export const MIGRATIONS_TABLE_NAME: RegExp = /^[A-Za-z_]\w{0,62}$/;
 /** Transactions and cursors of one binding and worker that are open at once: half of a usual pool. */
 export const SQL_LEASES_MAX = 5;
 /** More of them that wait. */
@@ -67,6 +73,7 @@ export interface ResultSet {
  * only leave the name alone. A statement whose signal aborts is ended in the server too.
  */
 export interface DatabaseBackend extends Backend {
+  readonly dialect: Dialect;
   /** Several statements are one transaction: all or none. */
   run(
     database: string,

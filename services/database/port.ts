@@ -10,6 +10,8 @@
 //   rollback  [transaction]
 //   open      [statement, { rows }]             -> [[columns], [JSON columns]], then [rows] in pieces
 //   probe     []                                -> { version, latencyMs }
+//
+// and those of migrations.ts, which an operator makes.
 
 import { SQL_CURSOR_ROWS, SQL_SCRIPT_BYTES_MAX, type Cursor } from "../../sdk/services/database.ts";
 import { Streamed, type CallContext, type ServicePort } from "../../sdk/services/service.ts";
@@ -17,6 +19,7 @@ import type { Value } from "../../sdk/services/values.ts";
 import { limitText, optional, readFields, readText } from "../arguments.ts";
 import { createPort } from "../port.ts";
 import { Leases, type Lease } from "./lease.ts";
+import { createMigrationMethods } from "./migrations.ts";
 import { createTransactionMethods, type DatabasePortOptions } from "./transactions.ts";
 import { packColumns, packResults, readRowCount, readStatement, readStatements } from "./wire.ts";
 
@@ -42,6 +45,7 @@ export function createDatabasePort(options: DatabasePortOptions): ServicePort {
         });
       },
       ...createTransactionMethods(options, leases),
+      ...createMigrationMethods(options),
       async open([given, more], context) {
         const statement = readStatement(given);
         const count = optional(readFields(more, "options")["rows"], "rows", readRowCount);

@@ -150,14 +150,14 @@ class PostgresConnection implements Connection {
     if (this.#closed) socket.destroy();
   }
 
-  #query({ text, parameters, params }: Prepared): Running {
+  #query({ text, params }: Prepared): Running {
     if (this.#page !== null) this.close();
     const known = this.#prepared.has(text);
     if (!known && this.#prepared.size < PREPARED_MAX) this.#prepared.add(text);
     const options = { prepare: known || this.#prepared.has(text), simple: false };
     const values = params.map((value) => this.#client.typed(toParameter(value) as never, 0));
     // What it leaves behind must not meet the next one.
-    if (taints({ text, parameters, words: [] })) this.#tainted = true;
+    if (taints({ text })) this.#tainted = true;
     this.#guard?.begin();
     return this.#client.unsafe(text, values, options as never) as unknown as Running;
   }

@@ -47,6 +47,12 @@ test("a script is split where statements end, not in texts, comments and trigger
   expect(parsed.map(({ text }) => text)).toEqual([body, "begin"]);
 });
 
+test.each<Dialect>(["sqlite", "postgres"])("a statement of %s knows its line", (dialect) => {
+  const script = "-- a\n\nselect 1;\n;\n/* b\n*/ select '\n', 2\n;select 3; -- c\n";
+  const parsed = parseScript(script, { dialect, bound: false });
+  expect(parsed.map(({ line }) => line)).toEqual([3, 6, 8]);
+});
+
 test("the first words of a statement are told in upper case, comments left out", () => {
   const { words } = parseStatement("/* a */ set\n local x = 1", {
     dialect: "postgres",

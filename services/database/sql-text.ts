@@ -11,6 +11,8 @@ export interface ParsedStatement {
   readonly parameters: number;
   /** The first words, in upper case: what kind of statement it is. */
   readonly words: readonly string[];
+  /** Of its first word, counted from 1. */
+  readonly line: number;
 }
 
 type TokenKind = "word" | "parameter" | "semicolon" | "blank" | "operator" | "other";
@@ -51,15 +53,21 @@ export function parseScript(script: string, options: ParseOptions): ParsedStatem
   const { dialect } = options;
   const statements: ParsedStatement[] = [];
   let tokens: Token[] = [];
+  let line = 1;
+  /** Where the present statement begins; 0 before its first word. */
+  let begun = 0;
   const trigger = new TriggerEnd();
   const finish = (): void => {
-    if (tokens.some(({ kind }) => kind !== "blank")) statements.push(build(tokens, options));
+    if (begun > 0) statements.push({ ...build(tokens, options), line: begun });
     tokens = [];
+    begun = 0;
     trigger.reset();
   };
   for (let at = 0; at < script.length;) {
     const token = readToken(script, at, dialect);
     at += token.text.length;
+    if (token.kind !== "blank" && token.kind !== "semicolon" && begun === 0) begun = line;
+    line += countLines(token.text);
     if (token.kind === "semicolon" && (dialect === "postgres" || trigger.ends())) {
       finish();
       continue;
@@ -114,7 +122,16 @@ class TriggerEnd {
   }
 }
 
-function build(tokens: readonly Token[], { dialect, bound }: ParseOptions): ParsedStatement {
+function countLines(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) count++;
+  return count;
+}
+
+function build(
+  tokens: readonly Token[],
+  { dialect, bound }: ParseOptions,
+): Omit<ParsedStatement, "line"> {
   const words: string[] = [];
   for (const { kind, text } of tokens) {
     if (kind === "blank") continue;

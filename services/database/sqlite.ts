@@ -70,6 +70,7 @@ export async function openSqlite(options: SqliteOptions): Promise<DatabaseBacken
     });
 
   return {
+    dialect: "sqlite",
     async run(database, statements, signal) {
       return run(database, readAll(reader, statements), signal);
     },

@@ -28,7 +28,11 @@ export async function callAsOperator(
   const values = unpackText(args);
   if (!Array.isArray(values)) throw new EdgeError("CALL_INVALID");
   let held = 0;
-  const hold = (bytes: number): boolean => (held += bytes) <= OPERATOR_BYTES_MAX;
+  const hold = (bytes: number): boolean => {
+    held += bytes;
+    if (held > OPERATOR_BYTES_MAX) throw tooLarge();
+    return true;
+  };
   const context = { request: 0, signal: AbortSignal.timeout(CALL_MS_MAX), body: null, hold };
   try {
     const answer = await port.call(method, values as readonly Value[], context);
@@ -45,13 +49,15 @@ async function gather({ head, rest }: Streamed): Promise<Value> {
   for await (const piece of rest) {
     const packed = packValue(piece);
     bytes += packed.text.length + (packed.bytes?.byteLength ?? 0);
-    if (bytes > OPERATOR_BYTES_MAX) {
-      const text = `The answer has more than the ${OPERATOR_BYTES_MAX} bytes that an operator is given at once.`;
-      throw new EdgeError("SERVICE_TOO_LARGE", text);
-    }
+    if (bytes > OPERATOR_BYTES_MAX) throw tooLarge();
     pieces.push(piece);
   }
   return [head, pieces];
+}
+
+function tooLarge(): EdgeError {
+  const text = `The answer has more than the ${OPERATOR_BYTES_MAX} bytes that an operator is given at once.`;
+  return new EdgeError("SERVICE_TOO_LARGE", text);
 }
 
 function packText(value: Value): PackedText {

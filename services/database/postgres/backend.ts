@@ -22,6 +22,7 @@ const BEGIN = "BEGIN";
 const BEGIN_READING = "BEGIN READ ONLY; SELECT 1";
 
 export class PostgresBackend implements DatabaseBackend {
+  readonly dialect = "postgres";
   readonly #pool: ConnectionPool<Connection>;
   readonly #reader = new StatementReader("postgres");
 

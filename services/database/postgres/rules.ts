@@ -34,6 +34,6 @@ export function assertAllowed({ words }: ParsedStatement, within: boolean): void
 }
 
 /** Whether the connection must not serve anybody after it. */
-export function taints({ text }: ParsedStatement): boolean {
+export function taints({ text }: Pick<ParsedStatement, "text">): boolean {
   return TAINTING.test(text);
 }
