@@ -14,6 +14,8 @@ import { addGatewayRoutes } from "./routes/gateway.ts";
 import { addNodeRoutes, healthHandler } from "./routes/node.ts";
 import { addPublishRoute, reportIfOurs } from "./routes/publish.ts";
 import { addSecretRoutes } from "./routes/secrets.ts";
+import { addDatabaseRoutes } from "./routes/databases.ts";
+import { addKvRoutes } from "./routes/kv.ts";
 import { addObjectRoutes } from "./routes/objects.ts";
 import { addServiceRoutes } from "./routes/services.ts";
 
@@ -49,6 +51,8 @@ export function createAdminApi(deps: AdminDeps): AdminApp {
   addEndpointRoutes(app, deps);
   addServiceRoutes(app, deps);
   addObjectRoutes(app, deps);
+  addDatabaseRoutes(app, deps);
+  addKvRoutes(app, deps);
   addSecretRoutes(app, deps);
   return app;
 }

@@ -3,7 +3,7 @@
 
 import { z } from "zod";
 import { MESSAGE_CHARS_MAX, nameSchema, normalRoute, routesSchema } from "../control/parse.ts";
-import type { JsonObject } from "../sdk/errors.ts";
+import type { Json, JsonObject } from "../sdk/errors.ts";
 import type { RouteSpec } from "../sdk/records.ts";
 import type { ServiceKind } from "../sdk/services/service.ts";
 import { DRAFT_BYTES_MAX } from "./body.ts";
@@ -130,6 +130,59 @@ export const putObjectSchema: z.ZodType<
   { readonly content: string; readonly type?: string },
   unknown
 > = z.strictObject({ content: z.base64(), type: z.string().exactOptional() });
+
+const scopeSchema = z.string().exactOptional();
+
+export interface SqlBody {
+  readonly sql: string;
+  readonly params?: readonly Json[];
+  /** Which part of the service, as bindings say it. */
+  readonly scope?: string;
+}
+
+export const querySchema: z.ZodType<SqlBody, unknown> = z.strictObject({
+  sql: z.string(),
+  params: z.array(z.json()).exactOptional() as z.ZodType<readonly Json[], unknown>,
+  scope: scopeSchema,
+});
+
+export const scriptSchema: z.ZodType<Omit<SqlBody, "params">, unknown> = z.strictObject({
+  sql: z.string(),
+  scope: scopeSchema,
+});
+
+export const migrationSchema: z.ZodType<
+  Omit<SqlBody, "params"> & { readonly name: string; readonly table?: string },
+  unknown
+> = z.strictObject({
+  sql: z.string(),
+  name: z.string(),
+  table: z.string().exactOptional(),
+  scope: scopeSchema,
+});
+
+export interface KvPutBody {
+  readonly value?: string;
+  /** Instead of `value`: bytes. */
+  readonly base64?: string;
+  readonly metadata?: Json;
+  /** Seconds since 1970. */
+  readonly expiration?: number;
+  readonly expiration_ttl?: number;
+}
+
+export const kvPutSchema: z.ZodType<KvPutBody, unknown> = z
+  .strictObject({
+    value: z.string().exactOptional(),
+    base64: z.base64().exactOptional(),
+    metadata: z.json().exactOptional() as z.ZodType<Json, unknown>,
+    expiration: z.int().exactOptional(),
+    expiration_ttl: z.int().exactOptional(),
+  })
+  .refine((body) => (body.value === undefined) !== (body.base64 === undefined), {
+    message: "give either value or base64",
+    path: ["value"],
+  });
 
 export interface BindBody {
   readonly service_id: string;

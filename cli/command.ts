@@ -55,11 +55,11 @@ export interface Command {
   readonly run: (context: CommandContext) => Promise<CommandResult>;
 }
 
-/** Commands with a word in common: `edge services list`. */
+/** Commands with a word in common: `edge services list`, `edge sql migrations list`. */
 export interface CommandGroup {
   readonly name: string;
   readonly summary: string;
-  readonly commands: readonly Command[];
+  readonly commands: readonly (Command | CommandGroup)[];
 }
 
 /** Of every command that talks to a node. */

@@ -5,12 +5,14 @@ import { config } from "./commands/config.ts";
 import { dev } from "./commands/dev.ts";
 import { doctor } from "./commands/doctor.ts";
 import { explain } from "./commands/explain.ts";
+import { kv } from "./commands/kv.ts";
 import { list, remove, resume, rollback, show, versions } from "./commands/endpoints.ts";
 import { publish } from "./commands/publish.ts";
 import { secret } from "./commands/secrets.ts";
 import { route } from "./commands/route.ts";
 import { serve } from "./commands/serve.ts";
 import { services } from "./commands/services.ts";
+import { sql } from "./commands/sql.ts";
 import { storage } from "./commands/storage.ts";
 
 export const COMMANDS: readonly (Command | CommandGroup)[] = [
@@ -24,6 +26,8 @@ export const COMMANDS: readonly (Command | CommandGroup)[] = [
   resume,
   remove,
   services,
+  sql,
+  kv,
   storage,
   secret,
   explain,

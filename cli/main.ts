@@ -79,10 +79,7 @@ function createParser(options: MainOptions, output: Output): Parser {
     })
     .exitOverride();
   for (const spec of GLOBAL_OPTIONS) parser.addOption(createOption(spec));
-  for (const each of COMMANDS) {
-    if ("commands" in each) addGroup(parser, each, { options, output });
-    else addCommand(parser, each, { options, output });
-  }
+  addAll(parser, COMMANDS, { options, output });
   return parser;
 }
 
@@ -91,9 +88,18 @@ interface Surroundings {
   readonly output: Output;
 }
 
-function addGroup(parser: Parser, group: CommandGroup, surroundings: Surroundings): void {
-  const sub = parser.command(group.name).summary(group.summary).description(group.summary);
-  for (const command of group.commands) addCommand(sub, command, surroundings);
+function addAll(
+  parser: Parser,
+  commands: readonly (Command | CommandGroup)[],
+  surroundings: Surroundings,
+): void {
+  for (const each of commands) {
+    if (!("commands" in each)) addCommand(parser, each, surroundings);
+    else {
+      const sub = parser.command(each.name).summary(each.summary).description(each.summary);
+      addAll(sub, each.commands, surroundings);
+    }
+  }
 }
 
 function addCommand(parser: Parser, command: Command, { options, output }: Surroundings): void {

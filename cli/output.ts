@@ -122,3 +122,11 @@ export function columnsText(rows: readonly (readonly string[])[]): string {
     )
     .join("\n");
 }
+
+/** A text of whoever wrote it, without what moves a cursor, rings or turns the direction of writing. */
+export function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, (char) => {
+    const escaped = JSON.stringify(char).slice(1, -1);
+    return escaped === char ? `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}` : escaped;
+  });
+}

@@ -8,7 +8,7 @@ import { NODE_OPTIONS } from "../command.ts";
 import { field, isList, textOf } from "../json.ts";
 import { tableText } from "../output.ts";
 import { readDocument } from "../project/document.ts";
-import { readProject } from "../project/project.ts";
+import { readProjectHere } from "../project/project.ts";
 
 const OPTIONS: readonly OptionSpec[] = [
   {
@@ -108,23 +108,10 @@ function ownerOf({ values, cwd }: CommandContext): string | null {
     throw new EdgeError("USAGE", "A secret is an endpoint's or the node's: --endpoint or --node");
   }
   if (given !== undefined) return given;
-  const { configFile, name } = projectHere(values, cwd);
-  if (configFile !== null) return name;
+  const project = readProjectHere(values, cwd);
+  if (project !== null) return project.name;
   const here = `${basename(dirname(`${cwd}/x`))} has no configuration file`;
   throw new EdgeError("USAGE", `Whose secret is it? Pass --endpoint NAME or --node; ${here}`);
-}
-
-function projectHere(
-  values: CommandContext["values"],
-  cwd: string,
-): { readonly configFile: string | null; readonly name: string } {
-  try {
-    return readProject({ path: ".", cwd, values, warn: () => undefined });
-  } catch (error) {
-    const isNone = error instanceof EdgeError && error.code === "CONFIG_NOT_FOUND";
-    if (isNone) return { configFile: null, name: "" };
-    throw error;
-  }
 }
 
 function ofOwner(endpoint: string | null): string {

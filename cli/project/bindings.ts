@@ -14,6 +14,8 @@ export interface Placed<T> {
   readonly request: T;
   /** Where it stands: "edge.jsonc:3:5". */
   readonly place: () => string;
+  /** A field beside what the node is asked for. */
+  readonly text: (field: string) => string | undefined;
 }
 
 /** By the field they stand in, so that an environment replaces those of one field. */
@@ -133,7 +135,7 @@ function readItems<T>(
     const item = new Item(document, [...path, index], each);
     const request = read(item);
     item.end();
-    return { request, place: () => item.place() };
+    return { request, place: () => item.place(), text: (name) => item.text(name) };
   });
 }
 

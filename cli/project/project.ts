@@ -83,6 +83,17 @@ export function readProject({ path, cwd, values, warn }: ProjectInput): Project 
   };
 }
 
+/** Of the folder itself; null where it says nothing of a project. */
+export function readProjectHere(values: Values, cwd: string): Project | null {
+  try {
+    const project = readProject({ path: ".", cwd, values, warn: () => undefined });
+    return project.configFile === null ? null : project;
+  } catch (error) {
+    if (error instanceof EdgeError && error.code === "CONFIG_NOT_FOUND") return null;
+    throw error;
+  }
+}
+
 function readIsolationFlag(values: Values): Isolation | undefined {
   const text = values.text("isolation");
   if (text === undefined) return undefined;

@@ -14,6 +14,7 @@ import {
   SERVICE_TYPES,
   type Binding,
   type QueueConsumer,
+  type ServiceKind,
   type ServiceType,
 } from "../../sdk/services/service.ts";
 
@@ -30,7 +31,7 @@ const RATE_MAX = 1_000_000;
 /** As Workers' queues take, as the maxima of consumers below: half a day. */
 const DELAY_SECONDS_MAX = 43_200;
 
-const scopeSchema = z
+export const scopeSchema: z.ZodType<string, unknown> = z
   .string()
   .max(SCOPE_CHARS_MAX)
   .regex(SCOPE, "letters, digits, _, . and -, in segments between slashes");
@@ -129,6 +130,10 @@ export function completeConsumer(request: ConsumerRequest): QueueConsumer {
 const WHOLE: ReadonlySet<string> = new Set(["postgres/database", "sqlite/database"]);
 const NAMED: ReadonlySet<string> = new Set(["minio/storage"]);
 
+export function isWhole(type: ServiceType, kind: ServiceKind): boolean {
+  return WHOLE.has(`${type}/${kind}`);
+}
+
 /** Throws BINDING_INVALID when the service is unknown or serves no such kind. */
 export function completeBinding(
   registry: RegistryReader,
@@ -149,7 +154,7 @@ export function completeBinding(
   }
   const what = `${type}/${kind}`;
   const own = NAMED.has(what) ? "" : `${endpoint}/${name.toLowerCase()}`;
-  const scope = kind === "email" || WHOLE.has(what) ? "" : (request.scope ?? own);
+  const scope = kind === "email" || isWhole(type, kind) ? "" : (request.scope ?? own);
   return { kind, name, service, scope, ...(isEmpty(options) ? {} : { options }) };
 }
 

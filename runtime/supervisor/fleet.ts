@@ -179,7 +179,10 @@ export class WorkerFleet implements Fleet {
       throw new EdgeError("SERVICE_TIMEOUT", "The worker that was to ask the service is silent");
     }
     const { result } = answer;
-    if ("code" in result) throw new EdgeError(result.code, result.message);
+    if ("code" in result) {
+      const { code, message, detail = {} } = result;
+      throw new EdgeError(code, message, { detail });
+    }
     return unpackValue(
       result.text,
       result.bytes === null ? null : Buffer.from(result.bytes, "base64"),

@@ -1,6 +1,7 @@
 // Parts of the documentation that follow from the code. In a document such a part stands between
 // `<!-- generated: NAME -->` and `<!-- end -->`.
 
+import type { Command, CommandGroup } from "../../cli/command.ts";
 import { COMMANDS } from "../../cli/commands.ts";
 import { main } from "../../cli/main.ts";
 import { METRICS } from "../../runtime/observe/metrics.ts";
@@ -23,12 +24,14 @@ async function help(...argv: string[]): Promise<string> {
 
 async function cliText(): Promise<string> {
   const parts = [await help()];
-  for (const each of COMMANDS) {
-    parts.push(`## edge ${each.name}`, await help(each.name));
-    for (const { name } of "commands" in each ? each.commands : []) {
-      parts.push(`### edge ${each.name} ${name}`, await help(each.name, name));
+  const add = async (commands: readonly (Command | CommandGroup)[], before: readonly string[]) => {
+    for (const each of commands) {
+      const words = [...before, each.name];
+      parts.push(`${"#".repeat(words.length + 1)} edge ${words.join(" ")}`, await help(...words));
+      if ("commands" in each) await add(each.commands, words);
     }
-  }
+  };
+  await add(COMMANDS, []);
   return parts.join("\n\n");
 }
 
