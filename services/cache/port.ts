@@ -34,6 +34,8 @@ export interface CachePortOptions {
   readonly caller: string;
   /** The wall clock. */
   readonly now: () => number;
+  /** For tests (responses.ts). */
+  readonly bodyBytesMax?: number;
 }
 
 export function createCachePort(options: CachePortOptions): ServicePort {

@@ -15,7 +15,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { EdgeError } from "../../sdk/errors.ts";
 import {
-  CACHE_BODIES_MAX,
   CACHE_BODY_BYTES_MAX,
   CACHE_URL_BYTES_MAX,
   type CacheBackend,
@@ -27,7 +26,8 @@ import { STREAM, type Value } from "../../sdk/services/values.ts";
 import type { ServiceActor } from "../actor.ts";
 import { limitText, readBytes, readInteger, readList, readText } from "../arguments.ts";
 import type { Method } from "../port.ts";
-import { replyTo, withoutHeaders, type Reply, type Stored } from "./answer.ts";
+import { replyTo, withoutHeaders, type Stored } from "./answer.ts";
+import { Bodies, restOf } from "./bodies.ts";
 import { freshness, HeaderMap, variantOf, variedNames } from "./http.ts";
 
 /** Bodies up to this size come with the head, so that most hits are one call. */
@@ -42,6 +42,8 @@ export interface ResponsesOptions {
   readonly caller: string;
   /** The wall clock. */
   readonly now: () => number;
+  /** Of a body, and of all that one isolate has on their way to the store: those count nowhere else yet. */
+  readonly bodyBytesMax?: number;
 }
 
 interface Signpost {
@@ -66,10 +68,11 @@ interface Reach {
   readonly scope: string;
   readonly now: () => number;
   readonly bodies: Bodies;
+  readonly bodyBytesMax: number;
 }
 
 export function responseMethods(options: ResponsesOptions): Readonly<Record<string, Method>> {
-  const { actor, caller, now } = options;
+  const { actor, caller, now, bodyBytesMax = CACHE_BODY_BYTES_MAX } = options;
   const run: Run = (signal, work) =>
     actor.run(
       async (cache, ended) => {
@@ -81,23 +84,8 @@ export function responseMethods(options: ResponsesOptions): Readonly<Record<stri
     );
   // No binding has such a scope: what the verbs set is never taken for a response.
   const scope = `caches\n${options.scope}`;
-  const reach: Reach = { run, now, scope, bodies: new Bodies() };
+  const reach: Reach = { run, now, scope, bodies: new Bodies(bodyBytesMax), bodyBytesMax };
   return { match: matchMethod(reach), store: storeMethod(reach), forget: forgetMethod(reach) };
-}
-
-/** Those on their way at once, in or out. */
-class Bodies {
-  #open = 0;
-
-  /** To what ends it. */
-  begin(): () => void {
-    if (this.#open >= CACHE_BODIES_MAX) {
-      const text = `${CACHE_BODIES_MAX} bodies of stored responses are on their way at once already.`;
-      throw new EdgeError("SERVICE_OVERLOADED", text);
-    }
-    this.#open++;
-    return () => void this.#open--;
-  }
 }
 
 function matchMethod({ run, scope, now, bodies }: Reach): Method {
@@ -126,45 +114,7 @@ function matchMethod({ run, scope, now, bodies }: Reach): Method {
   };
 }
 
-/** Closes the stream at its end, or when nobody wants it any more. */
-function restOf(
-  stream: CacheStream,
-  { from, to }: Reply,
-  { context, end }: { readonly context: CallContext; readonly end: () => void },
-): AsyncIterableIterator<Value> {
-  const pieces = stream.read(from, to)[Symbol.asyncIterator]();
-  let isOver = false;
-  const close = (): void => {
-    if (isOver) return;
-    isOver = true;
-    end();
-    void stream.close();
-  };
-  // A rest that is never pulled is never ended either.
-  context.signal.addEventListener("abort", close, { once: true });
-  return {
-    async next() {
-      if (isOver) return { done: true, value: undefined };
-      try {
-        const next = await pieces.next();
-        if (next.done === true) close();
-        return next;
-      } catch (error) {
-        close();
-        throw error;
-      }
-    },
-    async return() {
-      close();
-      return { done: true, value: undefined };
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
-}
-
-function storeMethod({ run, scope, now, bodies }: Reach): Method {
+function storeMethod({ run, scope, now, bodies, bodyBytesMax }: Reach): Method {
   return async ([cache, request, response, body], context) => {
     const place = readPlace(cache, request);
     const given = readStored(response, now());
@@ -177,7 +127,7 @@ function storeMethod({ run, scope, now, bodies }: Reach): Method {
     }
     const stored = { ...given, headers: withoutHeaders(given.headers, without) };
     const store = (streams: CacheStreams, content: Pieces, signal: AbortSignal): Promise<boolean> =>
-      put({ streams, scope, now, signal }, place, {
+      put({ streams, scope, now, bytesMax: bodyBytesMax, signal }, place, {
         stored,
         names,
         content,
@@ -191,7 +141,7 @@ function storeMethod({ run, scope, now, bodies }: Reach): Method {
     const end = bodies.begin();
     try {
       const streams = await run(context.signal, async (each) => each);
-      return await store(streams, context.body, context.signal);
+      return await store(streams, bodies.counted(context.body), context.signal);
     } finally {
       end();
     }
@@ -202,6 +152,7 @@ interface Into {
   readonly streams: CacheStreams;
   readonly scope: string;
   readonly now: () => number;
+  readonly bytesMax: number;
   readonly signal: AbortSignal;
 }
 
@@ -214,13 +165,13 @@ interface Put {
 }
 
 async function put(
-  { streams, scope, now, signal }: Into,
+  { streams, scope, now, bytesMax, signal }: Into,
   place: Place,
   { stored, names, content, ttlMs }: Put,
 ): Promise<true> {
   const store = (key: string, head: object, pieces: Pieces, forMs: number): Promise<void> => {
     const entry = { key, head: Buffer.from(JSON.stringify(head)), ttlMs: forMs };
-    return streams.store(scope, entry, iterate(pieces), { bytesMax: CACHE_BODY_BYTES_MAX, signal });
+    return streams.store(scope, entry, iterate(pieces), { bytesMax, signal });
   };
   if (names.length === 0) {
     await store(place.key, stored, content, ttlMs);

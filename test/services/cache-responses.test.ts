@@ -4,7 +4,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CACHE_BODIES_MAX, CACHE_URL_BYTES_MAX } from "../../sdk/services/cache.ts";
-import { STREAM } from "../../sdk/services/values.ts";
+import { STREAM, type Value } from "../../sdk/services/values.ts";
 import type { OpenAnswer } from "../../runtime/guest/services/client.ts";
 import { EAGER_BYTES_MAX } from "../../services/cache/responses.ts";
 import {
@@ -149,6 +149,12 @@ function dateOf(seconds: number): string {
   return new Date(Date.parse("2025-06-01T00:00:00Z") + 1_000 * seconds).toUTCString();
 }
 
+function inTwo(body: Uint8Array): () => Promise<Uint8Array | null> {
+  const half = Math.floor(body.byteLength / 2);
+  const pieces = [body.subarray(0, half), body.subarray(half)];
+  return async () => pieces.shift() ?? null;
+}
+
 describe("a body in pieces", () => {
   const large = Buffer.alloc(EAGER_BYTES_MAX + 1, "abc");
 
@@ -162,6 +168,46 @@ describe("a body in pieces", () => {
       const part = await match(stage.client(1), { url, headers });
       expect(part?.body).toBe(body.subarray(5, size - 1).toString());
     }
+  });
+
+  test("has at most so many bytes, whole or in pieces", async () => {
+    const client = stage.client(0, "shop", 100_000);
+    for (const size of [99_999, 100_000, 100_001]) {
+      const body = Buffer.alloc(size, "a");
+      const args = (of: Value): readonly Value[] => ["default", [fresh(), ""], [200, "", ""], of];
+      const asked = [
+        client.call("store", args(body)),
+        client.open("store", args(STREAM), inTwo(body)),
+      ];
+      for (const each of asked) {
+        if (size <= 100_000) await each;
+        else await expect(each).rejects.toMatchObject({ code: "SERVICE_TOO_LARGE" });
+      }
+    }
+  });
+
+  test("shares these bytes with others of its isolate that are on their way", async () => {
+    const client = stage.client(0, "shop", 100_000);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const put = (url: string, body: () => Promise<Uint8Array | null>): Promise<OpenAnswer> =>
+      client.open("store", ["default", [url, ""], [200, "", ""], STREAM], body);
+    const pieces = inTwo(Buffer.alloc(80_000));
+    let asked = 0;
+    const begun = Promise.withResolvers<void>();
+    const first = put(fresh(), async () => {
+      // The third time it has been asked, two pieces have been taken.
+      if (++asked < 3) return pieces();
+      begun.resolve();
+      await promise;
+      return null;
+    });
+    await begun.promise;
+    await put(fresh(), inTwo(Buffer.alloc(20_000)));
+    const more = put(fresh(), inTwo(Buffer.alloc(20_001)));
+    await expect(more).rejects.toMatchObject({ code: "SERVICE_OVERLOADED" });
+    resolve();
+    await first;
+    await put(fresh(), inTwo(Buffer.alloc(100_000)));
   });
 
   test("is stored only when it came to its end, and leaves no file otherwise", async () => {

@@ -1,7 +1,7 @@
 // The embedded cache as several workers of one node have it, on a clock that the test sets.
 
 import { expect } from "vitest";
-import type { CacheBackend } from "../../sdk/services/cache.ts";
+import { CACHE_BODY_BYTES_MAX, type CacheBackend } from "../../sdk/services/cache.ts";
 import type { Value } from "../../sdk/services/values.ts";
 import type { ServiceClient } from "../../runtime/guest/services/client.ts";
 import { ServiceActor } from "../../services/actor.ts";
@@ -17,7 +17,7 @@ export interface CacheStage extends AsyncDisposable {
   readonly folder: string;
   readonly actors: readonly ServiceActor<CacheBackend>[];
   /** Of one isolate. */
-  client(worker: number, endpoint?: string): ServiceClient;
+  client(worker: number, endpoint?: string, bodyBytesMax?: number): ServiceClient;
 }
 
 export function createCacheStage(workers: number): CacheStage {
@@ -44,10 +44,12 @@ export function createCacheStage(workers: number): CacheStage {
     clock,
     folder: folder.path,
     actors,
-    client(worker, endpoint = "shop") {
+    client(worker, endpoint = "shop", bodyBytesMax = CACHE_BODY_BYTES_MAX) {
       const actor = actors[worker];
       if (actor === undefined) throw new Error("no such worker");
-      return createLocalClient(createCachePort({ actor, scope: endpoint, caller: endpoint, now }));
+      return createLocalClient(
+        createCachePort({ actor, scope: endpoint, caller: endpoint, now, bodyBytesMax }),
+      );
     },
     async [Symbol.asyncDispose]() {
       for (const actor of actors) await actor.stop();
