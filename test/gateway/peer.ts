@@ -8,8 +8,10 @@ import {
   type ServerResponse,
 } from "node:http";
 import { createServer as createSecureServer } from "node:https";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
+import { buffer } from "node:stream/consumers";
 
 export interface Seen {
   readonly method: string;
@@ -38,6 +40,12 @@ const raw =
 const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
   echo: (request, response, peer) => void echo(request, response, peer),
   back: (request, response) => void request.pipe(response),
+  keep: (request, response, peer) =>
+    void buffer(request).then((bytes) => {
+      peer.kept = bytes;
+      response.end(createHash("sha256").update(bytes).digest("hex"));
+    }),
+  kept: (_request, response, peer) => void response.end(peer.kept),
   status: ({ url = "", socket }, response) => {
     const status = Number(/\d+/.exec(url)?.[0]);
     socket.resume();
@@ -107,6 +115,7 @@ export class Peer implements AsyncDisposable {
   /** What every path does meanwhile; null: what it says. */
   mood: keyof typeof BEHAVIOURS | null = null;
   flooded = 0;
+  kept: Uint8Array = new Uint8Array(0);
   readonly server: Server;
 
   constructor(name: string, tls: { cert: string; key: string } | null) {
