@@ -21,7 +21,7 @@ import {
   type CacheStream,
   type CacheStreams,
 } from "../../sdk/services/cache.ts";
-import { Streamed, type CallContext } from "../../sdk/services/service.ts";
+import { Streamed } from "../../sdk/services/service.ts";
 import { STREAM, type Value } from "../../sdk/services/values.ts";
 import type { ServiceActor } from "../actor.ts";
 import { limitText, readBytes, readInteger, readList, readText } from "../arguments.ts";
