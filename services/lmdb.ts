@@ -17,6 +17,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { open, type Database, type RootDatabase } from "lmdb";
 import { EdgeError } from "../sdk/errors.ts";
+import { Opening } from "./opening.ts";
 
 export interface StoreOptions {
   /** Made when it is not there; nothing else lies in it. */
@@ -46,24 +47,28 @@ const TABLES_MAX = 32;
 export const STORE_KEY_BYTES_MAX = 1_978;
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 
-export function openStore({ folder, survives }: StoreOptions): Store {
+export async function openStore({ folder, survives }: StoreOptions): Promise<Store> {
+  const path = survives === "power" ? made(folder) : folderOfBoot(folder);
+  const opening = new Opening(path);
   try {
-    const root = open<Buffer, Uint8Array>({
-      path: survives === "power" ? made(folder) : folderOfBoot(folder),
-      keyEncoding: "binary",
-      encoding: "binary",
-      mapSize: MAP_BYTES,
-      maxDbs: TABLES_MAX,
-      maxReaders: READERS_MAX,
-      // Otherwise a commit is called done before it is on the disk.
-      overlappingSync: false,
-      noSync: survives === "kills",
-    });
+    const root = await opening.open(() =>
+      open<Buffer, Uint8Array>({
+        path,
+        keyEncoding: "binary",
+        encoding: "binary",
+        mapSize: MAP_BYTES,
+        maxDbs: TABLES_MAX,
+        maxReaders: READERS_MAX,
+        // Otherwise a commit is called done before it is on the disk.
+        overlappingSync: false,
+        noSync: survives === "kills",
+      }),
+    );
     // Slots of readers that were killed keep old pages from being used again.
     root.readerCheck();
-    return new Store(root);
+    return new Store(root, opening);
   } catch (cause) {
-    throw storeError(cause);
+    throw cause instanceof EdgeError ? cause : storeError(cause);
   }
 }
 
@@ -94,17 +99,22 @@ function folderOfBoot(folder: string): string {
 
 export class Store {
   readonly #root: RootDatabase<Buffer, Uint8Array>;
+  readonly #opening: Opening;
   readonly #writing: Writing = { isOn: false };
   #closed: Promise<void> | null = null;
 
-  constructor(root: RootDatabase<Buffer, Uint8Array>) {
+  constructor(root: RootDatabase<Buffer, Uint8Array>, opening: Opening) {
     this.#root = root;
+    this.#opening = opening;
   }
 
   /** Made when it is not there. `versions`: for `commitIf`; always or never for one table. */
   table(name: string, { versions = false }: { readonly versions?: boolean } = {}): Table {
     const options = { name, keyEncoding: "binary", encoding: "binary" } as const;
-    const database = this.#root.openDB<Buffer, Uint8Array>({ ...options, useVersions: versions });
+    // Making it is a write.
+    const database = this.#opening.update(() =>
+      this.#root.openDB<Buffer, Uint8Array>({ ...options, useVersions: versions }),
+    );
     return new Table(database, this.#writing);
   }
 
@@ -123,11 +133,13 @@ export class Store {
     this.#assertOpen();
     let done = false;
     try {
-      return this.#root.transactionSync(() => {
-        const result = this.#write(work);
-        done = true;
-        return result;
-      });
+      return this.#opening.update(() =>
+        this.#root.transactionSync(() => {
+          const result = this.#write(work);
+          done = true;
+          return result;
+        }),
+      );
     } catch (cause) {
       throw done ? storeError(cause) : cause;
     }
@@ -136,7 +148,10 @@ export class Store {
   /** All writes of `work`, which runs at once and sees none of them, in one commit; resolves when that is done. */
   async commit(work: () => void): Promise<void> {
     this.#assertOpen();
-    await committed(this.#root.batch(() => this.#write(work)));
+    await this.#opening.commit(() => {
+      this.#assertOpen();
+      return committed(this.#root.batch(() => this.#write(work)));
+    });
   }
 
   /**
@@ -149,12 +164,15 @@ export class Store {
     work: () => void,
   ): Promise<boolean> {
     this.#assertOpen();
-    return committed(table.onlyIf(key, version, () => this.#write(work)));
+    return this.#opening.commit(() => {
+      this.#assertOpen();
+      return committed(table.onlyIf(key, version, () => this.#write(work)));
+    });
   }
 
   /** When what was begun is done. Nothing may be called afterwards. Idempotent. */
   close(): Promise<void> {
-    this.#closed ??= this.#root.close();
+    this.#closed ??= this.#root.close().finally(() => this.#opening.close());
     return this.#closed;
   }
 

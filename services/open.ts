@@ -6,6 +6,7 @@ import { EdgeError } from "../sdk/errors.ts";
 import type {
   EmailConfig,
   EmbeddedConfig,
+  MemcachedConfig,
   RedisConfig,
   MinioConfig,
   PostgresConfig,
@@ -70,6 +71,8 @@ const OPENERS: Openers = {
       (await import("./cache/lmdb.ts")).openLmdbCache(config, options),
     redis: async (config: RedisConfig, { signal }) =>
       (await import("./cache/redis.ts")).openRedisCache(config, signal),
+    memcached: async (config: MemcachedConfig, { signal }) =>
+      (await import("./cache/memcached-cache.ts")).openMemcached(config, signal),
   },
   ratelimit: {
     embedded: async (_config: object, options) =>

@@ -38,7 +38,7 @@ export async function openLmdbCache(
   { places, now = Date.now, bytesMax = CACHE_SCOPE_BYTES_MAX }: LmdbCacheOptions,
 ): Promise<CacheBackend> {
   const folder = join(places.folder, "cache");
-  const store = openStore({ folder: join(folder, "store"), survives: "kills" });
+  const store = await openStore({ folder: join(folder, "store"), survives: "kills" });
   const shelf = new Shelf(store, { entriesMax: config.max_entries, bytesMax });
   const blobs = new BlobFolder(join(folder, "values"));
   // What cannot be removed is tried again by the next opening.

@@ -38,7 +38,7 @@ export interface LmdbKvOptions {
 
 export async function openLmdbKv({ places, now = Date.now }: LmdbKvOptions): Promise<KvBackend> {
   const folder = join(places.folder, "kv");
-  const store = openStore({ folder: join(folder, "store"), survives: "power" });
+  const store = await openStore({ folder: join(folder, "store"), survives: "power" });
   const kv = new LmdbKv(store, new BlobFolder(join(folder, "values")), now);
   kv.sweep();
   return kv;

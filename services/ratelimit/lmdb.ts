@@ -40,7 +40,7 @@ export async function openLmdbRates({
   now = Date.now,
   keysMax = RATE_KEYS_MAX,
 }: LmdbRateOptions): Promise<RateBackend> {
-  const store = openStore({ folder: join(places.folder, "ratelimit"), survives: "kills" });
+  const store = await openStore({ folder: join(places.folder, "ratelimit"), survives: "kills" });
   return new LmdbRates(store, now, keysMax);
 }
 

@@ -4,7 +4,7 @@ import { Buffer } from "node:buffer";
 import { openStore } from "../../services/lmdb.ts";
 
 const [, , folder = "", count = "Infinity"] = process.argv;
-const env = openStore({ folder, survives: "kills" });
+const env = await openStore({ folder, survives: "kills" });
 const table = env.table("counters");
 const key = Buffer.from("n");
 for (let at = 0; at < Number(count); at++) {

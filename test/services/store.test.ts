@@ -19,8 +19,8 @@ afterEach(async () => {
   folder[Symbol.dispose]();
 });
 
-function environment(survives: "power" | "kills"): Store {
-  const env = openStore({ folder: folder.path, survives });
+async function environment(survives: "power" | "kills"): Promise<Store> {
+  const env = await openStore({ folder: folder.path, survives });
   open.push(env);
   return env;
 }
@@ -33,7 +33,7 @@ function writer(count = Infinity): ChildProcess {
 
 describe("an embedded store", () => {
   it("adds up what several processes count, and reads the newest after refresh", async () => {
-    const env = environment("kills");
+    const env = await environment("kills");
     const table = env.table("counters");
     const ended = [1, 2, 3].map(async () => once(writer(500), "exit"));
     await Promise.all(ended);
@@ -42,7 +42,7 @@ describe("an embedded store", () => {
   });
 
   it("goes on when a process that writes is killed", async () => {
-    const env = environment("kills");
+    const env = await environment("kills");
     const table = env.table("counters");
     for (let kill = 0; kill < 3; kill++) {
       const child = writer();
@@ -57,12 +57,12 @@ describe("an embedded store", () => {
 
   it("that survives kills only begins empty with the next boot", async () => {
     mkdirSync(join(folder.path, "an-earlier-boot"));
-    environment("kills");
+    await environment("kills");
     expect(existsSync(join(folder.path, "an-earlier-boot"))).toBe(false);
   });
 
-  it("writes nothing of an update that throws, and passes on what was thrown", () => {
-    const env = environment("power");
+  it("writes nothing of an update that throws, and passes on what was thrown", async () => {
+    const env = await environment("power");
     const table = env.table("t");
     const work = (): void => {
       table.put(b("a"), b("1"));
@@ -73,7 +73,7 @@ describe("an embedded store", () => {
   });
 
   it("commits writes to several tables as one, and refuses writes outside", async () => {
-    const env = environment("power");
+    const env = await environment("power");
     const [one, two] = [env.table("one"), env.table("two")];
     await env.commit(() => {
       one.put(b("a"), b("1"));
@@ -85,7 +85,7 @@ describe("an embedded store", () => {
   });
 
   it("commits only if the version is the one that was read", async () => {
-    const env = environment("power");
+    const env = await environment("power");
     const table = env.table("v", { versions: true });
     const set = (version: number | null, to: number): Promise<boolean> =>
       env.commitIf(table, { key: b("a"), version }, () => table.put(b("a"), b("x"), to));
@@ -96,7 +96,7 @@ describe("an embedded store", () => {
   });
 
   it("lists in the order of bytes", async () => {
-    const env = environment("power");
+    const env = await environment("power");
     const table = env.table("t");
     await env.commit(() => {
       for (const key of ["b", "é", "a", "ab", "B"]) table.put(b(key), b("1"));
@@ -110,7 +110,7 @@ describe("an embedded store", () => {
   });
 
   it("refuses everything once it is closed", async () => {
-    const env = openStore({ folder: folder.path, survives: "power" });
+    const env = await openStore({ folder: folder.path, survives: "power" });
     await Promise.all([env.close(), env.close()]);
     expect(() => env.refresh()).toThrow("closed");
     await expect(env.commit(() => undefined)).rejects.toMatchObject({ code: "SERVICE_STOPPED" });
