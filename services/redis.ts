@@ -45,6 +45,8 @@ const REDIAL_MS_MAX = 2_000;
 /** Commands on their way on one connection; each call of a pool is one or a few. */
 const PENDING_MAX = 1_000;
 const KEEP_ALIVE_MS = 30_000;
+/** With commands under way; longer than any call waits, for those whose callers have gone. */
+const SILENT_MS_MAX = 60_000;
 
 export async function openRedis(config: RedisConfig, signal: AbortSignal): Promise<RedisClient> {
   const pool = new Pool(config);
@@ -147,20 +149,31 @@ class Connection {
     return this.#pending;
   }
 
+  /** A call that is wanted no more is left alone: its command counts as pending until it is answered or lost. */
   async send(command: string, args: readonly Argument[], signal: AbortSignal): Promise<Reply> {
-    this.#pending++;
-    const onAbort = (): void => this.#onAbort(signal);
+    signal.throwIfAborted();
+    const { promise: aborted, reject } = Promise.withResolvers<never>();
+    const onAbort = (): void => {
+      this.#onAbort(signal);
+      reject(signal.reason as Error);
+    };
     signal.addEventListener("abort", onAbort, { once: true });
     try {
+      return await Promise.race([this.#ask(command, args), aborted]);
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  async #ask(command: string, args: readonly Argument[]): Promise<Reply> {
+    this.#pending++;
+    try {
       await this.#dialled;
-      signal.throwIfAborted();
       return (await this.#client.callBuffer(command, ...args)) as Reply;
     } catch (error) {
-      signal.throwIfAborted();
       throw this.#translate(error);
     } finally {
       this.#pending--;
-      signal.removeEventListener("abort", onAbort);
     }
   }
 
@@ -236,6 +249,7 @@ function createClient(config: RedisConfig): Redis | Cluster {
     keepAlive: KEEP_ALIVE_MS,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
+    socketTimeout: SILENT_MS_MAX,
     autoResendUnfulfilledCommands: false,
     retryStrategy: redialMs,
     // A primary that was demoted says so: the next connection asks the sentinels again.

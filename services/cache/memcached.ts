@@ -150,21 +150,15 @@ class Connection {
     return this.#isOver;
   }
 
+  /** A call that is wanted no more is left alone: its command counts as pending until it is answered or lost. */
   async run(work: (node: MemcacheNode) => Promise<unknown>, signal: AbortSignal): Promise<unknown> {
-    this.#pending++;
-    const timer = setTimeout(() => {
-      const text = `Memcached did not answer within ${this.#timeoutMs} ms.`;
-      this.#end(new EdgeError("SERVICE_TIMEOUT", text));
-    }, this.#timeoutMs);
+    signal.throwIfAborted();
     const { promise: aborted, reject } = Promise.withResolvers<never>();
     const onAbort = (): void => reject(signal.reason as Error);
     signal.addEventListener("abort", onAbort, { once: true });
     try {
-      signal.throwIfAborted();
       return await Promise.race([this.#command(work), this.#over.promise, aborted]);
     } finally {
-      this.#pending--;
-      clearTimeout(timer);
       signal.removeEventListener("abort", onAbort);
     }
   }
@@ -174,11 +168,19 @@ class Connection {
   }
 
   async #command(work: (node: MemcacheNode) => Promise<unknown>): Promise<unknown> {
-    await this.#dialled;
+    this.#pending++;
+    const timer = setTimeout(() => {
+      const text = `Memcached did not answer within ${this.#timeoutMs} ms.`;
+      this.#end(new EdgeError("SERVICE_TIMEOUT", text));
+    }, this.#timeoutMs);
     try {
+      await this.#dialled;
       return await work(this.#node);
     } catch (error) {
       throw replyError(error);
+    } finally {
+      this.#pending--;
+      clearTimeout(timer);
     }
   }
 
@@ -195,6 +197,7 @@ function lost(why: string): EdgeError {
 }
 
 function replyError(error: unknown): EdgeError {
+  if (error instanceof EdgeError) return error;
   const message = error instanceof Error ? error.message : "";
   const word = /^(?:CLIENT_ERROR|SERVER_ERROR|ERROR)/.exec(message)?.[0];
   if (word === undefined) return lost("the connection was closed");

@@ -2,7 +2,7 @@
 // test whatever happens to that: the kernel kills it when the test's process ends (setpriv --pdeathsig).
 
 import { spawn, type ChildProcess } from "node:child_process";
-import { chownSync, mkdtempSync, rmSync } from "node:fs";
+import { chownSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { connect, createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -103,9 +103,10 @@ export class TestServer implements AsyncDisposable {
     this.#child = null;
   }
 
-  /** Answers nobody any more, but holds its connections and takes new ones. */
+  /** Answers nobody any more, but holds its connections and takes new ones. It has stopped when this returns. */
   pause(): void {
     this.#child?.kill("SIGSTOP");
+    while (!isStopped(this.pid));
   }
 
   resume(): void {
@@ -126,6 +127,14 @@ export class TestServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
+}
+
+/** All its threads, and without a turn of the event loop: what the test sends next must find it so. */
+function isStopped(pid: number): boolean {
+  return readdirSync(`/proc/${pid}/task`).every((thread) => {
+    const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2).startsWith("T");
+  });
 }
 
 export async function startServer(options: ServerOptions): Promise<TestServer> {
