@@ -8,7 +8,7 @@ import { describeCacheContract, DEFAULT_TTL_SECONDS } from "../contracts/cache.t
 import { hasProgram } from "../servers/install.ts";
 import { waitFor } from "../servers/process.ts";
 import { startRedisCluster, startRedisSentinels, type RedisGroup } from "../servers/redis.ts";
-import { redisConfig } from "./redis-config.ts";
+import { redisConfig } from "../services/redis-config.ts";
 
 const FOREVER = new AbortController().signal;
 
