@@ -74,13 +74,21 @@ export async function openStore({ folder, survives }: StoreOptions): Promise<Sto
 
 export type Environment = RootDatabase<unknown, (string | number)[]>;
 
-export function openEnvironment(folder: string): Environment {
-  return open<unknown, (string | number)[]>({
-    path: made(folder),
-    mapSize: MAP_BYTES,
-    maxReaders: READERS_MAX,
-    noSubdir: false,
-  });
+/** Every write has to go through `opening`. */
+export async function openEnvironment(
+  folder: string,
+): Promise<{ readonly environment: Environment; readonly opening: Opening }> {
+  const path = made(folder);
+  const opening = new Opening(path);
+  const environment = await opening.open(() =>
+    open<unknown, (string | number)[]>({
+      path,
+      mapSize: MAP_BYTES,
+      maxReaders: READERS_MAX,
+      noSubdir: false,
+    }),
+  );
+  return { environment, opening };
 }
 
 function made(folder: string): string {

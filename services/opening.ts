@@ -7,7 +7,16 @@
 // them always sees the other. A writer that goes on writing keeps its file, so that a write costs one look; it gives it
 // up when it sees an opener, and a moment after its last write. What a killed process leaves is taken away.
 
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { EdgeError } from "../sdk/errors.ts";

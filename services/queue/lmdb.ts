@@ -22,6 +22,7 @@ import {
   type QueueTake,
 } from "../../sdk/services/queue.ts";
 import { openEnvironment, type Environment } from "../lmdb.ts";
+import type { Opening } from "../opening.ts";
 
 interface Place {
   readonly timestampMs: number;
@@ -62,19 +63,22 @@ export interface LmdbQueueOptions {
 }
 
 export async function openLmdbQueue(options: LmdbQueueOptions): Promise<QueueBackend> {
-  return new LmdbQueue(openEnvironment(join(options.places.folder, "queue")), options);
+  const { environment, opening } = await openEnvironment(join(options.places.folder, "queue"));
+  return new LmdbQueue(environment, opening, options);
 }
 
 class LmdbQueue implements QueueBackend {
   readonly #env: Environment;
+  readonly #opening: Opening;
   readonly #now: () => number;
   readonly #backlogMax: number;
   readonly #backlogBytesMax: number;
   #count = 0;
 
-  constructor(env: Environment, options: LmdbQueueOptions) {
+  constructor(env: Environment, opening: Opening, options: LmdbQueueOptions) {
     const { now = Date.now } = options;
     this.#env = env;
+    this.#opening = opening;
     this.#now = now;
     this.#backlogMax = options.backlogMax ?? QUEUE_BACKLOG_MAX;
     this.#backlogBytesMax = options.backlogBytesMax ?? QUEUE_BACKLOG_BYTES_MAX;
@@ -188,6 +192,7 @@ class LmdbQueue implements QueueBackend {
 
   async close(): Promise<void> {
     await this.#env.close();
+    this.#opening.close();
   }
 
   /** What a batch would hold now; empty when none is due. */
@@ -260,12 +265,11 @@ class LmdbQueue implements QueueBackend {
   async #write<T>(signal: AbortSignal, work: () => T): Promise<T> {
     signal.throwIfAborted();
     try {
-      return await this.#env
-        .transaction(() => (signal.aborted ? null : { result: work() }))
-        .then((done) => {
-          if (done !== null) return done.result;
-          throw signal.reason;
-        });
+      const done = await this.#opening.commit(() =>
+        this.#env.transaction(() => (signal.aborted ? null : { result: work() })),
+      );
+      if (done !== null) return done.result;
+      throw signal.reason;
     } catch (cause) {
       if (signal.aborted) throw signal.reason;
       const why = cause instanceof Error ? cause.message : String(cause);

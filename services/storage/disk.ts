@@ -20,7 +20,7 @@ export interface DiskOptions {
 }
 
 export async function openDisk({ folder, now = Date.now }: DiskOptions): Promise<StorageBackend> {
-  const rows = openRows(join(folder, "index"));
+  const rows = await openRows(join(folder, "index"));
   const blobs = new BlobFolder(folder);
   await blobs.prepare();
   const index = new DiskIndex(rows);

@@ -7,11 +7,8 @@
 //                                               `text` picks attacks by group and name
 //   npm run soak -- queue [kills]               1000 times kill -9 of processes that push messages and take them
 //   npm run soak -- storage [MiB]               a large object up and down through a handler
-<<<<<<< HEAD
 //   npm run soak -- faults                      what calls see of servers that are killed, paused, slow or cut off
-=======
 //   npm run soak -- redis                       KV and caches in a cluster, and behind sentinels that lose the primary
->>>>>>> e6ed90b (test, decisions: caches whose servers fail, Redis in groups, embedded stores)
 
 import assert from "node:assert/strict";
 import { startNode, type TestNode } from "../node.ts";
@@ -28,13 +25,9 @@ import { storage } from "./storage.ts";
 const IS_HOSTILE = process.argv[2] === "hostile";
 const IS_QUEUE = process.argv[2] === "queue";
 const IS_STORAGE = process.argv[2] === "storage";
-<<<<<<< HEAD
 const IS_FAULTS = process.argv[2] === "faults";
-const IS_OTHER = IS_HOSTILE || IS_QUEUE || IS_STORAGE || IS_FAULTS;
-=======
 const IS_REDIS = process.argv[2] === "redis";
-const IS_OTHER = IS_HOSTILE || IS_QUEUE || IS_STORAGE || IS_REDIS;
->>>>>>> e6ed90b (test, decisions: caches whose servers fail, Redis in groups, embedded stores)
+const IS_OTHER = IS_HOSTILE || IS_QUEUE || IS_STORAGE || IS_FAULTS || IS_REDIS;
 const PUBLISHES = IS_OTHER ? 0 : Number(process.argv[2] ?? 220);
 const KILLS = IS_OTHER ? 0 : Number(process.argv[3] ?? 50);
 const QUEUE_KILLS = 1_000;
@@ -135,11 +128,8 @@ if (IS_HOSTILE) {
 }
 if (IS_QUEUE) await queue(Number(process.argv[3] ?? QUEUE_KILLS));
 if (IS_STORAGE) await storage(Number(process.argv[3] ?? STORAGE_MIB), print);
-<<<<<<< HEAD
 if (IS_FAULTS) await faults(print);
-=======
 if (IS_REDIS) await redisGroups();
->>>>>>> e6ed90b (test, decisions: caches whose servers fail, Redis in groups, embedded stores)
 if (PUBLISHES > 0) await publishes();
 if (KILLS > 0) await kills();
 process.exit(0);

@@ -24,13 +24,16 @@ export interface Rows {
   close(): Promise<void>;
 }
 
-export function openRows(folder: string): Rows {
-  const environment = openEnvironment(folder);
-  const table = environment.openDB<Buffer, Buffer>({
-    name: "storage",
-    keyEncoding: "binary",
-    encoding: "binary",
-  });
+export async function openRows(folder: string): Promise<Rows> {
+  const { environment, opening } = await openEnvironment(folder);
+  // Making it is a write.
+  const table = opening.update(() =>
+    environment.openDB<Buffer, Buffer>({
+      name: "storage",
+      keyEncoding: "binary",
+      encoding: "binary",
+    }),
+  );
   return {
     get: (key) => table.get(key) ?? null,
     range: (start, end) => table.getRange({ start, end }),
@@ -45,16 +48,21 @@ export function openRows(folder: string): Rows {
       const { promise, resolve, reject } = Promise.withResolvers<ReturnType<typeof work>>();
       // It rejects only to whoever awaits the commit first.
       promise.catch(() => undefined);
-      await environment.transaction(() => {
-        try {
-          resolve(work());
-        } catch (error) {
-          reject(error);
-        }
+      await opening.commit(async () => {
+        await environment.transaction(() => {
+          try {
+            resolve(work());
+          } catch (error) {
+            reject(error);
+          }
+        });
+        await environment.flushed;
       });
-      await environment.flushed;
       return promise;
     },
-    close: () => environment.close(),
+    async close() {
+      await environment.close();
+      opening.close();
+    },
   };
 }
