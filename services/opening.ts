@@ -1,11 +1,11 @@
-// Keeps apart, for one embedded store, its opening by one process and the writes of all others. LMDB needs that: whoever
-// opens an environment sets the number of its newest commit, which all processes share, to what it has just read in the
-// file. A commit in between is forgotten then, and the one after it takes its number and its pages.
+// Keeps apart, for one embedded store, its opening by one process and the writes of all others. LMDB needs that:
+// whoever opens an environment sets the number of its newest commit, which all processes share, to what it has just
+// read in the file. A commit in between is forgotten then, and the one after it takes its number and its pages.
 //
-// In the store's folder the file `opening` says that somebody opens it, and a file `writer.PID.N` that a process may be
-// writing. A writer makes its own first and then looks for the other; an opener does the reverse and waits: so one of
-// them always sees the other. A writer that goes on writing keeps its file, so that a write costs one look; it gives it
-// up when it sees an opener, and a moment after its last write. What a killed process leaves is taken away.
+// In the store's folder the file `opening` says that somebody opens it, and a file `writer.PID.N` that a process may
+// be writing. A writer makes its own first and then looks for the other; an opener does the reverse and waits: so one
+// of them always sees the other. A writer that goes on writing keeps its file, so that a write costs one look; it gives
+// it up when it sees an opener, and a moment after its last write. What a killed process leaves is taken away.
 
 import {
   closeSync,

@@ -1,8 +1,8 @@
-// Memcached, and the only door to its package. Of that only the connection with its protocol is used (MemcacheNode) and
-// the ring that spreads keys over servers: its client takes an unreachable server for an empty one, and has no time-outs
-// of calls. Here a call has `timeout_ms`, after which its connection is given up with everything on it; a server that
-// cannot be reached is refused at once and dialled again after a pause. Its keys are not moved to others, where nobody
-// would find them later.
+// Memcached, and the only door to its package. Of that only the connection with its protocol is used (MemcacheNode),
+// and the ring that spreads keys over servers: its client takes an unreachable server for an empty one, and has no
+// time-outs of calls. Here a call has `timeout_ms`, after which its connection is given up with everything on it; a
+// server that cannot be reached is refused at once and dialled again after a pause. Its keys are not moved to others,
+// where nobody would find them later.
 
 import { createNode, Memcache, type HashProvider, type MemcacheNode } from "memcache";
 import { EdgeError } from "../../sdk/errors.ts";
