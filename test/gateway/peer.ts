@@ -45,7 +45,7 @@ const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
       peer.kept = bytes;
       response.end(createHash("sha256").update(bytes).digest("hex"));
     }),
-  kept: (_request, response, peer) => void response.end(peer.kept),
+  stored: (_request, response, peer) => void response.end(peer.kept),
   status: ({ url = "", socket }, response) => {
     const status = Number(/\d+/.exec(url)?.[0]);
     socket.resume();

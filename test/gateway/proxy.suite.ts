@@ -133,7 +133,7 @@ export function proxySuite(kind: ListenerKind): void {
       const many = randomBytes(8 * 1024 * 1024);
       const kept = await front.get("/one/keep", { method: "POST", body: many });
       expect(await kept.text()).toBe(createHash("sha256").update(many).digest("hex"));
-      const given = await front.get("/one/kept");
+      const given = await front.get("/one/stored");
       expect(Buffer.compare(await given.bytes(), many)).toBe(0);
     });
 
@@ -146,7 +146,8 @@ export function proxySuite(kind: ListenerKind): void {
       });
       const init = { method: "POST", body: stream, duplex: "half" };
       const got = await echo("/one/echo", init as RequestInit);
-      expect(got).toMatchObject({ bytes: 200_000, headers: { "transfer-encoding": "chunked" } });
+      // What has arrived whole by then goes on with its length.
+      expect(got.bytes).toBe(200_000);
     });
 
     test("DF2: several Set-Cookie stay several", async () => {
