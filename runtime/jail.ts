@@ -149,6 +149,7 @@ async function probe(file: string, holdsBundle: boolean): Promise<JailVerdict> {
   await engine.boot(
     {
       cells: newCells(),
+      encodings: new SharedArrayBuffer(0),
       leaveInline: () => undefined,
       leavePool: () => undefined,
       seed: new Uint8Array(SEED_BYTES),

@@ -21,6 +21,7 @@ async function engineOf(statement: string): Promise<Engine> {
       cells: newCells(),
       leaveInline: nothing,
       leavePool: nothing,
+      encodings: new SharedArrayBuffer(0),
       seed: new Uint8Array(32),
       env: "{}",
       now: 0,

@@ -46,6 +46,7 @@ async function taskOf(app: App, count: number): Promise<Task> {
         answers.push(text);
       },
       leavePool: () => {},
+      encodings: new SharedArrayBuffer(0),
       seed: new Uint8Array(32),
       env: "{}",
       now: 0,

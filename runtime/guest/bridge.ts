@@ -25,6 +25,8 @@ export interface BootArguments extends EngineArguments {
   readonly seed: Uint8Array;
   readonly env: string;
   readonly now: number;
+  /** The tables of legacy encodings; none for a warm-up. */
+  readonly encodings?: SharedArrayBuffer;
 }
 
 export type Enter = (
@@ -91,7 +93,7 @@ class Bridge implements Wire {
     this.#now = args.now;
     this.#calls = new Calls(this);
     const port = this.#port();
-    platform.thaw(port, args.seed);
+    platform.thaw(port, args.seed, args.encodings);
     const { env, services } = platform.createEnvironment(args.env, port);
     this.#requests = new Requests({ platform, wire: this, handler, env, services });
   }

@@ -112,7 +112,8 @@ describe("TextDecoder", () => {
   test("knows labels in any case, and refuses others", () => {
     expect(new TextDecoder(" UTF8\n").encoding).toBe("utf-8");
     expect(new TextDecoder("latin1").encoding).toBe("windows-1252");
-    expect(() => new TextDecoder("shift_jis")).toThrow(RangeError);
+    expect(new TextDecoder(" SJIS ").encoding).toBe("shift_jis");
+    expect(() => new TextDecoder("replacement")).toThrow(RangeError);
     expect(() => new TextDecoder("nonsense")).toThrow(RangeError);
   });
 

@@ -1,8 +1,10 @@
-// TextEncoder and TextDecoder. UTF-8 is the standard's; of the legacy encodings only what a table of 32
-// characters or two loops can express is here (windows-1252, UTF-16): all others are refused with a
-// RangeError, as ECMA-429 allows.
+// TextEncoder and TextDecoder. What the Web is written in (UTF-8, UTF-16, windows-1252) is decoded here, by loops tuned
+// for it; all other encodings of the standard by decoders of their own (encodings/).
 
 import { bytesOf, bytesOfShared, typedArrayName } from "./buffer-source.ts";
+import type { Decoder } from "./encodings/decoder.ts";
+import { encodingOf } from "./encodings/labels.ts";
+import { createDecoder } from "./encodings/legacy.ts";
 import { exposeInterface } from "./interface.ts";
 import { decodeRun, decodeUtf8, encodeUtf8, encodeUtf8Into, incompleteTail } from "./utf8.ts";
 
@@ -12,31 +14,10 @@ const apply = Reflect.apply;
 const fromCharCode = String.fromCharCode;
 const subarray = Uint8Array.prototype.subarray;
 
-type EncodingName = "utf-8" | "utf-16le" | "utf-16be" | "windows-1252";
-
-const LABELS: Readonly<Record<EncodingName, string>> = {
-  "utf-8": "unicode-1-1-utf-8 unicode11utf8 unicode20utf8 utf-8 utf8 x-unicode20utf8",
-  "utf-16le": "csunicode iso-10646-ucs-2 ucs-2 unicode unicodefeff utf-16 utf-16le",
-  "utf-16be": "unicodefffe utf-16be",
-  "windows-1252":
-    "ansi_x3.4-1968 ascii cp1252 cp819 csisolatin1 ibm819 iso-8859-1 iso-ir-100 iso8859-1 iso88591 " +
-    "iso_8859-1 iso_8859-1:1987 l1 latin1 us-ascii windows-1252 x-cp1252",
-};
-
-const encodings = new Map<string, EncodingName>();
-for (const name of Object.keys(LABELS) as EncodingName[]) {
-  for (const label of LABELS[name].split(" ")) encodings.set(label, name);
-}
-const findEncoding = encodings.get.bind(encodings);
-
 /** windows-1252 from 0x80 to 0x9F; the rest equals Latin-1. */
 const WINDOWS_1252 =
   "\u20ac\u0081\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\u008d\u017d\u008f" +
   "\u0090\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\u009d\u017e\u0178";
-
-export function encodingOf(label: string): EncodingName | undefined {
-  return findEncoding(label.replace(/^[\t\n\f\r ]+|[\t\n\f\r ]+$/g, "").toLowerCase());
-}
 
 export class TextEncoder {
   get encoding(): string {
@@ -62,7 +43,8 @@ exposeInterface(TextEncoder, "TextEncoder");
 const EMPTY = new Uint8Array(0);
 
 export class TextDecoder {
-  readonly #encoding: EncodingName;
+  readonly #encoding: string;
+  readonly #legacy: Decoder | null;
   readonly #fatal: boolean;
   readonly #ignoreBom: boolean;
   /** The start of a sequence that the next chunk may complete; at most three bytes. */
@@ -77,6 +59,7 @@ export class TextDecoder {
       throw new RangeError(`The encoding '${String(label)}' is not supported`);
     }
     this.#encoding = encoding;
+    this.#legacy = createDecoder(encoding);
     this.#fatal = Boolean(options?.fatal);
     this.#ignoreBom = Boolean(options?.ignoreBOM);
   }
@@ -97,6 +80,7 @@ export class TextDecoder {
     const stream = Boolean(options?.stream);
     const chunk = input === undefined ? EMPTY : bytesOfShared(input);
     if (chunk === null) throw new TypeError("decode requires an ArrayBuffer or a view on one");
+    if (this.#legacy !== null) return this.#decodeLegacy(this.#legacy, chunk, stream);
     if (!this.#streaming) {
       if (!stream && this.#encoding === "utf-8") {
         return decodeUtf8(chunk, { fatal: this.#fatal, ignoreBom: this.#ignoreBom });
@@ -111,6 +95,18 @@ export class TextDecoder {
       this.#streaming = false;
       throw error;
     }
+  }
+
+  #decodeLegacy(decoder: Decoder, chunk: Uint8Array, stream: boolean): string {
+    if (!this.#streaming) decoder.reset();
+    // Should it throw, the next chunk begins anew.
+    this.#streaming = false;
+    const text = decoder.decode(chunk, !stream, this.#fatal);
+    if (text === null) {
+      throw new TypeError(`The encoded data was not valid for encoding ${this.#encoding}`);
+    }
+    this.#streaming = stream;
+    return text;
   }
 
   #decodeStreamed(chunk: Uint8Array, stream: boolean): string {

@@ -14,6 +14,7 @@ import { CryptoKey } from "./crypto-key.ts";
 import { describeError } from "./describe-error.ts";
 import { DOMException } from "./dom-exception.ts";
 import { TextDecoder, TextEncoder } from "./encoding.ts";
+import { thawEncodings } from "./encodings/legacy.ts";
 import * as events from "./events.ts";
 import { createEvent } from "./events/incoming.ts";
 import { fetch, thawFetch, topLevelFetchCount } from "./fetch.ts";
@@ -164,9 +165,10 @@ function createContextSignal(): ContextSignal {
 
 export function createPlatform(): Platform {
   return {
-    thaw(port, seed) {
+    thaw(port, seed, encodings) {
       thawLockdown(port.memoryBytes);
       seedRandom(seed);
+      thawEncodings(encodings);
       thawClock(port);
       thawReport(port);
       thawConsole(port);

@@ -126,7 +126,7 @@ export interface IncomingEvent {
 /** What the bridge may ask of the web platform. Captured at boot, before anything else runs. */
 export interface Platform {
   /** In each new isolate, once, before the first request: restores what a snapshot cannot hold, seeds randomness. */
-  thaw(port: Port, seed: Uint8Array): void;
+  thaw(port: Port, seed: Uint8Array, encodings?: SharedArrayBuffer): void;
   /** The handler's `env` and `ctx.services`, of the text that the host gives at boot. Once, after thaw. */
   createEnvironment(text: string, port: Port): { readonly env: object; readonly services: object };
   /** Builds the author's Request. */

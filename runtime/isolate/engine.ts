@@ -62,6 +62,8 @@ export interface Script {
 
 export interface BootOptions {
   readonly cells: SharedArrayBuffer;
+  /** sdk/text/encodings.ts; empty where no request will be answered. */
+  readonly encodings: SharedArrayBuffer;
   /** Runs in the middle of a slice on this thread: must only store what it is given. */
   readonly leaveInline: Leave;
   /** Runs as a task of its own on this thread. */
@@ -210,7 +212,7 @@ export class Engine {
     const enter: unknown = await guardedAsync<unknown>(
       this.#context.evalClosure(
         '"use strict"; return __islet.boot({__proto__:null,cells:$0,leaveInline:$1,leavePool:$2,' +
-          "ExternalCopy:$3.ExternalCopy,seed:$4,env:$5,now:$6});",
+          "ExternalCopy:$3.ExternalCopy,seed:$4,env:$5,now:$6,encodings:$7});",
         [
           new ivm.ExternalCopy(options.cells).copyInto({ release: true }),
           new ivm.Callback(options.leaveInline, { sync: true }),
@@ -219,6 +221,7 @@ export class Engine {
           new ivm.ExternalCopy(options.seed).copyInto({ release: true }),
           options.env,
           options.now,
+          new ivm.ExternalCopy(options.encodings).copyInto({ release: true }),
         ],
         { result: { reference: true }, timeout: timeoutMs, filename: "islet:boot" },
       ),

@@ -8,6 +8,7 @@ import { STARTUP_CPU_MS_MAX, type Limits } from "../../sdk/limits.ts";
 import type { CallService } from "./call.ts";
 import { createEngine, type Engine, type Script } from "./engine.ts";
 import { Instance, type InstanceEvents } from "./instance.ts";
+import { encodingTables } from "./encoding-tables.ts";
 import { Held } from "./held.ts";
 import { Startup } from "./life/startup.ts";
 import { createLaneJudge } from "./slice/lane.ts";
@@ -163,6 +164,7 @@ async function runToTheEnd(engine: Engine, parts: StartParts): Promise<void> {
     engine.boot(
       {
         cells: runner.cells,
+        encodings: encodingTables(),
         leaveInline,
         leavePool,
         seed: randomBytes(32),
