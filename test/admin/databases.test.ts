@@ -7,6 +7,9 @@ import { SQL_CELL_BYTES } from "../../sdk/services/database.ts";
 import { OPERATOR_BYTES_MAX } from "../../sdk/services/service.ts";
 import { makeFolder, runEdge, type Ran } from "../cli/harness.ts";
 import { startNode, TOKEN, type TestNode } from "../node.ts";
+import { hasProgram } from "../servers/install.ts";
+import { postgresConfig, startPostgres } from "../servers/postgres.ts";
+import type { TestServer } from "../servers/process.ts";
 import { temporary, type Temporary } from "../temporary.ts";
 
 const HANDLER = `export default { async fetch(request, env) {
@@ -167,6 +170,57 @@ describe("edge sql", () => {
     const ran = await edge("sql", ...argv);
     expect(ran.code).toBeGreaterThan(0);
     expect(ran.stderr).toContain(text);
+  });
+});
+
+describe.runIf(hasProgram("postgres"))("edge sql on Postgres", () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await startPostgres();
+    const { host, port, database, username, password } = postgresConfig(server);
+    const config = { host, port, database, username, password, ssl_mode: "disable" };
+    writeFileSync(join(folder.path, "pg.json"), JSON.stringify(config));
+    const added = await edge("services", "add", "postgres", "main-db", "--env-file", "pg.json");
+    expect(added).toMatchObject({ code: 0 });
+  });
+  afterAll(() => server[Symbol.asyncDispose]());
+
+  test("migrates, and shows the values of its own types", async () => {
+    mkdirSync(join(folder.path, "pg"));
+    const first = join(folder.path, "pg", "1_pets.sql");
+    writeFileSync(
+      first,
+      "create table pets (doc jsonb, tags text[], born timestamptz, ok boolean);",
+    );
+    const second = join(folder.path, "pg", "2_rex.sql");
+    writeFileSync(second, "\ninsert into nowhere values (1)");
+    const failed = await edge("sql", "migrate", "main-db", "pg");
+    expect(failed.stderr).toContain(
+      `${join("pg", "2_rex.sql")}:2: relation "nowhere" does not exist (42P01)`,
+    );
+    writeFileSync(
+      second,
+      `insert into pets values ('{"a": [1]}', '{x,y}', '2020-01-02T03:04:05Z', true)`,
+    );
+    expect(await data("sql", "migrate", "main-db", "pg")).toEqual({ applied: ["2_rex.sql"] });
+    expect(await data("sql", "query", "main-db", "select * from pets where ok")).toMatchObject({
+      results: [{ doc: { a: [1] }, tags: ["x", "y"], born: "2020-01-02T03:04:05.000Z", ok: true }],
+    });
+    expect(await data("sql", "migrations", "list", "main-db", "pg")).toMatchObject({
+      pending: [],
+      applied: [
+        { name: "1_pets.sql", applied_at: expect.stringMatching(/Z$/) },
+        { name: "2_rex.sql" },
+      ],
+    });
+  });
+
+  test("serves no keys, and nothing once it is deactivated", async () => {
+    const keys = await edge("kv", "list", "main-db");
+    expect(keys.stderr).toContain("main-db is of type postgres, which serves database and no kv");
+    await edge("services", "deactivate", "main-db");
+    const query = await edge("sql", "query", "main-db", "select 1");
+    expect([query.code, query.stderr]).toEqual([1, expect.stringContaining("SERVICE_STOPPED")]);
   });
 });
 
