@@ -21,6 +21,7 @@ export async function callAsOperator(
   hub: ServiceHub,
   { kind, service, scope, method }: OperatorCall,
   args: PackedText,
+  timeoutMs: number = CALL_MS_MAX,
 ): Promise<PackedText> {
   const now = (): number => Date.now();
   const request = { scope, options: {}, caller: OPERATOR, now };
@@ -33,10 +34,16 @@ export async function callAsOperator(
     if (held > OPERATOR_BYTES_MAX) throw tooLarge();
     return true;
   };
-  const context = { request: 0, signal: AbortSignal.timeout(CALL_MS_MAX), body: null, hold };
+  const signal = AbortSignal.timeout(timeoutMs);
+  const context = { request: 0, signal, body: null, hold };
   try {
     const answer = await port.call(method, values as readonly Value[], context);
     return packText(answer instanceof Streamed ? await gather(answer) : answer);
+  } catch (error) {
+    // Whatever it says then: that nobody wants the answer any more is of no use to who waits for it.
+    if (!signal.aborted) throw error;
+    const text = `${service} did not answer within the ${timeoutMs} ms that an operator's call has.`;
+    throw new EdgeError("SERVICE_TIMEOUT", text, { cause: error });
   } finally {
     port.close();
   }
