@@ -173,8 +173,15 @@ export const CALLS = {
   FETCH_PUSH: "fetch.push",
   /** Arguments: algorithm. Bytes: data. Answer: bytes. */
   DIGEST: "crypto.digest",
-  /** Arguments: hash \n key length. Bytes: key then data. Answer: bytes. */
-  HMAC: "crypto.hmac",
+  /** More of what a stream digests. Arguments: stream \n algorithm. Bytes: data. */
+  DIGEST_PUSH: "crypto.digest.push",
+  /** Arguments: stream \n "digest" or "drop". Answer: bytes, or nothing. */
+  DIGEST_END: "crypto.digest.end",
+  /**
+   * Arguments: method \n a list of values (services/values.ts), its bytes beside it. Answer: as of a service, a list
+   * of the result, or of the name and message of what the author is to meet.
+   */
+  SUBTLE: "crypto.subtle",
   /** Opens a stream, whose number is the call's. Arguments: compress or decompress, a space, format. */
   COMPRESSION_OPEN: "compression.open",
   /** Arguments: its call id \n push, end or more. Bytes: input. Answer: bytes or nothing \n more or nothing. */

@@ -94,3 +94,18 @@ export const SOCKET_IDLE_SECONDS = 120;
 export const SOCKET_BACKLOG_BYTES_MAX: number = 512 * 1_024 * 1_024;
 /** Messages that a handler has not taken. Each costs the host a record; more is a flood. */
 export const SOCKET_MESSAGES_WAITING_MAX = 4_096;
+
+/** PBKDF2: iterations times blocks of output. OWASP asks for 600 000 iterations; this is half a second of a thread. */
+export const PBKDF2_ROUNDS_MAX = 1_000_000;
+/** Finding the primes of a longer one takes many seconds of a thread. */
+export const RSA_GENERATED_BITS_MAX = 4_096;
+/** One use of a longer private key takes a tenth of a second and more. */
+export const RSA_BITS_MAX = 8_192;
+/** One key as it is imported: the longest RSA key has 5 KB; for HMAC and passwords more is a mistake. */
+export const CRYPTO_KEY_BYTES_MAX: number = 128 * 1_024;
+/** What one operation of `crypto.subtle` takes or gives, digests and HMAC apart: Node copies it on the accepting thread. */
+export const CRYPTO_DATA_BYTES_MAX: number = 16 * 1_024 * 1_024;
+/** Operations of one isolate that wait for a thread; each costs the host about a kilobyte. */
+export const CRYPTO_WAITING_MAX = 4_096;
+/** Digest streams open in one isolate; each holds a hash of OpenSSL's. */
+export const DIGEST_STREAMS_MAX = 256;

@@ -9,8 +9,10 @@ import { Blob, copyBlob, File } from "./blob.ts";
 import { GuestDate, Performance, performance, thawClock, topLevelTimeReads } from "./clock.ts";
 import { console, thawConsole } from "./console.ts";
 import { Cache, CacheStorage, caches, thawCaches, topLevelCacheCount } from "./caches.ts";
-import { Crypto, crypto, SubtleCrypto, thawCrypto, topLevelCryptoCount } from "./crypto.ts";
-import { CryptoKey } from "./crypto-key.ts";
+import { Crypto, crypto } from "./crypto.ts";
+import { copyKey, CryptoKey } from "./crypto/crypto-key.ts";
+import { thawCrypto, topLevelCryptoCount } from "./crypto/host.ts";
+import { SubtleCrypto } from "./crypto/subtle-crypto.ts";
 import { describeError } from "./describe-error.ts";
 import { DOMException } from "./dom-exception.ts";
 import { TextDecoder, TextEncoder } from "./encoding.ts";
@@ -137,6 +139,7 @@ install();
 lockdown();
 
 registerCloner(copyBlob);
+registerCloner(copyKey);
 for (const isKind of [isFormData, isHeaders, isRequest, isResponse, streams.isStream]) {
   refuseToClone(isKind);
 }

@@ -16,19 +16,19 @@ export function createServiceClient(host: ServiceHost, binding: string): Service
 
   return {
     async call(method, args) {
-      return read(await settled(begin(method, args).answer));
+      return readAnswer(await settled(begin(method, args).answer));
     },
     async open(method, args, body = null) {
       const { id, answer } = begin(method, args);
       if (body !== null) void upload(host, id, body);
-      const head = read(await settled(answer));
+      const head = readAnswer(await settled(answer));
       // Without a prototype: resolving a promise with it must not run a getter of the author's for `then`.
       const open: OpenAnswer & { readonly __proto__: null } = {
         __proto__: null,
         head,
         async pull() {
           const next = await settled(host.begin(CALLS.SERVICE_PULL, `${id}`, null).answer);
-          return next.payload === "" ? undefined : read(next);
+          return next.payload === "" ? undefined : readAnswer(next);
         },
         cancel: () => host.cancel(id),
       };
@@ -55,7 +55,7 @@ async function upload(
   }
 }
 
-function read({ payload, buffers }: CallAnswer): Value {
+export function readAnswer({ payload, buffers }: CallAnswer): Value {
   const end = payload.indexOf("\n");
   const buffer = end > 0 ? buffers[Number(payload.slice(0, end))] : undefined;
   return unpackValue(payload.slice(end + 1), buffer === undefined ? null : new Uint8Array(buffer));

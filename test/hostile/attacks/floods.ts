@@ -61,6 +61,14 @@ const answered: Readonly<Record<string, string>> = {
 
 /** What may be refused in several ways, as long as it ends. */
 const refused: Readonly<Record<string, string>> = {
+  "RSA keys": `const make = () => crypto.subtle.generateKey({ name: "RSA-PSS", modulusLength: 4096, publicExponent: new Uint8Array([1, 0, 1]), hash: "SHA-1" }, false, ["sign"]);
+    await Promise.all(Array.from({ length: 5000 }, make)); return new Response('ok');`,
+  "key derivations": `const key = await crypto.subtle.importKey("raw", new Uint8Array(8), "PBKDF2", false, ["deriveBits"]);
+    const derive = () => crypto.subtle.deriveBits({ name: "PBKDF2", hash: "SHA-512", salt: new Uint8Array(8), iterations: 1e6 }, key, 512);
+    await Promise.all(Array.from({ length: 5000 }, derive)); return new Response('ok');`,
+  "key imports": `const jwk = { kty: "EC", crv: "P-521", x: "A".repeat(88), y: "A".repeat(88) };
+    const take = () => crypto.subtle.importKey("jwk", jwk, { name: "ECDSA", namedCurve: "P-521" }, false, ["verify"]).catch(() => {});
+    for (;;) await Promise.all(Array.from({ length: 1000 }, take));`,
   timers: "for (let i = 0; i < 1e5; i++) setTimeout(() => {}, 1e6); return new Response('ok');",
   "bound functions": "let f = () => 1; for (let i = 0; i < 1e6; i++) f = f.bind(null); return f();",
   "stack overflow within the bridge":
