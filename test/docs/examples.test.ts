@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startNode, type TestNode } from "../node.ts";
 import { until } from "../waiting.ts";
+import { checkCacheAside, checkRateLimiter, checkSessions } from "./cache-examples.ts";
 import { checkPetstore } from "./petstore-example.ts";
 import { checkStorageExample } from "./storage-example.ts";
 
@@ -15,6 +16,9 @@ type Ask = (path: string, init?: RequestInit) => Promise<{ status: number; body:
 const json = (value: unknown): RequestInit => ({ method: "POST", body: JSON.stringify(value) });
 
 const CHECKS: Readonly<Record<string, (ask: Ask, node: TestNode) => Promise<void>>> = {
+  "cache-aside": (_ask, node) => checkCacheAside(node),
+  sessions: (_ask, node) => checkSessions(node),
+  "redis-rate-limiter": (_ask, node) => checkRateLimiter(node),
   "minio-storage": (_ask, node) => checkStorageExample(node),
   petstore: (_ask, node) => checkPetstore(node),
   hello: async (ask) => {
