@@ -28,6 +28,7 @@ import { random, seedRandom, topLevelRandomReads } from "./random.ts";
 import { reportError, thawReport } from "./report.ts";
 import { abortRequest, isRequest, Request, requestFromHost } from "./request.ts";
 import { isResponse, Response, takeResponse } from "./response.ts";
+import { MessageChannel, MessagePort } from "./messaging/message-channel.ts";
 import { createEnvironment } from "./services/environment.ts";
 import { CloseEvent, MessageEvent } from "./sockets/socket-events.ts";
 import { WebSocket, WebSocketPair } from "./sockets/web-socket.ts";
@@ -50,6 +51,7 @@ import {
 import { FixedLengthStream, IdentityTransformStream } from "./transforms/identity.ts";
 import { TextDecoderStream, TextEncoderStream } from "./transforms/text.ts";
 import { URL, URLSearchParams } from "./url.ts";
+import { Navigator, navigator, Scheduler, scheduler } from "./workers/navigator.ts";
 
 const GLOBALS: Readonly<Record<string, unknown>> = {
   AbortController: events.AbortController,
@@ -75,7 +77,10 @@ const GLOBALS: Readonly<Record<string, unknown>> = {
   FormData,
   Headers,
   IdentityTransformStream,
+  MessageChannel,
   MessageEvent,
+  MessagePort,
+  Navigator,
   Performance,
   PromiseRejectionEvent: events.PromiseRejectionEvent,
   ReadableByteStreamController: streams.ReadableByteStreamController,
@@ -86,6 +91,7 @@ const GLOBALS: Readonly<Record<string, unknown>> = {
   ReadableStreamDefaultReader: streams.ReadableStreamDefaultReader,
   Request,
   Response,
+  Scheduler,
   SubtleCrypto,
   TextDecoder,
   TextDecoderStream,
@@ -108,9 +114,11 @@ const GLOBALS: Readonly<Record<string, unknown>> = {
   clearTimeout,
   crypto,
   fetch,
+  navigator,
   performance,
   queueMicrotask,
   reportError,
+  scheduler,
   self: globalThis,
   setInterval,
   setTimeout,
