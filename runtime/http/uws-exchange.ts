@@ -187,12 +187,11 @@ export class UwsExchange implements Exchange, BodySource {
     if (this.#status !== 101) this.#res.close();
   }
 
-  /** The connection is a WebSocket's from now on; its end is told by `socketEnded`. */
-  becomeSocket(switchProtocols: () => void): void {
+  /** A WebSocket from now on. Not within uWS's HTTP parser, which would take the connection it reads for this one. */
+  becomeSocket(switchProtocols: () => void, lost: () => void): void {
     this.#state = "streaming";
     this.#status = 101;
-    if (corked === this) switchProtocols();
-    else this.#res.cork(switchProtocols);
+    setImmediate(() => (this.#state === "streaming" ? this.#res.cork(switchProtocols) : lost()));
   }
 
   socketEnded(): void {

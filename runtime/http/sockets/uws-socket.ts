@@ -75,7 +75,10 @@ export class UwsSockets {
       accept(headers, messageBytesMax, events) {
         if (exchange.state !== "open") return null;
         const socket = new UwsSocket(exchange, events, messageBytesMax);
-        exchange.becomeSocket(() => switchProtocols(res, { exchange, headers, handshake, socket }));
+        exchange.becomeSocket(
+          () => switchProtocols(res, { exchange, headers, handshake, socket }),
+          () => socket.ended(ABNORMAL, ""),
+        );
         return socket;
       },
     };
@@ -113,6 +116,8 @@ class UwsSocket implements Socket {
   readonly #messageBytesMax: number;
   /** Not before uWS has opened it, nor after its end: it may not be touched then. */
   #ws: UwsWebSocket<SocketData> | null = null;
+  /** What is to be done when it is open; null from then on. */
+  #waiting: (() => void)[] | null = [];
 
   constructor(exchange: UwsExchange, events: SocketEvents, messageBytesMax: number) {
     this.#exchange = exchange;
@@ -122,6 +127,10 @@ class UwsSocket implements Socket {
 
   send(message: string | Uint8Array): boolean {
     const ws = this.#ws;
+    if (this.#waiting !== null) {
+      this.#waiting.push(() => this.send(message));
+      return false;
+    }
     if (ws === null) return true;
     ws.send(message, typeof message !== "string");
     // Sending may have closed it.
@@ -129,12 +138,17 @@ class UwsSocket implements Socket {
   }
 
   close(code: number, reason: string): void {
-    if (code === NO_STATUS) this.#ws?.end();
+    if (this.#waiting !== null) this.#waiting.push(() => this.close(code, reason));
+    else if (code === NO_STATUS) this.#ws?.end();
     else this.#ws?.end(code, reason);
   }
 
   opened(ws: UwsWebSocket<SocketData>): void {
     this.#ws = ws;
+    const waiting = this.#waiting ?? [];
+    this.#waiting = null;
+    for (const act of waiting) act();
+    if (waiting.length > 0) this.drained();
   }
 
   /** `message` is taken away when this returns. */
@@ -152,6 +166,7 @@ class UwsSocket implements Socket {
 
   ended(code: number, reason: string): void {
     this.#ws = null;
+    this.#waiting = null;
     // For this code uWS writes what it knows; the client has said nothing.
     this.#events.closed(code, code === ABNORMAL ? "" : reason);
     this.#exchange.socketEnded();
