@@ -1,7 +1,7 @@
 // What one `select 1` costs from a handler, beside the same call from plain Node: on SQLite, and on a Postgres where
 // one is installed. One after the other, and a hundred at once.
 
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -10,15 +10,7 @@ import { publishBody } from "../../test/node.ts";
 import { findProgram } from "../../test/servers/install.ts";
 import { PASSWORD, postgresConfig, startPostgres } from "../../test/servers/postgres.ts";
 import { publishByApi, sendToAdmin, startNode } from "../load/islet.ts";
-import { quantile } from "../statistics.ts";
-import { grouped, printTable, rounded } from "../table.ts";
-import { SERIAL_FILE } from "./list.ts";
-
-/** Within what a request may call. */
-const CALLS = 40;
-const AT_ONCE = 100;
-const ROUNDS = 60;
-const NS_PER_MS = 1e6;
+import { measure, printFigures, repeat, type Figure } from "./calls.ts";
 
 const HANDLER = `
 export default {
@@ -32,48 +24,6 @@ export default {
     return new Response("done");
   },
 };`;
-
-interface Figure {
-  readonly name: string;
-  readonly oneNs: number;
-  readonly atOnceNs: number;
-}
-
-/** Of one call: the median of rounds, what the round costs without any taken away. */
-async function measure(
-  name: string,
-  run: (calls: number, atOnce: boolean) => Promise<void>,
-): Promise<Figure> {
-  const round = async (calls: number, atOnce: boolean): Promise<number> => {
-    const started = performance.now();
-    await run(calls, atOnce);
-    return performance.now() - started;
-  };
-  const samples = { none: [] as number[], one: [] as number[], atOnce: [] as number[] };
-  for (let turn = 0; turn < 2 * ROUNDS; turn++) {
-    const [none, one, atOnce] = [
-      await round(0, false),
-      await round(CALLS, false),
-      await round(AT_ONCE, true),
-    ];
-    // The first half warms up.
-    if (turn < ROUNDS) continue;
-    samples.none.push(none);
-    samples.one.push(one);
-    samples.atOnce.push(atOnce);
-  }
-  const none = quantile(samples.none, 0.5);
-  return {
-    name,
-    oneNs: ((quantile(samples.one, 0.5) - none) / CALLS) * NS_PER_MS,
-    atOnceNs: (quantile(samples.atOnce, 0.5) - none) * NS_PER_MS,
-  };
-}
-
-async function repeat(calls: number, atOnce: boolean, ask: () => unknown): Promise<void> {
-  if (atOnce) await Promise.all(Array.from({ length: calls }, ask));
-  else for (let call = 0; call < calls; call++) await ask();
-}
 
 const folder = mkdtempSync(join(tmpdir(), "islet-bench-"));
 const server = findProgram("postgres") === null ? null : await startPostgres();
@@ -132,27 +82,7 @@ try {
     );
     await sql.end();
   }
-  printTable(
-    "select 1, one after the other and 100 at once",
-    ["", "one µs", "100 at once µs", "of 100 × one"],
-    figures.map(({ name, oneNs, atOnceNs }) => [
-      name,
-      rounded(oneNs / 1_000, 1),
-      grouped(atOnceNs / 1_000),
-      rounded(atOnceNs / (AT_ONCE * oneNs), 2),
-    ]),
-  );
-  const file = process.env[SERIAL_FILE];
-  if (file !== undefined) {
-    const rows = figures.map(({ name, oneNs }) => ({
-      name,
-      medianNs: oneNs,
-      p99Ns: 0,
-      meanNs: oneNs,
-      samples: ROUNDS,
-    }));
-    writeFileSync(file, JSON.stringify(rows));
-  }
+  printFigures("select 1", figures);
 } finally {
   await node.stop();
   await server?.stop();

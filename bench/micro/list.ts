@@ -10,4 +10,5 @@ export const MICRO: readonly string[] = [
   "micro/bridge.ts",
   "micro/guest.ts",
   "micro/database.ts",
+  "micro/cache.ts",
 ];
