@@ -1,11 +1,11 @@
 // Processes that write one queue are killed (SIGKILL) at any moment, over and over. What a queue promises: a message
 // whose push was acknowledged is handled at least once, and one that always fails ends among the dead letters.
 
-import { spawn, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { QueueBackend } from "../../sdk/services/queue.ts";
 import { openLmdbQueue } from "../../services/queue/lmdb.ts";
 import { until } from "../waiting.ts";
+import { runAndKill } from "./run-and-kill.ts";
 
 export const QUEUE = "jobs";
 export const DEAD = "jobs-dead";
@@ -13,11 +13,6 @@ export const POISON = "poison";
 export const MAX_RETRIES = 2;
 /** After which the messages of a killed worker come again. */
 export const VISIBILITY_MS = 500;
-/** Lines that a process says before it is killed: at most, and within the next step a random delay. */
-const LINES_MAX = 40;
-const SPIN_MS_MAX = 2;
-/** From when it runs. A process that has little to say is killed all the same. */
-const IDLE_MS = 1_000;
 const FOREVER = new AbortController().signal;
 const PROCESS = fileURLToPath(new URL("./queue-process.ts", import.meta.url));
 
@@ -41,7 +36,7 @@ export async function killOverAndOver(folder: string, kills: number): Promise<Ki
   let left = kills;
   let started = 0;
   const lane = async (role: "push" | "work", lines: string[]): Promise<void> => {
-    while (left-- > 0) await runAndKill([role, folder, `${++started}`], lines);
+    while (left-- > 0) await runAndKill([PROCESS, role, folder, `${++started}`], lines);
   };
   await Promise.all([
     lane("push", pushed),
@@ -65,34 +60,6 @@ export async function killOverAndOver(folder: string, kills: number): Promise<Ki
     dead: dead.size,
     left: depth.messages,
   };
-}
-
-/** Runs a process until it has said a random number of lines, which are added to `lines` as far as they are whole. */
-async function runAndKill(args: readonly string[], lines: string[]): Promise<void> {
-  const child: ChildProcess = spawn(process.execPath, [PROCESS, ...args], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const killAfter = 1 + Math.floor(Math.random() * LINES_MAX);
-  let output = "";
-  let isKilled = false;
-  const kill = (): void => {
-    if (isKilled) return;
-    isKilled = true;
-    const end = performance.now() + Math.random() * SPIN_MS_MAX;
-    while (performance.now() < end);
-    child.kill("SIGKILL");
-  };
-  let idle: NodeJS.Timeout | undefined;
-  child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
-    output += chunk;
-    // A consumer may have nothing to say.
-    idle ??= setTimeout(kill, IDLE_MS);
-    if (output.split("\n").length > killAfter) kill();
-  });
-  await new Promise((resolve) => child.once("close", resolve));
-  clearTimeout(idle);
-  // The first says that it runs; the last one is cut where it is not whole.
-  lines.push(...output.split("\n").slice(1, -1));
 }
 
 /** Handles what is left, as the last consumer. */

@@ -6,6 +6,7 @@
 //                                               those that cost no worker and 10 of all, under each trust setting;
 //                                               `text` picks attacks by group and name
 //   npm run soak -- queue [kills]               1000 times kill -9 of processes that push messages and take them
+//   npm run soak -- kv [kills]                  1000 times kill -9 of processes that write KV
 //   npm run soak -- storage [MiB]               a large object up and down through a handler
 //   npm run soak -- faults                      what calls see of servers that are killed, paused, slow or cut off
 //   npm run soak -- redis                       KV and caches in a cluster, and behind sentinels that lose the primary
@@ -18,16 +19,18 @@ import { until } from "../waiting.ts";
 import { Load, echo } from "../e2e/load.ts";
 import { killOverAndOver } from "../fault/queue-kills.ts";
 import { faults } from "./faults.ts";
+import { killKvOverAndOver } from "../fault/kv-kills.ts";
 import { hostile } from "./hostile.ts";
 import { redisGroups } from "./redis.ts";
 import { storage } from "./storage.ts";
 
 const IS_HOSTILE = process.argv[2] === "hostile";
 const IS_QUEUE = process.argv[2] === "queue";
+const IS_KV = process.argv[2] === "kv";
 const IS_STORAGE = process.argv[2] === "storage";
 const IS_FAULTS = process.argv[2] === "faults";
 const IS_REDIS = process.argv[2] === "redis";
-const IS_OTHER = IS_HOSTILE || IS_QUEUE || IS_STORAGE || IS_FAULTS || IS_REDIS;
+const IS_OTHER = IS_HOSTILE || IS_QUEUE || IS_KV || IS_STORAGE || IS_FAULTS || IS_REDIS;
 const PUBLISHES = IS_OTHER ? 0 : Number(process.argv[2] ?? 220);
 const KILLS = IS_OTHER ? 0 : Number(process.argv[3] ?? 50);
 const QUEUE_KILLS = 1_000;
@@ -121,12 +124,23 @@ async function expectAll(node: TestNode, acknowledged: readonly string[]): Promi
   }
 }
 
+async function kv(times: number): Promise<void> {
+  using folder = temporary();
+  const report = await killKvOverAndOver(folder.path, times);
+  print(
+    `${report.kills} kills: ${report.acknowledged} puts acknowledged on ${report.keys} keys, ` +
+      `${report.lost.length} lost, ${report.torn.length} torn`,
+  );
+  assert.deepEqual([...report.lost, ...report.torn], []);
+}
+
 if (IS_HOSTILE) {
   const minutes = Number(process.argv[3] ?? MIX_MINUTES);
   const [, , , , only = "", trust] = process.argv;
   await hostile({ minutes, only, trust, print });
 }
 if (IS_QUEUE) await queue(Number(process.argv[3] ?? QUEUE_KILLS));
+if (IS_KV) await kv(Number(process.argv[3] ?? QUEUE_KILLS));
 if (IS_STORAGE) await storage(Number(process.argv[3] ?? STORAGE_MIB), print);
 if (IS_FAULTS) await faults(print);
 if (IS_REDIS) await redisGroups();
