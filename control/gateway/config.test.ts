@@ -239,6 +239,11 @@ test("any text is a configuration or is refused with places, and nothing else ha
   );
 });
 
+test("what is quoted of a file stays on the line of its fault", () => {
+  expect(faults('"${\n\n')).toHaveLength(2);
+  for (const fault of faults('"${\n\n')) expect(fault).toMatch(/^edge\.yaml:\d+:\d+: /);
+});
+
 test("the nearest name is proposed only when it is near", () => {
   const names = ["rateLimit", "ipFilter", "cors"];
   expect(nearest("rate_limit", names)).toBe("rateLimit");

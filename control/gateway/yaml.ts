@@ -100,7 +100,11 @@ function expand(
   node.value = value.replaceAll(VARIABLE, (found: string, name: string) => {
     if (found.startsWith("$$")) return found.slice(1);
     if (!found.endsWith("}") || !VARIABLE_NAME.test(name)) {
-      refuse(node, `"${found}"`, "a variable such as ${JWT_SECRET}, or $${ for a plain ${");
+      refuse(
+        node,
+        JSON.stringify(found),
+        "a variable such as ${JWT_SECRET}, or $${ for a plain ${",
+      );
       return found;
     }
     const filled = variables[name];
