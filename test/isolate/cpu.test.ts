@@ -106,7 +106,9 @@ describe.each(["own", "untrusted"] as const)("the CPU time of a request, %s", (t
     };
     expect(told.name).toBe("TimeoutError");
     expect(told.pieces).toBeLessThan(40);
-    expect(told.before).toEqual({ cpuMs: 2_000, wallMs: 20_000 });
+    // A look at the clock may lie between the request's opening and the handler.
+    expect(told.before.cpuMs).toBeGreaterThan(1_990);
+    expect(told.before.wallMs).toBe(20_000);
     expect(told.after.cpuMs).toBeLessThanOrEqual(1_950);
     expect(sent.usage?.cpuUs).toBeGreaterThanOrEqual(50_000);
   });
