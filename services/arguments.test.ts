@@ -1,5 +1,14 @@
 import { expect, test } from "vitest";
-import { limitText, optional, readBytes, readFields, readInteger, readText } from "./arguments.ts";
+import {
+  limitBytes,
+  limitCount,
+  limitText,
+  optional,
+  readBytes,
+  readFields,
+  readInteger,
+  readText,
+} from "./arguments.ts";
 
 test("an argument of the wrong kind is refused with its name and what is expected", () => {
   expect(() => readText(1, "key")).toThrow("key: a text is expected.");
@@ -22,6 +31,15 @@ test("a text is measured in bytes of UTF-8", () => {
   expect(() => limitText("äää", "The key", 5)).toThrow(
     expect.objectContaining({ code: "SERVICE_TOO_LARGE" }),
   );
+});
+
+test("bytes and lists are taken up to their limit and refused beyond", () => {
+  expect(limitBytes(new Uint8Array(4), "The value", 4)).toHaveLength(4);
+  expect(() => limitBytes(new Uint8Array(5), "The value", 4)).toThrow(
+    "The value has 5 bytes; 4 are allowed.",
+  );
+  expect(limitCount([1, 2], "keys", 2)).toEqual([1, 2]);
+  expect(() => limitCount([1, 2, 3], "keys", 2)).toThrow("One call takes 2 keys; these are 3.");
 });
 
 test("what is left out is null", () => {

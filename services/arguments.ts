@@ -2,6 +2,7 @@
 // refused with what was expected.
 
 import { EdgeError } from "../sdk/errors.ts";
+import type { CallContext } from "../sdk/services/service.ts";
 import type { Value } from "../sdk/services/values.ts";
 
 export type Fields = Readonly<Record<string, Value>>;
@@ -58,7 +59,29 @@ export function optional<T>(
 
 /** Refuses text of more UTF-8 bytes than that. */
 export function limitText(text: string, what: string, bytesMax: number): string {
-  const bytes = Buffer.byteLength(text);
-  if (bytes <= bytesMax) return text;
-  throw new EdgeError("SERVICE_TOO_LARGE", `${what} has ${bytes} bytes; ${bytesMax} are allowed.`);
+  limitSize(Buffer.byteLength(text), what, bytesMax);
+  return text;
+}
+
+/** Refuses more bytes than that. */
+export function limitBytes(bytes: Uint8Array, what: string, max: number): Uint8Array {
+  limitSize(bytes.byteLength, what, max);
+  return bytes;
+}
+
+function limitSize(bytes: number, what: string, max: number): void {
+  if (bytes <= max) return;
+  throw new EdgeError("SERVICE_TOO_LARGE", `${what} has ${bytes} bytes; ${max} are allowed.`);
+}
+
+/** Refuses more than one call takes. `what`: in the plural. */
+export function limitCount(list: readonly Value[], what: string, max: number): readonly Value[] {
+  if (list.length <= max) return list;
+  throw new EdgeError("SERVICE_INPUT", `One call takes ${max} ${what}; these are ${list.length}.`);
+}
+
+/** For what is gathered for the answer. `what`: "The values are". */
+export function holdOrRefuse(context: CallContext, what: string, bytes: number): void {
+  if (context.hold(bytes)) return;
+  throw new EdgeError("MEMORY_LIMIT", `${what} larger than what may wait for this endpoint.`);
 }

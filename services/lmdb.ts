@@ -43,8 +43,6 @@ const MAP_BYTES: number = 16 * 1024 ** 3;
 /** One slot per process that reads: workers, their replacements, command line tools. */
 const READERS_MAX = 1_024;
 const TABLES_MAX = 32;
-/** Of lmdb, with pages of 4 KB. */
-export const STORE_KEY_BYTES_MAX = 1_978;
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 
 export async function openStore({ folder, survives }: StoreOptions): Promise<Store> {

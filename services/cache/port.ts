@@ -23,7 +23,17 @@ import {
 import type { CallContext, ServicePort } from "../../sdk/services/service.ts";
 import type { Value } from "../../sdk/services/values.ts";
 import type { ServiceActor } from "../actor.ts";
-import { limitText, optional, readBytes, readInteger, readList, readText } from "../arguments.ts";
+import {
+  holdOrRefuse,
+  limitBytes,
+  limitCount,
+  limitText,
+  optional,
+  readBytes,
+  readInteger,
+  readList,
+  readText,
+} from "../arguments.ts";
 import { createPort, type Method } from "../port.ts";
 import { responseMethods } from "./responses.ts";
 
@@ -52,7 +62,7 @@ function verbs({ actor, scope, caller }: CachePortOptions): Readonly<Record<stri
     async get([keys], context) {
       const names = readKeys(keys);
       const found = await ask(context, (cache, signal) => cache.get(scope, names, signal));
-      for (const value of found) holdOrRefuse(context, value?.byteLength ?? 0);
+      for (const value of found) holdOrRefuse(context, "The values are", value?.byteLength ?? 0);
       return found;
     },
     set([key, value, seconds, isNew], context) {
@@ -98,19 +108,8 @@ function verbs({ actor, scope, caller }: CachePortOptions): Readonly<Record<stri
 
 const WHOLE = { min: Number.MIN_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER };
 
-function holdOrRefuse(context: CallContext, bytes: number): void {
-  if (context.hold(bytes)) return;
-  throw new EdgeError(
-    "MEMORY_LIMIT",
-    "The values are larger than what may wait for this endpoint.",
-  );
-}
-
 function readKeys(value: Value): readonly string[] {
-  const keys = readList(value, "keys");
-  if (keys.length <= CACHE_MANY_MAX) return keys.map(readKey);
-  const text = `One call takes ${CACHE_MANY_MAX} keys; these are ${keys.length}.`;
-  throw new EdgeError("SERVICE_INPUT", text);
+  return limitCount(readList(value, "keys"), "keys", CACHE_MANY_MAX).map(readKey);
 }
 
 function readKey(value: Value): string {
@@ -120,10 +119,7 @@ function readKey(value: Value): string {
 }
 
 function readValue(value: Value): Uint8Array {
-  const bytes = readBytes(value, "value");
-  if (bytes.byteLength <= CACHE_VALUE_BYTES_MAX) return bytes;
-  const text = `The value has ${bytes.byteLength} bytes; ${CACHE_VALUE_BYTES_MAX} are allowed.`;
-  throw new EdgeError("SERVICE_TOO_LARGE", text);
+  return limitBytes(readBytes(value, "value"), "The value", CACHE_VALUE_BYTES_MAX);
 }
 
 function readTtlMs(value: Value, what: string): number {

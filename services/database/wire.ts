@@ -13,7 +13,14 @@ import {
 } from "../../sdk/services/database.ts";
 import type { CallContext } from "../../sdk/services/service.ts";
 import type { Value } from "../../sdk/services/values.ts";
-import { limitText, readInteger, readList, readText, type Fields } from "../arguments.ts";
+import {
+  holdOrRefuse,
+  limitText,
+  readInteger,
+  readList,
+  readText,
+  type Fields,
+} from "../arguments.ts";
 
 export function packColumns(
   columns: readonly Column[],
@@ -25,16 +32,11 @@ export function packColumns(
 
 export function packResults(results: readonly ResultSet[], context: CallContext): Value {
   const bytes = results.reduce((sum, result) => sum + result.bytes, 0);
-  holdOrRefuse(context, bytes);
+  holdOrRefuse(context, "The rows are", bytes);
   return results.map(({ columns, rows, changes, lastRowId, databaseBytes, durationMs }) => {
     const [names, json] = packColumns(columns);
     return [names, json, rows, [changes, lastRowId, databaseBytes, durationMs]];
   });
-}
-
-function holdOrRefuse(context: CallContext, bytes: number): void {
-  if (context.hold(bytes)) return;
-  throw new EdgeError("MEMORY_LIMIT", "The rows are larger than what may wait for this endpoint.");
 }
 
 export function readStatements(value: Value): readonly Statement[] {

@@ -19,6 +19,9 @@ import type { CallContext, ServicePort } from "../../sdk/services/service.ts";
 import type { Value } from "../../sdk/services/values.ts";
 import type { ServiceActor } from "../actor.ts";
 import {
+  holdOrRefuse,
+  limitBytes,
+  limitCount,
   limitText,
   optional,
   readBytes,
@@ -54,14 +57,15 @@ export function createKvPort({ actor, namespace, caller, now }: KvPortOptions): 
       async get([keys], context) {
         const names = readKeys(keys);
         const found = await ask(context, (kv, signal) => kv.get(namespace, names, signal));
-        for (const entry of found) holdOrRefuse(context, entry?.value.byteLength ?? 0);
+        for (const entry of found)
+          holdOrRefuse(context, "The values are", entry?.value.byteLength ?? 0);
         return found.map((entry) => entry && [entry.value, entry.metadata]);
       },
       async put([key, value, options], context) {
         const fields = readFields(options, "options");
         const put = {
           key: readKey(key),
-          value: limitValue(readBytes(value, "value")),
+          value: limitBytes(readBytes(value, "value"), "The value", KV_VALUE_BYTES_MAX),
           metadata: optional(fields["metadata"], "metadata", readMetadata),
           expiresAtMs: readExpiry(fields, now()),
         };
@@ -92,21 +96,8 @@ export function createKvPort({ actor, namespace, caller, now }: KvPortOptions): 
   });
 }
 
-function holdOrRefuse(context: CallContext, bytes: number): void {
-  if (context.hold(bytes)) return;
-  throw new EdgeError(
-    "MEMORY_LIMIT",
-    "The values are larger than what may wait for this endpoint.",
-  );
-}
-
 function readKeys(value: Value): readonly string[] {
-  const keys = readList(value, "keys");
-  if (keys.length <= KV_BULK_MAX) return keys.map(readKey);
-  throw new EdgeError(
-    "SERVICE_INPUT",
-    `One call takes ${KV_BULK_MAX} keys; these are ${keys.length}.`,
-  );
+  return limitCount(readList(value, "keys"), "keys", KV_BULK_MAX).map(readKey);
 }
 
 function readKey(value: Value): string {
@@ -117,12 +108,6 @@ function readKey(value: Value): string {
 
 function readMetadata(value: Value, what: string): string {
   return limitText(readText(value, what), "The metadata", KV_METADATA_BYTES_MAX);
-}
-
-function limitValue(value: Uint8Array): Uint8Array {
-  if (value.byteLength <= KV_VALUE_BYTES_MAX) return value;
-  const text = `The value has ${value.byteLength} bytes; ${KV_VALUE_BYTES_MAX} are allowed.`;
-  throw new EdgeError("SERVICE_TOO_LARGE", text);
 }
 
 function readLimit(value: Value, what: string): number {

@@ -28,7 +28,7 @@ import {
 } from "../../sdk/services/storage.ts";
 import { STREAM, type Value } from "../../sdk/services/values.ts";
 import type { ServiceActor } from "../actor.ts";
-import { limitText, readBytes, readFields, readList, readText } from "../arguments.ts";
+import { limitCount, limitText, readBytes, readFields, readList, readText } from "../arguments.ts";
 import { createPort, type Method } from "../port.ts";
 import {
   readConditions,
@@ -107,7 +107,7 @@ function objectMethods(ask: Ask, bucket: string): Methods {
       return stored && objectValue(stored);
     },
     async delete([names], context) {
-      const keys = limitCount(readList(names, "keys"), STORAGE_LIST_MAX, "keys").map(readKey);
+      const keys = limitCount(readList(names, "keys"), "keys", STORAGE_LIST_MAX).map(readKey);
       await ask(context, (storage, signal) => storage.delete(bucket, keys, signal));
       return undefined;
     },
@@ -149,7 +149,7 @@ function uploadMethods(ask: Ask, bucket: string): Methods {
     },
     async completeUpload([name, id, list], context) {
       const upload = { key: readKey(name), id: readId(id) };
-      const parts = limitCount(readList(list, "parts"), STORAGE_PARTS_MAX, "parts").map(readPart);
+      const parts = limitCount(readList(list, "parts"), "parts", STORAGE_PARTS_MAX).map(readPart);
       const object = await ask(context, (storage, signal) =>
         storage.completeUpload(bucket, upload, parts, signal),
       );
@@ -262,9 +262,4 @@ function bodyOf(value: Value, { body }: CallContext): StorageBody {
 
 function readId(value: Value): string {
   return limitText(readText(value, "uploadId"), "The upload's id", UPLOAD_ID_BYTES_MAX);
-}
-
-function limitCount(list: readonly Value[], max: number, what: string): readonly Value[] {
-  if (list.length <= max) return list;
-  throw new EdgeError("SERVICE_INPUT", `One call takes ${max} ${what}; these are ${list.length}.`);
 }

@@ -1,7 +1,7 @@
 // What becomes of requests when servers of an upstream break and come back.
 
 import { describe, expect, test } from "vitest";
-import { createMemoryStore } from "../../runtime/gateway/shared/store.ts";
+import { createMemoryStore } from "./memory-store.ts";
 import { until } from "../waiting.ts";
 import { openFront, type Front } from "./front.ts";
 import { freePort, openPeer, type Peer } from "./peer.ts";

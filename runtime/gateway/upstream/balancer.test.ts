@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Balance } from "../../../sdk/gateway/config.ts";
-import { createMemoryStore } from "../shared/store.ts";
+import { createMemoryStore } from "../../../test/gateway/memory-store.ts";
 import { createBalancer, cookieOf, type Choose } from "./balancer.ts";
 import { Server } from "./server.ts";
 import type { Pass } from "../pass.ts";
