@@ -25,6 +25,17 @@ const SETTLE_MS_MAX = 4_000;
 export const LEFT_BYTES_MAX: number = 48 * 1024 * 1024;
 const NEIGHBOUR = "neighbour";
 
+/** Honest replies, long and many at once: what an allocator keeps after them is no attack's doing. */
+const WORK: Attack = {
+  name: "none",
+  group: "loops",
+  source: handler(
+    "let left = 64; return new Response(new ReadableStream({ pull(c) { left-- > 0 ? c.enqueue(new Uint8Array(65536).fill(1)) : c.close(); } }));",
+  ),
+  trigger: (target) => target.volley(20),
+  expect: ["ok"],
+};
+
 export interface Result {
   readonly attack: Attack;
   readonly trust: Trust;
@@ -75,8 +86,7 @@ export class Range implements AsyncDisposable {
     );
     await node.standby();
     const range = new Range(node, trust, peer);
-    const honest = handler("return new Response('ok');");
-    await range.run({ name: "none", group: "loops", source: honest, expect: ["ok"] });
+    await range.run(WORK);
     range.#level = residentOf(node.workerProcesses());
     return range;
   }
