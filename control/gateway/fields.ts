@@ -4,7 +4,8 @@
 import { domainToASCII } from "node:url";
 import { z } from "zod";
 import { isCidr } from "../../sdk/gateway/cidr.ts";
-import type { HashSource, KeySource } from "../../sdk/gateway/config.ts";
+import type { HashSource } from "../../sdk/gateway/config.ts";
+import type { KeySource } from "../../sdk/gateway/policies.ts";
 import { parseDuration, parseSize } from "../../sdk/gateway/units.ts";
 
 /** Longer waits than a day are mistakes. */

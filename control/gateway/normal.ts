@@ -8,10 +8,10 @@ import { EdgeError } from "../../sdk/errors.ts";
 import type {
   GatewayConfig,
   GatewayRoute,
-  PolicyConfig,
   TlsConfig,
   UpstreamConfig,
 } from "../../sdk/gateway/config.ts";
+import type { PolicyConfig } from "../../sdk/gateway/policies.ts";
 import type { RouteSpec } from "../../sdk/records.ts";
 import { addressesOf, normaliseRoute, routeText } from "../../sdk/route.ts";
 import type { Finding } from "./faults.ts";

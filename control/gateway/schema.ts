@@ -7,10 +7,10 @@ import {
   type BreakerConfig,
   type Failure,
   type HealthConfig,
-  type PolicyConfig,
   type RetryConfig,
   type UpstreamConfig,
 } from "../../sdk/gateway/config.ts";
+import type { PolicyConfig } from "../../sdk/gateway/policies.ts";
 import {
   cidrField,
   count,
@@ -27,7 +27,7 @@ import {
   size,
   text,
 } from "./fields.ts";
-import { policySchema } from "./policy-schema.ts";
+import { policySchema } from "./policies/schema.ts";
 
 const SERVERS_MAX = 256;
 const ROUTES_MAX = 10_000;

@@ -1,16 +1,16 @@
 // A route's policies, compiled once: each is made into a step on the way in, one on the way out, or both. A request
 // runs through arrays of functions; what is not configured is not there.
 
-import type { PolicyConfig } from "../../sdk/gateway/config.ts";
+import type { PolicyConfig } from "../../sdk/gateway/policies.ts";
 import type { ReplyStep } from "./filtered-exchange.ts";
 import type { Pass } from "./pass.ts";
-import { createBodyLimit } from "./policies/body-limit.ts";
-import { createCors } from "./policies/cors.ts";
-import { createHeaders } from "./policies/headers.ts";
-import { createIpFilter } from "./policies/ip-filter.ts";
-import { createJwt } from "./policies/jwt.ts";
-import { createRateLimit } from "./policies/rate-limit.ts";
-import { createTimeout } from "./policies/timeout.ts";
+import { createBodyLimit } from "./policies/limits/body-limit.ts";
+import { createCors } from "./policies/content/cors.ts";
+import { createHeaders } from "./policies/content/headers.ts";
+import { createIpFilter } from "./policies/auth/ip-filter.ts";
+import { createJwt } from "./policies/auth/jwt.ts";
+import { createRateLimit } from "./policies/limits/rate-limit.ts";
+import { createTimeout } from "./policies/limits/timeout.ts";
 import type { PolicyHost } from "./policies/contract.ts";
 
 /** True: go on. Otherwise the step has answered. */

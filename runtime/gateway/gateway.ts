@@ -17,7 +17,7 @@ import { createSharedClock, type Clock } from "./clock.ts";
 import { FilteredExchange } from "./filtered-exchange.ts";
 import { Pass, type PassParts } from "./pass.ts";
 import type { PolicyMetric } from "./policies/contract.ts";
-import { isPreflight } from "./policies/cors.ts";
+import { isPreflight } from "./policies/content/cors.ts";
 import type { RouteInput } from "./route/contract.ts";
 import { fileRoutes, methodsOf, routeOwner } from "./route/file-routes.ts";
 import { LimitCells } from "./shared/limit-cells.ts";

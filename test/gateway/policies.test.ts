@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { describe, expect, test } from "vitest";
-import { JWKS_FLOOR_MS, TOKEN_CHARS_MAX } from "../../runtime/gateway/policies/jwt.ts";
+import { JWKS_FLOOR_MS, TOKEN_CHARS_MAX } from "../../runtime/gateway/policies/auth/jwt.ts";
 import { RawClient } from "../http/raw-client.ts";
 import { openFront, type Front } from "./front.ts";
 import { openPeer } from "./peer.ts";

@@ -42,7 +42,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   "uWebSockets.js": ["runtime/http/uws.ts"],
   // The registry's, that of the embedded services, and of what workers' gateways share.
   lmdb: ["control/registry/lmdb.ts", "services/lmdb.ts", "runtime/gateway/shared/store.ts"],
-  jose: ["runtime/gateway/policies/jwt.ts"],
+  jose: ["runtime/gateway/policies/auth/jwt.ts"],
   esbuild: ["compiler/esbuild.ts"],
   yaml: ["control/gateway/yaml.ts"],
   postgres: ["services/database/postgres.ts"],

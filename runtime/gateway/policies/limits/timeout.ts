@@ -1,6 +1,6 @@
 // A limit of time for the whole exchange, on the way to an upstream.
 
-import type { Policy } from "../chain.ts";
+import type { Policy } from "../../chain.ts";
 
 export function createTimeout(totalMs: number): Policy {
   return {

@@ -1,7 +1,7 @@
 // Lets through by address. Denied networks win; with allowed ones, everybody else is refused.
 
-import { createNetworkTest } from "../../../sdk/gateway/cidr.ts";
-import type { Policy } from "../chain.ts";
+import { createNetworkTest } from "../../../../sdk/gateway/cidr.ts";
+import type { Policy } from "../../chain.ts";
 
 export function createIpFilter({
   allow,

@@ -1,7 +1,7 @@
 // The algorithms of rate limits, on a cell of four doubles that all workers share. Pure: a decision reads and writes
 // the cell it is given. A refused request leaves it as it was, so that asking again and again makes nothing worse.
 
-import type { Algorithm } from "../../../sdk/gateway/config.ts";
+import type { Algorithm } from "../../../../sdk/gateway/policies.ts";
 
 /** What the doubles of a cell mean is the algorithm's affair, but for the last: when it was written. */
 export const CELL = 4;

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Algorithm } from "../../../sdk/gateway/config.ts";
-import { LimitCells, WAYS } from "../shared/limit-cells.ts";
-import { createMemoryStore } from "../../../test/gateway/memory-store.ts";
+import type { Algorithm } from "../../../../sdk/gateway/policies.ts";
+import { LimitCells, WAYS } from "../../shared/limit-cells.ts";
+import { createMemoryStore } from "../../../../test/gateway/memory-store.ts";
 import { createLimiter, type Decision, type LimiterOptions } from "./limiters.ts";
 
 class Key {

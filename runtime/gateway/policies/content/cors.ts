@@ -2,11 +2,11 @@
 // target; every other reply, refusals of later policies and failures among them, says who may read it. What the target
 // itself says of CORS is replaced: two answers are none to a browser.
 
-import type { CorsPolicy } from "../../../sdk/gateway/config.ts";
-import { headerOf, withoutHeaders } from "../../../sdk/gateway/header-list.ts";
-import type { HeaderList } from "../../../sdk/exchange.ts";
-import type { Policy } from "../chain.ts";
-import type { Pass } from "../pass.ts";
+import type { CorsPolicy } from "../../../../sdk/gateway/policies.ts";
+import { headerOf, withoutHeaders } from "../../../../sdk/gateway/header-list.ts";
+import type { HeaderList } from "../../../../sdk/exchange.ts";
+import type { Policy } from "../../chain.ts";
+import type { Pass } from "../../pass.ts";
 
 const OURS: ReadonlySet<string> = new Set([
   "access-control-allow-origin",

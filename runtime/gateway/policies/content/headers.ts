@@ -2,11 +2,11 @@
 // may hold {request.id}, {request.ip}, {request.host}, {request.path}, {request.method}, {jwt.CLAIM} and {param.NAME};
 // what is not there is nothing.
 
-import type { HeaderList } from "../../../sdk/exchange.ts";
-import type { HeaderChange } from "../../../sdk/gateway/config.ts";
-import { withoutHeaders } from "../../../sdk/gateway/header-list.ts";
-import type { Policy } from "../chain.ts";
-import type { Pass } from "../pass.ts";
+import type { HeaderList } from "../../../../sdk/exchange.ts";
+import type { HeaderChange } from "../../../../sdk/gateway/policies.ts";
+import { withoutHeaders } from "../../../../sdk/gateway/header-list.ts";
+import type { Policy } from "../../chain.ts";
+import type { Pass } from "../../pass.ts";
 
 type Text = (pass: Pass) => string;
 

@@ -1,11 +1,11 @@
 // Refuses with 429 what is beyond the limit of its key, counted over all workers of the node. A key that is not there
 // (no such header, no such claim) is the client's address: leaving it out must not be a way around.
 
-import { addressBits } from "../../../sdk/gateway/cidr.ts";
-import type { KeySource, RateLimitPolicy } from "../../../sdk/gateway/config.ts";
-import type { Policy } from "../chain.ts";
-import type { Pass } from "../pass.ts";
-import type { PolicyHost } from "./contract.ts";
+import { addressBits } from "../../../../sdk/gateway/cidr.ts";
+import type { KeySource, RateLimitPolicy } from "../../../../sdk/gateway/policies.ts";
+import type { Policy } from "../../chain.ts";
+import type { Pass } from "../../pass.ts";
+import type { PolicyHost } from "../contract.ts";
 import { createLimiter } from "./limiters.ts";
 
 const API_KEY = "x-api-key";

@@ -1,17 +1,17 @@
 // Lets through who brings a token that verifies: JSON Web Tokens in `Authorization: Bearer`. The door to jose.
 //
-// Which algorithms are taken is configured and fits the key's type (control/gateway/keys.ts), whatever the token's
-// header says: so neither "none" nor a public key used as a secret verifies. Keys come from the configuration alone;
-// `jku`, `jwk` and `x5u` of a token are not looked at, `kid` only selects among the configured key set. `crit` of
-// anything unknown is refused. The client is not told why: that is for the log and the metric.
+// Which algorithms are taken is configured and fits the key's type (control/gateway/policies/keys.ts), whatever the
+// token's header says: so neither "none" nor a public key used as a secret verifies. Keys come from the configuration
+// alone; `jku`, `jwk` and `x5u` of a token are not looked at, `kid` only selects among the configured key set. `crit`
+// of anything unknown is refused. The client is not told why: that is for the log and the metric.
 
 import { createPublicKey, createSecretKey, type KeyObject } from "node:crypto";
 import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from "jose";
-import type { JwtPolicy } from "../../../sdk/gateway/config.ts";
-import { withoutHeaders } from "../../../sdk/gateway/header-list.ts";
-import type { Policy } from "../chain.ts";
-import type { Pass } from "../pass.ts";
-import type { PolicyHost } from "./contract.ts";
+import type { JwtPolicy } from "../../../../sdk/gateway/policies.ts";
+import { withoutHeaders } from "../../../../sdk/gateway/header-list.ts";
+import type { Policy } from "../../chain.ts";
+import type { Pass } from "../../pass.ts";
+import type { PolicyHost } from "../contract.ts";
 
 /** Parsing costs by length; no token of use is longer. */
 export const TOKEN_CHARS_MAX: number = 8 * 1024;

@@ -2,7 +2,7 @@
 // another: that is how a public key is made to pass for a secret.
 
 import { createPublicKey, type KeyObject } from "node:crypto";
-import type { JwtPolicy, Signature } from "../../sdk/gateway/config.ts";
+import type { JwtPolicy, Signature } from "../../../sdk/gateway/policies.ts";
 
 /** RFC 7518, section 3.2: as long as the hash. */
 const SECRET_BYTES_MIN: Readonly<Record<string, number>> = { HS256: 32, HS384: 48, HS512: 64 };

@@ -1,7 +1,7 @@
 // A smaller body than the node's own limit. One that announces more is refused before it is read; one that turns out
 // to be more is refused by the listener, or ends the request to the upstream when a part was sent on already.
 
-import type { Policy } from "../chain.ts";
+import type { Policy } from "../../chain.ts";
 
 export function createBodyLimit(bytesMax: number): Policy {
   return {

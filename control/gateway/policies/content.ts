@@ -1,0 +1,37 @@
+// Policies that change what is sent.
+
+import { z } from "zod";
+import type { PolicyConfig } from "../../../sdk/gateway/policies.ts";
+import { count, flag, headerName, headerPairs, list, methodField, text } from "../fields.ts";
+
+const ORIGIN = "an origin such as https://app.example.com, or *";
+const origin = text(ORIGIN, /^(?:\*|[a-z][a-z0-9+.-]*:\/\/[^/\s,]+)$/);
+
+export const cors: z.ZodType<PolicyConfig, unknown> = z
+  .strictObject({
+    origins: list(origin, "origins"),
+    methods: list(methodField, "methods").default(["GET", "HEAD", "POST"]),
+    headers: list(headerName, "headers").default([]),
+    exposeHeaders: list(headerName, "headers").default([]),
+    credentials: flag().default(false),
+    maxAge: count(0, 86_400).default(600),
+  })
+  .refine(({ origins, credentials }) => !(credentials && origins.includes("*")), {
+    path: ["origins"],
+    error: "origins by name: browsers refuse * together with credentials",
+  })
+  .transform(({ maxAge, ...fields }): PolicyConfig => ({
+    kind: "cors",
+    ...fields,
+    maxAgeSec: maxAge,
+  }));
+
+const headerChange = z.strictObject({
+  set: headerPairs.default([]),
+  add: headerPairs.default([]),
+  remove: list(headerName, "headers").default([]),
+});
+
+export const headers: z.ZodType<PolicyConfig, unknown> = z
+  .strictObject({ request: headerChange.prefault({}), response: headerChange.prefault({}) })
+  .transform((fields): PolicyConfig => ({ kind: "headers", ...fields }));

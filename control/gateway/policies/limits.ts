@@ -1,0 +1,49 @@
+// Policies that say how much.
+
+import { z } from "zod";
+import { ALGORITHMS, type PolicyConfig } from "../../../sdk/gateway/policies.ts";
+import { count, duration, keyField, oneOf, size } from "../fields.ts";
+
+/** A bucket of more is no limit. */
+const CAPACITY_MAX = 1_000_000_000;
+const RATE = "a number above 0";
+
+export const rateLimit: z.ZodType<PolicyConfig, unknown> = z
+  .strictObject({
+    algorithm: oneOf(ALGORITHMS).default("token-bucket"),
+    capacity: count(0, CAPACITY_MAX),
+    refillPerSec: z.number({ error: RATE }).positive(RATE).max(CAPACITY_MAX, RATE).optional(),
+    window: duration().optional(),
+    key: keyField.default([{ kind: "ip", name: "" }]),
+  })
+  .transform((fields, context): PolicyConfig => {
+    const { algorithm, capacity, refillPerSec, window, key } = fields;
+    const isWindow = algorithm === "fixed-window" || algorithm === "sliding-window";
+    const [needed, odd] = isWindow ? ["window", "refillPerSec"] : ["refillPerSec", "window"];
+    const given = isWindow ? window : refillPerSec;
+    if (given === undefined) {
+      const message = isWindow ? "a duration such as 1m (window)" : `${RATE} (refillPerSec)`;
+      context.addIssue({ code: "custom", path: [needed ?? ""], message });
+    }
+    if ((isWindow ? refillPerSec : window) !== undefined) {
+      const message = `nothing here: ${algorithm} has no ${odd}`;
+      context.addIssue({ code: "custom", path: [odd ?? ""], message });
+    }
+    return {
+      kind: "rateLimit",
+      id: "",
+      algorithm,
+      capacity,
+      refillPerSec: refillPerSec ?? 0,
+      windowMs: window ?? 0,
+      key,
+    };
+  });
+
+export const bodyLimit: z.ZodType<PolicyConfig, unknown> = z
+  .strictObject({ max: size() })
+  .transform(({ max }): PolicyConfig => ({ kind: "bodyLimit", bytesMax: max }));
+
+export const timeout: z.ZodType<PolicyConfig, unknown> = z
+  .strictObject({ total: duration() })
+  .transform(({ total }): PolicyConfig => ({ kind: "timeout", totalMs: total }));
