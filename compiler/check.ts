@@ -129,6 +129,7 @@ async function checkNow(
         platform: platform === null ? null : options.store.path(platform),
         format: input.format,
         code: input.code,
+        env: input.env ?? "{}",
         candidate,
       },
       {

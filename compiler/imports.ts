@@ -7,9 +7,10 @@ import { readFile } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Plugin } from "./esbuild.ts";
+import { GUEST_NAME } from "./script.ts";
 
 const HANDLER_SDK = /^islet\/sdk$/;
-const WORKERS_MODULE = /^cloudflare:email$/;
+const WORKERS_MODULE = /^cloudflare:(?:email|workers)$/;
 /** A mail of the author's own making; what takes it looks at its fields (runtime/guest/services/email.ts). */
 const EMAIL_MODULE = `export class EmailMessage {
   constructor(from, to, raw) {
@@ -19,6 +20,13 @@ const EMAIL_MODULE = `export class EmailMessage {
   }
 }
 `;
+/** The guest's own (runtime/guest/workers/module.ts). */
+const MODULE_NAMES =
+  "DurableObject, RpcTarget, WorkerEntrypoint, WorkflowEntrypoint, env, waitUntil";
+const WORKERS_MODULES: Readonly<Record<string, string>> = {
+  "cloudflare:email": EMAIL_MODULE,
+  "cloudflare:workers": `export const { ${MODULE_NAMES} } = /* @__PURE__ */ ${GUEST_NAME}.workers();\n`,
+};
 const DATA_FILE = /\.(?:wasm|bin)$/;
 const BYTES_SUFFIX = "?bytes";
 
@@ -44,8 +52,8 @@ export const handlerSdk: Plugin = {
       namespace: "workers",
       sideEffects: false,
     }));
-    build.onLoad({ filter: WORKERS_MODULE, namespace: "workers" }, () => ({
-      contents: EMAIL_MODULE,
+    build.onLoad({ filter: WORKERS_MODULE, namespace: "workers" }, ({ path }) => ({
+      contents: WORKERS_MODULES[path] ?? "",
       loader: "js",
     }));
   },

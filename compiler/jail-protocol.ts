@@ -11,6 +11,8 @@ export interface CheckJob {
   readonly platform: string | null;
   readonly format: BundleFormat;
   readonly code: string;
+  /** What a module finds in `env` while it loads, as CheckInput has it. */
+  readonly env: string;
   /** Where to write the full snapshot, when the dry run allows one. */
   readonly candidate: string;
 }

@@ -277,7 +277,11 @@ async function rollback(
   assertCordons(ports, stored.manifest);
   assertBindings(ports.registry, stored.manifest, endpoint);
   // Checked again: its snapshot may be gone, or of another engine.
-  const check = await checkCandidate(ports, codeOf(ports, stored), noStage);
+  const check = await checkCandidate(
+    ports,
+    { ...codeOf(ports, stored), manifest: stored.manifest },
+    noStage,
+  );
   const version = { ...stored, start: check.start };
   const free = release(endpoint, version.id);
   const record = settled(ports, { ...free, routes: version.manifest.routes });

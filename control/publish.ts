@@ -22,6 +22,7 @@ import type {
   Manifest,
   VersionRecord,
 } from "../sdk/records.ts";
+import { packEnvironment } from "../sdk/services/environment.ts";
 import { hashOf } from "./blobs.ts";
 import { timestamp } from "./clock.ts";
 import { claimsOf, routesOrDefault, urlsOf, versionIdOf } from "./manifest.ts";
@@ -35,6 +36,9 @@ import {
 
 /** Per endpoint; older ones are forgotten, and their blobs collected. */
 export const VERSIONS_KEPT = 50;
+
+/** No secret reaches code that nobody has checked yet; not empty, because libraries look for that. */
+const SECRET_SHOWN = "a secret that is not shown while a module is checked";
 
 /** Code on its way to a version. */
 export interface Candidate {
@@ -139,12 +143,20 @@ export function assertLimits({ limitMax }: ControlPorts, { limits }: Manifest): 
 /** Dry run and snapshot. Stores nothing. */
 export function checkCandidate(
   ports: ControlPorts,
-  candidate: Pick<Candidate, "code" | "format">,
+  candidate: Pick<Candidate, "code" | "format" | "manifest">,
   onStage: OnStage,
 ): Promise<CheckResult> {
-  const { code, format } = candidate;
+  const { code, format, manifest } = candidate;
   const bundleHash = hashOf(Buffer.from(code));
-  return ports.checker.check({ code, format, bundleHash, onStage });
+  const env = previewOf(ports, manifest);
+  return ports.checker.check({ code, format, bundleHash, env, onStage });
+}
+
+/** What a module is shown of its `env` while it is checked: secrets by name only. */
+function previewOf({ registry }: ControlPorts, { name, vars, bindings = [] }: Manifest): string {
+  const secrets = registry.secrets(name).map((secret) => [secret.name, SECRET_SHOWN] as const);
+  const added = registry.get(name)?.endpoint.bindings ?? [];
+  return packEnvironment({ ...vars, ...Object.fromEntries(secrets) }, [...bindings, ...added]);
 }
 
 /** Checks and stores the blobs; the version is not in the registry yet. */

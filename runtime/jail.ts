@@ -94,6 +94,8 @@ async function dryRun(
   const engine = await createPlatform(job, STARTUP_MEMORY_MB_MAX);
   const cpuBefore = process.cpuUsage();
   try {
+    const preview = `${GUEST_NAME}.preview(${JSON.stringify(job.env)})`;
+    await engine.run({ code: preview, filename: GUEST_FILE, timeoutMs: GUEST_TIMEOUT_MS });
     if (job.format === "module") {
       await engine.runModule({ code: job.code, filename: BUNDLE_FILE, timeoutMs });
     } else {
@@ -210,6 +212,7 @@ const IO_NAMES: Readonly<Record<string, string>> = { fetch: "fetch()", crypto: "
 const READ_NAMES: Readonly<Record<string, string>> = {
   time: "the time",
   randomness: "random values",
+  environment: "env",
 };
 
 function namesIn(list: unknown, names: Readonly<Record<string, string>>): string[] {

@@ -88,7 +88,7 @@ export const LEAVE = {
   /** Set timer `id`; payload: milliseconds \n request id. */
   TIMER_SET: "t",
   TIMER_CLEAR: "u",
-  /** A log line; payload: level \n text. */
+  /** A log line; payload: level \n text, or level and a number \n as many characters of JSON, text. */
   LOG: "l",
 } as const;
 

@@ -21,6 +21,8 @@ export interface CheckInput {
   readonly bundleHash: string;
   /** For places in what the module throws; without it they are those of the bundle. */
   readonly map?: string | null;
+  /** What `env` will hold, packed (packEnvironment); without secrets' texts. Absent: nothing. */
+  readonly env?: string;
   readonly onStage?: (stage: PublishStage) => void;
 }
 

@@ -5,7 +5,8 @@
 // in an isolate, `boot` runs once, restores what a snapshot cannot hold, and returns `enter`.
 
 import { createBridge, type BootArguments, type Enter } from "./bridge.ts";
-import { createPlatform, topLevelReads } from "./platform.ts";
+import { createPlatform, previewEnvironment, topLevelReads } from "./platform.ts";
+import { workersModule } from "./workers/module.ts";
 
 /** Methods any of which makes an object a handler. */
 const METHODS = ["fetch", "queue", "scheduled"] as const;
@@ -17,6 +18,16 @@ let booted = false;
 /** Runs the author's module. What it exports is looked at when the first request arrives. */
 export function register(factory: () => unknown): void {
   factoryResult = factory();
+}
+
+/** What `cloudflare:workers` exports. */
+export function workers(): object {
+  return workersModule;
+}
+
+/** For the compiler's checks, before `register`: `text` as boot's `env`. */
+export function preview(text: string): void {
+  if (!booted) previewEnvironment(text);
 }
 
 /** For the compiler's checks: what the module exports and what it did while it loaded. */

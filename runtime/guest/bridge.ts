@@ -240,6 +240,7 @@ class Bridge implements Wire {
         this.push(LEAVE.TIMER_CLEAR, id, "");
       },
       log: (level, text) => this.#requests.log(this.#current, level, text),
+      waitUntil: (work) => this.#requests.waitUntil(this.#current, work),
     };
   }
 }

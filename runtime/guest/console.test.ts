@@ -17,6 +17,7 @@ const port: Port = {
   monotonic: () => now,
   fetch: refused,
   begin: unexpected,
+  waitUntil: () => false,
   cancel: unexpected,
   bytesCall: refused,
   setTimer: () => undefined,

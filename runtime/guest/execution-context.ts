@@ -1,5 +1,7 @@
 // The `ctx` of a handler. What it tells is asked for when it is looked at; `hooks` are the bridge's (requests.ts).
 
+import { Log } from "./workers/log.ts";
+
 /** What is left to a request before it is ended. */
 export interface Remaining {
   readonly cpuMs: number;
@@ -11,6 +13,7 @@ export interface ContextHooks<Entry> {
   signal(entry: Entry): object;
   remaining(entry: Entry): Remaining;
   services(): object;
+  log(entry: Entry, level: string, fields: string, text: string): void;
 }
 
 export class ExecutionContext<Entry> {
@@ -18,6 +21,7 @@ export class ExecutionContext<Entry> {
   readonly props: Record<string, never> = {};
   readonly #entry: Entry;
   readonly #hooks: ContextHooks<Entry>;
+  #log: Log | null = null;
 
   constructor(requestId: string, entry: Entry, hooks: ContextHooks<Entry>) {
     this.requestId = requestId;
@@ -43,6 +47,14 @@ export class ExecutionContext<Entry> {
   /** Work that goes on after the reply; counted when the version is drained. */
   waitUntil(work: unknown): void {
     this.#hooks.waitUntil(this.#entry, work);
+  }
+
+  /** Lines of the node's log, with fields: `ctx.log.info("paid", { order: 1 })`. */
+  get log(): Log {
+    this.#log ??= new Log((level, fields, text) =>
+      this.#hooks.log(this.#entry, level, fields, text),
+    );
+    return this.#log;
   }
 
   /** Accepted for compatibility: there is no origin behind the handler to fall through to. */

@@ -51,6 +51,7 @@ import {
 import { FixedLengthStream, IdentityTransformStream } from "./transforms/identity.ts";
 import { TextDecoderStream, TextEncoderStream } from "./transforms/text.ts";
 import { URL, URLSearchParams } from "./url.ts";
+import { previewModule, thawModule, topLevelEnvReads } from "./workers/module.ts";
 import { Navigator, navigator, Scheduler, scheduler } from "./workers/navigator.ts";
 
 const GLOBALS: Readonly<Record<string, unknown>> = {
@@ -160,10 +161,20 @@ export function topLevelReads(): { io: string[]; reads: string[] } {
   const reads: string[] = [];
   if (topLevelTimeReads() > 0) reads[0] = "time";
   if (topLevelRandomReads() > 0) reads[reads.length] = "randomness";
+  if (topLevelEnvReads() > 0) reads[reads.length] = "environment";
   const io: string[] = topLevelFetchCount() > 0 ? ["fetch"] : [];
   if (topLevelCryptoCount() > 0) io[io.length] = "crypto";
   if (topLevelCacheCount() > 0) io[io.length] = "caches";
   return { io, reads };
+}
+
+/** For a module that is only checked: what `env` holds is there, and takes no calls. */
+export function previewEnvironment(text: string): void {
+  previewModule(createEnvironment(text, { begin: refuse, cancel: refuse }).env);
+}
+
+function refuse(): never {
+  throw new TypeError("Services work in handlers, not at top level.");
 }
 
 function createContextSignal(): ContextSignal {
@@ -190,7 +201,11 @@ export function createPlatform(): Platform {
       // Last: starts what top-level code has set.
       thawTimers(port);
     },
-    createEnvironment,
+    createEnvironment(text, port) {
+      const environment = createEnvironment(text, port);
+      thawModule(port, environment.env);
+      return environment;
+    },
     createRequest: requestFromHost,
     createEvent,
     abortRequest,

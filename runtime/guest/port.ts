@@ -76,6 +76,8 @@ export interface Port {
   /** The isolate's limit. */
   readonly memoryBytes: number;
   log(level: "debug" | "info" | "warn" | "error", text: string): void;
+  /** As the `ctx` of the request that runs now. False when none does. */
+  waitUntil(work: unknown): boolean;
 }
 
 /** How messages leave for the client. */

@@ -7,6 +7,7 @@ import { ExecutionContext, type ContextHooks } from "./execution-context.ts";
 import { fields, type Wire } from "./payload.ts";
 import { Places } from "./places.ts";
 import { Sockets } from "./sockets/wire.ts";
+import { callFetch, eventMethod } from "./workers/entrypoints.ts";
 import type {
   ContextSignal,
   IncomingBody,
@@ -71,6 +72,10 @@ export class Requests {
     signal: (entry) => this.#signal(entry),
     remaining: (entry) => this.#wire.remaining(entry.id, entry.startedAt),
     services: () => this.#services,
+    log: (entry, level, fields, text) => {
+      const head = fields === "" ? level : `${level} ${fields.length}`;
+      this.log(entry.id, head, fields + text);
+    },
   };
 
   constructor({ platform, wire, handler, env, services }: RequestsOptions) {
@@ -111,7 +116,7 @@ export class Requests {
       entry.request = request;
       const requestId = payload.slice(requestIdAt, requestIdEnd);
       const context = new ExecutionContext(requestId, entry, this.#hooks);
-      const result = invoke(this.#handler(), request, this.#env, context);
+      const result = callFetch(this.#handler(), request, this.#env, context);
       if (isThenable(result)) void this.#settle(entry, result);
       else this.#respond(entry, result);
     } catch (error) {
@@ -126,7 +131,7 @@ export class Requests {
       const event = this.#platform.createEvent(name, text);
       if (event === null) throw new TypeError("There is no such event.");
       const context = new ExecutionContext(eventId, entry, this.#hooks);
-      void this.#finishEvent(entry, event, invokeMethod(this.#handler(), name), context);
+      void this.#finishEvent(entry, event, eventMethod(this.#handler(), name), context);
     } catch (error) {
       this.#threw(entry, error);
     }
@@ -156,7 +161,7 @@ export class Requests {
   async #finishEvent(
     entry: Entry,
     event: IncomingEvent,
-    method: Method,
+    method: ReturnType<typeof eventMethod>,
     context: ExecutionContext<Entry>,
   ): Promise<void> {
     let status = 200;
@@ -221,6 +226,14 @@ export class Requests {
     const isLong = text.length > LOG_LINE_BYTES_MAX;
     const short = isLong ? text.slice(0, LOG_LINE_BYTES_MAX + 1) : text;
     this.#wire.push(LEAVE.LOG, id, `${level}\n${short}`);
+  }
+
+  /** For the request that runs now. False when there is none that could wait. */
+  waitUntil(id: number, work: unknown): boolean {
+    const entry = this.#open.get(id);
+    if (entry === undefined) return false;
+    void this.#track(entry, work);
+    return true;
   }
 
   #signal(entry: Entry): object {
@@ -368,24 +381,6 @@ function abort(entry: Entry, reason: string): void {
   entry.streaming = null;
   source?.cancel(reason);
   entry.creditWaiter?.();
-}
-
-type Method = (argument: unknown, env: unknown, context: unknown) => unknown;
-
-function invoke(handler: unknown, request: unknown, env: unknown, context: unknown): unknown {
-  if (typeof handler === "function") return (handler as Method)(request, env, context);
-  const module = handler as { fetch?: Method };
-  if (typeof module.fetch === "function") return module.fetch(request, env, context);
-  throw new TypeError("The handler has no fetch function: it takes events only.");
-}
-
-function invokeMethod(handler: unknown, name: string): Method {
-  const module = handler as Record<string, unknown> | null | undefined;
-  if (typeof module?.[name] === "function") {
-    return (argument, env, context) =>
-      (module as Record<string, Method>)[name]?.(argument, env, context);
-  }
-  throw new TypeError(`The handler has no ${name} function.`);
 }
 
 function isThenable(value: unknown): boolean {

@@ -23,6 +23,7 @@ const port: Port = {
   monotonic: () => 0,
   fetch: () => Promise.reject(new Error("not here")),
   begin: unexpected,
+  waitUntil: () => false,
   cancel: unexpected,
   bytesCall: () => Promise.reject(new Error("not here")),
   setTimer: (id, ms) => asked.push(`set ${id} ${ms}`),

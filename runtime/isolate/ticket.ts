@@ -1,7 +1,7 @@
 // One request on its way through an isolate, as the worker hands it over. Whoever holds the ticket decides its
 // outcome exactly once: `answered` when the handler's reply was taken, `fail` for everything else.
 
-import type { Code } from "../../sdk/errors.ts";
+import type { Code, JsonObject } from "../../sdk/errors.ts";
 import type { Exchange } from "../../sdk/exchange.ts";
 import type { Outcome } from "../../sdk/outcome.ts";
 
@@ -34,8 +34,8 @@ export interface Ticket {
   used(usage: Usage): void;
   /** Runs once the reply is out or never will be; at once where that is so already. One listener. */
   whenDone(listener: () => void): void;
-  /** A log line of the handler. */
-  log(level: string, text: string): void;
+  /** A log line of the handler. `fields`: the handler's own. */
+  log(level: string, text: string, fields?: JsonObject): void;
 }
 
 /** As sdk/bridge.ts says. */

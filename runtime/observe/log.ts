@@ -1,12 +1,13 @@
 // Log lines of a process and of the handlers in it, to standard error: human or JSON. Never blocks: lines are
 // buffered, and dropped (with a count) when whoever reads them does not keep up.
 
+import type { Json } from "../../sdk/errors.ts";
 import { openLineFile } from "./line-file.ts";
 
 export type Level = "debug" | "info" | "warn" | "error";
 
 export interface LogFields {
-  readonly [name: string]: string | number | boolean | undefined;
+  readonly [name: string]: Json | undefined;
 }
 
 export interface Log {
@@ -33,7 +34,7 @@ function prettyLine(tag: string, level: Level, message: string, fields: LogField
   const time = new Date().toISOString().slice(11, 23);
   const extra = Object.entries(fields)
     .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => ` ${name}=${String(value)}`)
+    .map(([name, value]) => ` ${name}=${typeof value === "string" ? value : JSON.stringify(value)}`)
     .join("");
   return `${time} ${level.padEnd(5)} ${tag}${extra}  ${message}\n`;
 }

@@ -1,7 +1,7 @@
 // The worker's ticket: carries one exchange to its outcome, which is decided here and nowhere else, then
 // written to the access log and counted.
 
-import { infoOf, type Code } from "../../sdk/errors.ts";
+import { infoOf, type Code, type JsonObject } from "../../sdk/errors.ts";
 import type { Exchange, HeaderList } from "../../sdk/exchange.ts";
 import type { Limits } from "../../sdk/limits.ts";
 import type { RequestAccount } from "../../sdk/node.ts";
@@ -90,7 +90,7 @@ export class RequestTicket implements Ticket, GateTicket {
     else this.#whenDone = listener;
   }
 
-  log(level: string, text: string): void {
+  log(level: string, text: string, fields?: JsonObject): void {
     const known = LEVELS.includes(level) ? (level as Level) : "info";
     const version = this.slot?.version ?? null;
     const shown = version === null ? text : this.#observers.mapStack(version, text);
@@ -98,6 +98,7 @@ export class RequestTicket implements Ticket, GateTicket {
     this.#observers.handlers.write(known, shown, {
       endpoint: this.slot?.name ?? (this.route === "" ? undefined : this.route),
       request: this.exchange.requestId,
+      fields,
     });
   }
 

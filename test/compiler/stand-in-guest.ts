@@ -26,6 +26,8 @@ export function register(factory: () => unknown): void {
   result = factory();
 }
 
+export function preview(): void {}
+
 export function inspect(): string {
   const handler: unknown =
     typeof result === "object" && result !== null ? Reflect.get(result, "default") : undefined;

@@ -28,6 +28,7 @@ export function createCryptoPort(service: CallService): Port {
     monotonic: () => 0,
     fetch: () => Promise.reject(new Error("not here")),
     begin: (name, args, bytes) => ({ id: 0, answer: ask(name, args, bytes) }),
+    waitUntil: () => false,
     cancel: () => undefined,
     async bytesCall(name, args, bytes) {
       const { buffers } = await ask(name, args, bytes);

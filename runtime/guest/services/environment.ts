@@ -1,10 +1,9 @@
 // What a handler is given of its surroundings: `env`, with vars and bindings by name, and `ctx.services`, with the
 // bindings by kind and name.
 
-import type { Port } from "../port.ts";
 import { FACES } from "./faces.ts";
 import { createFetcher } from "./fetcher.ts";
-import { createServiceClient } from "./host-client.ts";
+import { createServiceClient, type ServiceHost } from "./host-client.ts";
 
 /** As the worker packs it (runtime/worker/services): vars as they are, bindings as [kind, name]. */
 interface Packed {
@@ -21,7 +20,7 @@ const parse = JSON.parse;
 const create = Object.create as (prototype: null) => Record<string, object>;
 const define = Object.defineProperty;
 
-export function createEnvironment(text: string, port: Port): Environment {
+export function createEnvironment(text: string, port: ServiceHost): Environment {
   const { vars = {}, bindings = [] } = parse(text) as Packed;
   const byKind = create(null);
   for (let at = 0; at < bindings.length; at++) {

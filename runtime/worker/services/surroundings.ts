@@ -4,6 +4,7 @@
 import type { Json } from "../../../sdk/errors.ts";
 import type { RegistryReader } from "../../../sdk/node.ts";
 import type { EndpointRecord, Manifest, SecretRecord } from "../../../sdk/records.ts";
+import { packEnvironment } from "../../../sdk/services/environment.ts";
 import { EMBEDDED, type Binding, type ServicePort } from "../../../sdk/services/service.ts";
 import { createServicePort } from "../../../services/ports.ts";
 import type { ServiceHub } from "./hub.ts";
@@ -35,10 +36,7 @@ export function surroundingsOf(
   const vars: Record<string, Json> = { ...manifest.vars };
   for (const secret of reader.secrets(endpoint.name)) vars[secret.name] = unseal(secret);
   return {
-    env: JSON.stringify({
-      vars,
-      bindings: bindings.map(({ kind, name }) => [kind, name]),
-    }),
+    env: packEnvironment(vars, bindings),
     endpoints: new Map(
       bindings.flatMap((each) => (each.kind === "endpoint" ? [[each.name, each.endpoint]] : [])),
     ),

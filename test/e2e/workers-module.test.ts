@@ -1,0 +1,118 @@
+// Code written for Workers that imports `cloudflare:workers`: the environment at top level, classes as handlers,
+// work behind the reply, and lines of the log with fields.
+
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startNode, type TestNode } from "../node.ts";
+import { until } from "../waiting.ts";
+
+let node: TestNode;
+
+beforeAll(async () => {
+  node = await startNode();
+});
+
+afterAll(() => node.stop());
+
+test("env is importable, at top level too, and never part of a snapshot", async () => {
+  const source = `
+    import { env } from "cloudflare:workers";
+    const greeting = env.GREETING + ", " + typeof env.STORE.get;
+    export default { fetch: (_, given) => Response.json({
+      greeting, same: env.STORE === given.STORE, has: "GREETING" in env, keys: Object.keys(env) }) };`;
+  const bindings = [{ kind: "kv", name: "STORE" }] as const;
+  const first = await node.publish("top-env", source, { vars: { GREETING: "hello" }, bindings });
+  expect(first.start).toBe("platform");
+  const body: unknown = JSON.parse((await node.get("/top-env")).text);
+  expect(body).toEqual({
+    greeting: "hello, function",
+    same: true,
+    has: true,
+    keys: ["GREETING", "STORE"],
+  });
+  await node.publish("top-env", source, { vars: { GREETING: "bye" }, bindings });
+  expect((await node.get("/top-env")).text).toContain("bye, function");
+});
+
+test("env that only handlers look at leaves a module its full snapshot", async () => {
+  const source = `
+    import { env } from "cloudflare:workers";
+    export default { fetch: () => new Response(env.NAME) };`;
+  const { start } = await node.publish("late-env", source, { vars: { NAME: "late" } });
+  expect(start).toBe("full");
+  expect((await node.get("/late-env")).text).toBe("late");
+});
+
+test("a service that is called at top level refuses the publish", async () => {
+  const source = `
+    import { env } from "cloudflare:workers";
+    await env.STORE.get("a");
+    export default { fetch: () => new Response("") };`;
+  const bindings = [{ kind: "kv", name: "STORE" }] as const;
+  await expect(node.publish("top-call", source, { bindings })).rejects.toThrow("not at top level");
+});
+
+test("a class that extends WorkerEntrypoint handles requests, with env and ctx of its own", async () => {
+  const source = `
+    import { WorkerEntrypoint } from "cloudflare:workers";
+    export default class extends WorkerEntrypoint {
+      fetch(request) { return Response.json([this.env.NAME, this.ctx.requestId, new URL(request.url).pathname]); }
+    }`;
+  await node.publish("classes", source, { vars: { NAME: "a" } });
+  const { text, headers } = await node.get("/classes");
+  expect(JSON.parse(text)).toEqual(["a", headers.get("x-request-id"), "/classes"]);
+});
+
+test("classes that this platform lacks can be extended, not made", async () => {
+  const source = `
+    import { DurableObject, RpcTarget } from "cloudflare:workers";
+    export class Room extends DurableObject {}
+    export default { fetch() {
+      try { new Room(); } catch (error) { return new Response(typeof new RpcTarget() + error.message); }
+    } };`;
+  await node.publish("rooms", source);
+  expect((await node.get("/rooms")).text).toBe("objectDurableObject does not exist here.");
+});
+
+test("waitUntil goes on behind the reply, and throws outside of requests", async () => {
+  const source = `
+    import { waitUntil } from "cloudflare:workers";
+    let top = "";
+    try { waitUntil(Promise.resolve()); } catch (error) { top = error.name; }
+    let done = 0;
+    export default { fetch() {
+      waitUntil(new Promise((resolve) => setTimeout(() => { done++; resolve(); }, 5)));
+      return new Response(top + " " + done);
+    } };`;
+  await node.publish("later", source);
+  expect((await node.get("/later")).text).toBe("TypeError 0");
+  await until("the work is done", async () => (await node.get("/later")).text !== "TypeError 0");
+});
+
+test("ctx.log writes a line with its level, fields and the request's id", async () => {
+  const source = `export default { fetch(_, env, ctx) {
+    ctx.log.warn("paid", { order: 7, of: { a: [1] } });
+    ctx.log.info({ plain: true });
+    ctx.log.error("odd", { toJSON() { throw new Error("no"); } });
+    const circle = {}; circle.circle = circle;
+    ctx.log.debug("round", circle);
+    ctx.log.info("long", { text: "x".repeat(5000) });
+    return Response.json(ctx.props);
+  } };`;
+  await node.publish("lines", source);
+  const { headers, text } = await node.get("/lines");
+  expect(text).toBe("{}");
+  const request = headers.get("x-request-id") ?? "";
+  await until("the last line is there", () => node.output.includes('"message":"long"'));
+  const lines = node.output
+    .split("\n")
+    .filter((line) => line.includes(request) && line.startsWith("{"))
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  const dropped = { dropped: "fields that are too long, or no JSON" };
+  expect(lines.map(({ level, message, fields }) => [level, message, fields])).toEqual([
+    ["warn", "paid", { order: 7, of: { a: [1] } }],
+    ["info", "{ plain: true }", undefined],
+    ["error", "odd", dropped],
+    ["debug", "round", dropped],
+    ["info", "long", dropped],
+  ]);
+});
