@@ -52,6 +52,7 @@ import { FixedLengthStream, IdentityTransformStream } from "./transforms/identit
 import { TextDecoderStream, TextEncoderStream } from "./transforms/text.ts";
 import { URL, URLSearchParams } from "./url.ts";
 import { previewModule, thawModule, topLevelEnvReads } from "./workers/module.ts";
+import { URLPattern } from "./url-pattern/url-pattern.ts";
 import { Navigator, navigator, Scheduler, scheduler } from "./workers/navigator.ts";
 
 const GLOBALS: Readonly<Record<string, unknown>> = {
@@ -101,6 +102,7 @@ const GLOBALS: Readonly<Record<string, unknown>> = {
   TransformStream: streams.TransformStream,
   TransformStreamDefaultController: streams.TransformStreamDefaultController,
   URL,
+  URLPattern,
   URLSearchParams,
   WebSocket,
   WebSocketPair,
