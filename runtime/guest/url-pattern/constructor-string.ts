@@ -119,6 +119,9 @@ class ConstructorStringParser {
       case "search":
         if (this.#isChar("#")) this.#change("hash", 1);
         break;
+      case "hash":
+      case "done":
+        break;
     }
   }
 
