@@ -32,6 +32,50 @@ export interface ExportedHandler<Env = Record<string, unknown>, Req = unknown, R
   fetch(request: Req, env: Env, ctx: ExecutionContext): Res | Promise<Res>;
 }
 
+/** What the methods of a policy are called with. Bodies are not there: they pass a policy by. */
+export interface PolicyEvent<Options = unknown, Req = unknown> {
+  readonly request: Req;
+  /** Of the route's configuration. */
+  readonly options: Options;
+  /** Name of the route. */
+  readonly route: string;
+  /** Of the route's path. */
+  readonly params: Readonly<Record<string, string>>;
+  /** The client's, behind proxies that are trusted. */
+  readonly address: string;
+  /** Of the token that a policy before this one has verified. */
+  readonly claims: Readonly<Record<string, unknown>> | null;
+}
+
+/** A handler that stands before a route of the gateway, with any of these methods. */
+export interface ExportedPolicy<
+  Options = unknown,
+  Env = Record<string, unknown>,
+  Req = unknown,
+  Res = unknown,
+> {
+  /** Nothing: the request goes on; a Request: with its path, query and headers; a Response: it is answered. */
+  onRequest?(
+    event: PolicyEvent<Options, Req>,
+    env: Env,
+    ctx: ExecutionContext,
+  ): Req | Res | void | Promise<Req | Res | void>;
+  /** Nothing: the reply goes on, with the headers that `response` has then; a Response: it takes its place. */
+  onResponse?(
+    event: PolicyEvent<Options, Req> & { readonly response: Res },
+    env: Env,
+    ctx: ExecutionContext,
+  ): Res | void | Promise<Res | void>;
+  /** When the gateway answers in the target's place because something failed. A Response takes that one's place. */
+  onError?(
+    event: PolicyEvent<Options, Req> & {
+      readonly error: { readonly code: string; readonly status: number };
+    },
+    env: Env,
+    ctx: ExecutionContext,
+  ): Res | void | Promise<Res | void>;
+}
+
 /** What the short form is called with: the execution context, and the endpoint's bindings in `env`. */
 export interface HandlerContext<Env = Record<string, unknown>> extends ExecutionContext {
   readonly env: Env;

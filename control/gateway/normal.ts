@@ -110,8 +110,9 @@ function checkNames(routes: readonly GatewayRoute[], found: Finding[]): void {
 
 function checkPolicies(policies: readonly PolicyConfig[], path: Path, found: Finding[]): void {
   for (const [index, { kind }] of policies.entries()) {
-    // Of limits several may hold at once.
-    if (kind === "rateLimit" || policies.findIndex((one) => one.kind === kind) === index) continue;
+    // Of limits several may hold at once, and policies of one's own are each another.
+    const isSeveral = kind === "rateLimit" || kind === "custom";
+    if (isSeveral || policies.findIndex((one) => one.kind === kind) === index) continue;
     const problem = `a second ${kind}`;
     found.push({ path: [...path, index], expected: "one of each kind", problem });
   }

@@ -10,6 +10,7 @@ import { createHeaders } from "./policies/content/headers.ts";
 import { createIpFilter } from "./policies/auth/ip-filter.ts";
 import { createJwt } from "./policies/auth/jwt.ts";
 import { createRateLimit } from "./policies/limits/rate-limit.ts";
+import { createCustom } from "./policies/custom/custom.ts";
 import { createTimeout } from "./policies/limits/timeout.ts";
 import type { PolicyHost } from "./policies/contract.ts";
 
@@ -52,6 +53,8 @@ function createPolicy(policy: PolicyConfig, host: PolicyHost): Policy {
       return createBodyLimit(policy.bytesMax);
     case "timeout":
       return createTimeout(policy.totalMs);
+    case "custom":
+      return createCustom(policy, host);
   }
 }
 

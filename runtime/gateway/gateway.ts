@@ -17,6 +17,7 @@ import { createSharedClock, type Clock } from "./clock.ts";
 import { FilteredExchange } from "./filtered-exchange.ts";
 import { Pass, type PassParts } from "./pass.ts";
 import type { PolicyMetric } from "./policies/contract.ts";
+import type { RunPolicy } from "./policies/custom/outcome.ts";
 import { isPreflight } from "./policies/content/cors.ts";
 import type { RouteInput } from "./route/contract.ts";
 import { fileRoutes, methodsOf, routeOwner } from "./route/file-routes.ts";
@@ -32,6 +33,7 @@ export interface GatewayHost {
   /** Opened when there is something to keep. */
   readonly openStore: () => NodeStore;
   readonly log: (level: "info" | "warn", text: string) => void;
+  readonly runPolicy: RunPolicy;
   readonly random?: () => number;
   readonly clock?: Clock;
   readonly now?: Clock;
@@ -168,6 +170,7 @@ export class Gateway {
     const chain = compileChain(route.policies, {
       limits: (this.#limits ??= new LimitCells(store, this.#clock)),
       wallClock: this.#host.wallClock ?? Date.now,
+      runPolicy: this.#host.runPolicy,
       route: route.name,
       counted: (metric, label) => this.#count(metric, route.name, label),
     });

@@ -11,6 +11,8 @@ export interface GateTicket {
   exchange: Exchange;
   /** On performance.now(). */
   readonly startedMs: number;
+  /** What has failed; null while nothing has. */
+  readonly failure: Code | null;
   /** Sends the problem reply if nothing was sent yet, else breaks the reply off; fixes the outcome. */
   fail(code: Code, logged?: string, headers?: HeaderList): void;
   log(level: string, text: string): void;

@@ -9,7 +9,7 @@ import { createPlatform, previewEnvironment, topLevelReads } from "./platform.ts
 import { workersModule } from "./workers/module.ts";
 
 /** Methods any of which makes an object a handler. */
-const METHODS = ["fetch", "queue", "scheduled"] as const;
+const METHODS = ["fetch", "queue", "scheduled", "onRequest", "onResponse", "onError"] as const;
 
 const platform = createPlatform();
 let factoryResult: unknown;

@@ -121,8 +121,10 @@ export interface ContextSignal {
 export interface IncomingEvent {
   /** The method's first argument: the author's. */
   readonly argument: object;
-  /** What the host is told when the method has come to its end. */
-  outcome(): string;
+  /** The handler may be without the method. */
+  readonly isOptional?: true;
+  /** What the host is told when the method has come to its end: a text, or a reply that the method has returned. */
+  outcome(result: unknown): string | OutgoingResponse;
 }
 
 /** What the bridge may ask of the web platform. Captured at boot, before anything else runs. */
@@ -134,7 +136,7 @@ export interface Platform {
   /** Builds the author's Request. */
   createRequest(incoming: IncomingRequest): object;
   /** null: there is no event of this name. */
-  createEvent(name: string, text: string): IncomingEvent | null;
+  createEvent(name: string, text: string, handler: unknown): IncomingEvent | null;
   /** Aborts the signal of a request that createRequest made. */
   abortRequest(request: object, reason: string): void;
   createSignal(): ContextSignal;

@@ -7,7 +7,7 @@ import { ExecutionContext, type ContextHooks } from "./execution-context.ts";
 import { fields, type Wire } from "./payload.ts";
 import { Places } from "./places.ts";
 import { Sockets } from "./sockets/wire.ts";
-import { callFetch, eventMethod } from "./workers/entrypoints.ts";
+import { callFetch, eventMethod, hasMethod } from "./workers/entrypoints.ts";
 import type {
   ContextSignal,
   IncomingBody,
@@ -128,10 +128,13 @@ export class Requests {
     const entry = this.#openEntry(id);
     try {
       const [name = "", eventId = "", text = ""] = fields(payload, 2);
-      const event = this.#platform.createEvent(name, text);
+      const handler = this.#handler();
+      const event = this.#platform.createEvent(name, text, handler);
       if (event === null) throw new TypeError("There is no such event.");
       const context = new ExecutionContext(eventId, entry, this.#hooks);
-      void this.#finishEvent(entry, event, eventMethod(this.#handler(), name), context);
+      const isMissing = event.isOptional === true && !hasMethod(handler, name);
+      const method = isMissing ? () => undefined : eventMethod(handler, name);
+      void this.#finishEvent(entry, event, method, context);
     } catch (error) {
       this.#threw(entry, error);
     }
@@ -165,16 +168,18 @@ export class Requests {
     context: ExecutionContext<Entry>,
   ): Promise<void> {
     let status = 200;
+    let outcome: string | OutgoingResponse;
     try {
-      await method(event.argument, this.#env, context);
+      outcome = event.outcome(await method(event.argument, this.#env, context));
     } catch (error) {
       const { name, message, stack } = this.#platform.describeError(error);
       const text = stack === "" ? `${name}: ${message}` : stack;
       this.#wire.push(LEAVE.LOG, entry.id, `error\n${text}`);
       status = 500;
+      outcome = event.outcome(undefined);
     }
-    const reply = `${status}\n${BODY.TEXT}\n\0${event.outcome()}`;
-    this.#wire.push(LEAVE.RESPONSE, entry.id, reply);
+    if (typeof outcome !== "string") return this.#send(entry, outcome);
+    this.#wire.push(LEAVE.RESPONSE, entry.id, `${status}\n${BODY.TEXT}\n\0${outcome}`);
     this.#answered(entry);
   }
 
@@ -278,7 +283,10 @@ export class Requests {
       this.#answered(entry);
       return;
     }
-    const { status, headers, body, socket } = response;
+    this.#send(entry, response);
+  }
+
+  #send(entry: Entry, { status, headers, body, socket }: OutgoingResponse): void {
     if (socket !== null) {
       this.#wire.push(LEAVE.RESPONSE, entry.id, `${status}\n${BODY.SOCKET}\n${headers}`);
       this.#sockets.open(entry.id, socket);

@@ -33,6 +33,7 @@ import { createLinks } from "./cordon/link.ts";
 import { createCordonDispatcher, createDispatcher, createInnerDispatch } from "./dispatcher.ts";
 import { Endpoints } from "./endpoints.ts";
 import { Consumers } from "./queues/consumers.ts";
+import { createRunPolicy } from "./events/policy.ts";
 import { gatewaySamples, openGateway } from "./gateway.ts";
 import type { HousekeepingOptions } from "./housekeeping.ts";
 import { startOf, type LoaderOptions } from "./loader.ts";
@@ -92,10 +93,11 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     secretKey: config.secretKey,
     log,
   });
-  const gateway = openGateway(config.data, log);
+  const runPolicy = createRunPolicy(() => endpoints, observers);
+  const gateway = openGateway(config.data, log, runPolicy);
   if (config.cordon === null) gateway.apply(options.gateway);
   const within: Within = { loader, witness, reader, services, gateway, log };
-  const endpoints = openEndpoints(options, within, observers);
+  const endpoints: Endpoints = openEndpoints(options, within, observers);
   endpoints.refresh();
   const listener = await listen(config, { endpoints, gateway }, observers);
   const consumers = new Consumers({ endpoints, services, observers, log });

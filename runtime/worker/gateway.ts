@@ -2,13 +2,15 @@
 
 import { join } from "node:path";
 import { Gateway } from "../gateway/gateway.ts";
+import type { RunPolicy } from "../gateway/policies/custom/outcome.ts";
 import { openNodeStore } from "../gateway/shared/store.ts";
 import { SHARED_FOLDER } from "../link/places.ts";
 import type { Log } from "../observe/log.ts";
 import type { Samples } from "../observe/metrics.ts";
 
-export function openGateway(data: string, log: Log): Gateway {
+export function openGateway(data: string, log: Log, runPolicy: RunPolicy): Gateway {
   return new Gateway({
+    runPolicy,
     openStore: () => openNodeStore(join(data, SHARED_FOLDER)),
     log: (level, text) => log.write(level, text),
   });

@@ -1,7 +1,7 @@
 // The worker's ticket: carries one exchange to its outcome, which is decided here and nowhere else, then
 // written to the access log and counted.
 
-import { infoOf, type Code, type JsonObject } from "../../sdk/errors.ts";
+import { infoOf, isCode, type Code, type JsonObject } from "../../sdk/errors.ts";
 import type { Exchange, HeaderList } from "../../sdk/exchange.ts";
 import type { Limits } from "../../sdk/limits.ts";
 import type { RequestAccount } from "../../sdk/node.ts";
@@ -63,6 +63,12 @@ export class RequestTicket implements Ticket, GateTicket {
     return this.#outcome ?? "ok";
   }
 
+  /** What the reply stands for where it is none of the target's. */
+  get failure(): Code | null {
+    const outcome = this.#outcome;
+    return outcome !== null && isCode(outcome) ? outcome : null;
+  }
+
   answered(outcome: Outcome): void {
     this.#outcome ??= outcome;
   }
@@ -76,7 +82,8 @@ export class RequestTicket implements Ticket, GateTicket {
     if (logged !== undefined) this.log("error", `${code}: ${logged}`);
     else if (code === "CPU_LIMIT" && this.#usage !== null) this.log("error", cpuText(this.#usage));
     if (exchange.state === "open") {
-      this.#outcome ??= code;
+      // A reply that was held back is not sent.
+      if (this.#outcome === null || this.#outcome === "ok") this.#outcome = code;
       this.#sendProblem(code, headers);
     } else if (exchange.state === "streaming") {
       this.#outcome = code === "SHUTTING_DOWN" ? "drain_forced" : "stream_failed";

@@ -1,5 +1,7 @@
 // The policies of a route in normal form.
 
+import type { Json } from "../errors.ts";
+
 export type PolicyConfig =
   | {
       readonly kind: "ipFilter";
@@ -11,7 +13,8 @@ export type PolicyConfig =
   | CorsPolicy
   | { readonly kind: "headers"; readonly request: HeaderChange; readonly response: HeaderChange }
   | { readonly kind: "bodyLimit"; readonly bytesMax: number }
-  | { readonly kind: "timeout"; readonly totalMs: number };
+  | { readonly kind: "timeout"; readonly totalMs: number }
+  | CustomPolicy;
 
 export type PolicyKind = PolicyConfig["kind"];
 
@@ -86,4 +89,12 @@ export interface HeaderChange {
   readonly set: readonly (readonly [string, string])[];
   readonly add: readonly (readonly [string, string])[];
   readonly remove: readonly string[];
+}
+
+export interface CustomPolicy {
+  readonly kind: "custom";
+  /** Whose handler has the methods. */
+  readonly endpoint: string;
+  /** Handed to them. */
+  readonly options: Json;
 }

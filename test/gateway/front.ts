@@ -47,6 +47,7 @@ export class Front implements AsyncDisposable {
     const now = (): number => performance.now() + this.#aheadMs;
     this.gateway = new Gateway({
       openStore: () => store,
+      runPolicy: async () => ({ kind: "failed", code: "NOT_DEPLOYED" }),
       log: (_level, text) => this.lines.push(text),
       now,
       clock: now,

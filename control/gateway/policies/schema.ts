@@ -4,9 +4,10 @@ import { z } from "zod";
 import type { PolicyConfig } from "../../../sdk/gateway/policies.ts";
 import { ipFilter, jwt } from "./auth.ts";
 import { cors, headers } from "./content.ts";
+import { custom } from "./custom.ts";
 import { bodyLimit, rateLimit, timeout } from "./limits.ts";
 
-const POLICIES = { ipFilter, rateLimit, jwt, cors, headers, bodyLimit, timeout };
+const POLICIES = { ipFilter, rateLimit, jwt, cors, headers, bodyLimit, timeout, custom };
 const ONE = `one policy, of ${Object.keys(POLICIES).join(", ")}`;
 
 export const policySchema: z.ZodType<PolicyConfig, unknown> = z
@@ -19,6 +20,7 @@ export const policySchema: z.ZodType<PolicyConfig, unknown> = z
       headers: headers.optional(),
       bodyLimit: bodyLimit.optional(),
       timeout: timeout.optional(),
+      custom: custom.optional(),
     },
     { error: ONE },
   )

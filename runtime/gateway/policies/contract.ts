@@ -1,12 +1,14 @@
 // What policies are given when they are made.
 
 import type { Clock } from "../clock.ts";
+import type { RunPolicy } from "./custom/outcome.ts";
 import type { LimitCells } from "../shared/limit-cells.ts";
 
 export interface PolicyHost {
   readonly limits: LimitCells;
   /** Of the wall, for tokens. */
   readonly wallClock: Clock;
+  readonly runPolicy: RunPolicy;
   /** Name of the route. */
   readonly route: string;
   /** Counted for the metrics. */

@@ -2,12 +2,17 @@
 // that makes the method's argument of the host's text, and its name in boot.ts.
 
 import type { IncomingEvent } from "../port.ts";
+import { createPolicyEvent } from "./policy.ts";
 import { createQueueEvent } from "./queue-batch.ts";
 
-export function createEvent(name: string, text: string): IncomingEvent | null {
+export function createEvent(name: string, text: string, handler: unknown): IncomingEvent | null {
   switch (name) {
     case "queue":
       return createQueueEvent(text);
+    case "onRequest":
+    case "onResponse":
+    case "onError":
+      return createPolicyEvent(name, text, handler);
     default:
       return null;
   }

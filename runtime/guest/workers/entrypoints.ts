@@ -58,6 +58,11 @@ export function callFetch(
   throw new TypeError("The handler has no fetch function: it takes events only.");
 }
 
+export function hasMethod(handler: unknown, name: string): boolean {
+  const methods: unknown = isEntrypoint(handler) ? handler.prototype : handler;
+  return typeof (methods as Record<string, unknown> | null | undefined)?.[name] === "function";
+}
+
 /** Of what takes an event. Throws when there is no such method. */
 export function eventMethod(
   handler: unknown,

@@ -20,7 +20,7 @@ export class EventExchange implements Exchange {
   readonly headers: HeaderList = "";
   readonly hasBody = false;
   readonly upgrade = null;
-  state: "open" | "done" = "open";
+  state: "open" | "streaming" | "done" = "open";
   status = 0;
   bytesOut = 0;
   /** Of the reply; "" where it was no text. */
@@ -62,31 +62,31 @@ export class EventExchange implements Exchange {
   reply(status: number, _headers: HeaderList, body: string | Uint8Array | null): void {
     if (this.state !== "open") return;
     if (typeof body === "string") this.text = body;
-    this.#end(status);
+    this.end(status);
   }
 
   /** The guest of an event never streams: only one that tampered with the bridge does. */
-  begin(status: number): void {
-    if (this.state === "open") this.#end(status);
+  begin(status: number, _headers: HeaderList = ""): void {
+    if (this.state === "open") this.end(status);
   }
 
-  write(): boolean {
+  write(_chunk: Uint8Array): boolean {
     return true;
   }
 
-  onDrained(): void {}
+  onDrained(_listener: () => void): void {}
 
   finish(): void {}
 
   reset(): void {}
 
-  onGone(): void {}
+  onGone(_listener: () => void): void {}
 
   onDone(listener: () => void): void {
     this.#done = listener;
   }
 
-  #end(status: number): void {
+  protected end(status: number): void {
     this.state = "done";
     this.status = status;
     this.#done();

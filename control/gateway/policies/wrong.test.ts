@@ -1,0 +1,44 @@
+// Policies with a fault: where it is, and what belongs there.
+
+import { expect, test } from "vitest";
+import { EdgeError } from "../../../sdk/errors.ts";
+import { parseGatewayConfig } from "../config.ts";
+
+function faults(policy: string): string[] {
+  const text = `routes:\n  - match: { path: /a }\n    target: { respond: {} }\n    policies:\n      - ${policy}\n`;
+  try {
+    parseGatewayConfig({ path: "/edge.yaml", text, variables: {} });
+  } catch (error) {
+    if (!(error instanceof EdgeError)) throw error;
+    const list = error.detail?.["faults"];
+    return (Array.isArray(list) ? list : []).map((fault: unknown) => {
+      const of = (name: string): string => String(Reflect.get(Object(fault), name));
+      const field = of("field").replace("routes[0].policies[0].", "");
+      return `${of("line")}:${of("column")} ${field}: ${of("expected")}`;
+    });
+  }
+  return [];
+}
+
+const WRONG: readonly (readonly [string, string])[] = [
+  ["5:29 custom.endpoint: the name of an endpoint", "custom: { endpoint: 'No Name' }"],
+  ["5:17 custom.endpoint: the name of an endpoint", "custom: { options: {} }"],
+  ["5:32 custom.more: one of endpoint, options", "custom: { endpoint: a, more: 1 }"],
+  [
+    "5:41 custom.options: values of at most 16384 characters as JSON",
+    `custom: { endpoint: a, options: "${"x".repeat(16_383)}" }`,
+  ],
+];
+
+test.each(WRONG)("a fault is told with its place: %s", (fault, policy) => {
+  expect(faults(policy)).toEqual([fault]);
+});
+
+const RIGHT: readonly string[] = [
+  "custom: { endpoint: a }",
+  `custom: { endpoint: a, options: "${"x".repeat(16_382)}" }`,
+];
+
+test.each(RIGHT)("what is just right is taken (%#)", (policy) => {
+  expect(faults(policy)).toEqual([]);
+});
