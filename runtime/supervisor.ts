@@ -5,6 +5,7 @@ import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs
 import { dirname, join } from "node:path";
 import type { AdminServer } from "../admin-api/listen.ts";
 import { openDataFolder, type DataFolder } from "../control/data-folder.ts";
+import { EdgeError } from "../sdk/errors.ts";
 import { cordonsOf } from "../sdk/isolation.ts";
 import type { ServeOptions } from "../sdk/serve.ts";
 import { fileRoutes } from "./gateway/route/file-routes.ts";
@@ -22,7 +23,7 @@ import { GatewayFile } from "./supervisor/gateway-file.ts";
 import { memoryBudgets } from "./supervisor/health.ts";
 import { strike } from "./supervisor/inquest/strike.ts";
 import { Keeper } from "./supervisor/keeper.ts";
-import { findWorkers, isHeldBy, listeningPorts, type Orphan } from "./supervisor/processes.ts";
+import { findWorkers, type Orphan } from "./supervisor/processes.ts";
 import {
   findAccount,
   openConfinement,
@@ -30,6 +31,9 @@ import {
   type Account,
 } from "./supervisor/rights/confinement.ts";
 import { openWorkersFolder, shareData } from "./supervisor/rights/data-access.ts";
+import { checkFront, type FrontPlace } from "./supervisor/tls/check.ts";
+import { findPorts, type FrontPorts } from "./supervisor/tls/ports.ts";
+import { tlsFlags } from "./supervisor/tls/flags.ts";
 import type { WorkerStart } from "./supervisor/worker-process.ts";
 import { workerConfig } from "./supervisor/worker-config.ts";
 
@@ -74,9 +78,8 @@ async function serveIn(
   const socketPath = controlSocketPath(folder.path);
   // Whoever had the folder's lock before is dead: what still works for it is nobody's.
   const orphans = findWorkers(socketPath);
-  const port = await gatewayPort(options, orphans);
-  await probeAdmin(options);
-  const start = confine(folder, account, port);
+  const { port, tlsPort } = await openPorts(options, { file, folder, orphans });
+  const start = confine(folder, account, Math.min(port, tlsPort ?? port));
   openShared(folder.path, account, orphans.length > 0);
   warnOfRights(start.confinement, log);
   const gatewayUrl = `http://${shownHost(options.host)}:${port}`;
@@ -104,6 +107,7 @@ async function serveIn(
       data: folder.path,
       cache: join(folder.path, "cache"),
       port,
+      tlsPort,
       cordons: cordonFolder(socketPath),
       release: environment.release,
       uid: account?.uid ?? null,
@@ -118,11 +122,11 @@ async function serveIn(
   let admin: AdminServer | null = null;
   let isReady = false;
   try {
-    followFile(file, plane, fleet);
+    followFile(file, { plane, fleet, place: { listener: options.listener, tlsPort } });
     await keeper.start(orphans);
     admin = await plane.listen(adminToken(folder.path, options.adminToken));
     if (options.demo && plane.registry.revision() === 0) await tryDemo(plane, log);
-    announceReady(options, { folder, port, admin, keeper, gatewayUrl, environment });
+    announceReady(options, { folder, port, tlsPort, admin, keeper, gatewayUrl, environment });
     isReady = true;
     keeper.standBy();
     void warm(plane, log);
@@ -146,32 +150,37 @@ function greeting(isolateBytes: number, { config }: GatewayFile): readonly ToWor
   ];
 }
 
-async function probeAdmin({ adminHost: host, adminPort: port }: ServeOptions): Promise<void> {
+async function openPorts(
+  options: ServeOptions,
+  { file, folder, orphans }: Pick<Start, "file" | "folder"> & { orphans: readonly Orphan[] },
+): Promise<FrontPorts> {
+  file.secure(tlsFlags(options, folder.path));
+  const hasTls = file.config.tls !== null;
+  if (options.tlsPort !== undefined && !hasTls) {
+    const needed = "tls in --config, --tls-cert or --tls-self-signed";
+    throw new EdgeError("USAGE", `--tls-port needs a certificate: ${needed}`);
+  }
+  const ports = await findPorts(options, { orphans, hasTls });
+  const { adminHost: host, adminPort: port } = options;
   if (port !== 0) await probePort({ host, port });
+  return ports;
 }
 
-function followFile(file: GatewayFile, plane: ControlPlane, fleet: WorkerFleet): void {
+interface Following {
+  readonly plane: ControlPlane;
+  readonly fleet: WorkerFleet;
+  readonly place: FrontPlace;
+}
+
+function followFile(file: GatewayFile, { plane, fleet, place }: Following): void {
   fleet.reloads = () => file.reloads;
   file.follow({
-    check: (config) => plane.checkFileRoutes(fileRoutes(config)),
+    check(config) {
+      checkFront(config.tls, place);
+      plane.checkFileRoutes(fileRoutes(config));
+    },
     deliver: (config) => fleet.configureGateway(config),
   });
-}
-
-/** That of the orphans where it may be any; theirs is also in use without being anybody else's. */
-async function gatewayPort(
-  { host, port }: ServeOptions,
-  orphans: readonly Orphan[],
-): Promise<number> {
-  const pids = orphans.map(({ pid }) => pid);
-  const [held] = pids.flatMap(listeningPorts);
-  if (port === 0 && held !== undefined) return held;
-  try {
-    return await probePort({ host, port });
-  } catch (error) {
-    if (!isHeldBy(port, pids)) throw error;
-    return port;
-  }
 }
 
 /** With what rights workers and jails are started. The account has to reach what they read. */
@@ -203,6 +212,7 @@ async function warm(plane: ControlPlane, log: Log): Promise<void> {
 interface Ready {
   readonly folder: DataFolder;
   readonly port: number;
+  readonly tlsPort: number | null;
   readonly admin: AdminServer;
   readonly keeper: Keeper;
   readonly gatewayUrl: string;
@@ -216,6 +226,7 @@ function announceReady(options: ServeOptions, ready: Ready): void {
     const workers = ready.keeper.servingClients.map((worker) => worker.pid);
     const text = JSON.stringify({
       port: ready.port,
+      ...(ready.tlsPort !== null && { tlsPort: ready.tlsPort }),
       adminPort: ready.admin.port,
       pid: process.pid,
       workers,
@@ -229,6 +240,7 @@ function announceReady(options: ServeOptions, ready: Ready): void {
     renameSync(temporary, readyFile);
   }
   print(`Gateway  ${ready.gatewayUrl}`);
+  if (ready.tlsPort !== null) print(`TLS      https://${shownHost(options.host)}:${ready.tlsPort}`);
   print(`Admin    http://${shownHost(options.adminHost)}:${ready.admin.port}`);
   print(
     options.adminToken === undefined

@@ -5,6 +5,8 @@
 // (reply, or begin … finish, or reset). Every chunk handed over belongs to the receiver. After `gone` fired,
 // all reply methods are no-ops and nothing more arrives.
 
+import type { FrontTls } from "./gateway/config.ts";
+
 /** "name\nvalue\n" repeated. Several of one name stay apart, in order. */
 export type HeaderList = string;
 
@@ -113,6 +115,13 @@ export interface ListenOptions {
   readonly headerBytesMax: number;
   /** Of a WebSocket's message, whatever its endpoint allows. */
   readonly socketBytesMax: number;
+  /** Every connection begins with TLS. */
+  readonly tls?: FrontTls;
 }
 
-export type Listen = (options: ListenOptions) => Promise<Listener>;
+export interface HttpListener extends Listener {
+  /** Connections from now on meet these certificates; those there are go on. Only of one that speaks TLS. */
+  renew(tls: FrontTls): void;
+}
+
+export type Listen = (options: ListenOptions) => Promise<HttpListener>;

@@ -9,6 +9,13 @@ export interface ServeOptions {
   /** 0 takes a free port; so does adminPort. */
   readonly port: number;
   readonly host: string;
+  /** undefined: 9443, where there is TLS. */
+  readonly tlsPort?: number;
+  /** Absolute paths, of PEM files: instead of `tls` in the gateway's file. */
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  /** With a certificate that the node makes for itself, for development. */
+  readonly tlsSelfSigned: boolean;
   readonly adminPort: number;
   readonly adminHost: string;
   /** Absolute path of the data folder. */

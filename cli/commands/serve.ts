@@ -17,6 +17,20 @@ const FLAGS: readonly OptionSpec[] = [
   },
   { flags: "--host <address>", summary: "address to listen on", fallback: "0.0.0.0" },
   {
+    flags: "--tls-port <number>",
+    summary: "port to answer TLS on, 0 for a free one; where there is a certificate",
+    fallback: "9443",
+  },
+  {
+    flags: "--tls-cert <file>",
+    summary: "certificate and its chain, in PEM, instead of tls in --config",
+  },
+  { flags: "--tls-key <file>", summary: "key of --tls-cert, in PEM" },
+  {
+    flags: "--tls-self-signed",
+    summary: "TLS with a certificate that the node makes, for development",
+  },
+  {
     flags: "--admin-port <number>",
     summary: "port of the admin API, 0 for a free one",
     fallback: "9081",
@@ -134,6 +148,9 @@ export function readServeOptions(values: Values, cwd: string): ServeOptions {
   const readyFile = path("ready-file");
   const adminToken = values.text("token");
   const secretKeyFile = path("secret-key-file");
+  const tlsPort = values.text("tls-port");
+  const tlsCert = path("tls-cert");
+  const tlsKey = path("tls-key");
   return {
     port: port("port", 9_080),
     host: values.text("host") ?? "0.0.0.0",
@@ -151,6 +168,10 @@ export function readServeOptions(values: Values, cwd: string): ServeOptions {
     outcomeHeader: values.flag("outcome-header"),
     demo: !values.flag("no-demo"),
     dev: values.flag("dev"),
+    tlsSelfSigned: values.flag("tls-self-signed"),
+    ...(tlsPort === undefined ? {} : { tlsPort: parsePort(tlsPort, "--tls-port") }),
+    ...(tlsCert === undefined ? {} : { tlsCert }),
+    ...(tlsKey === undefined ? {} : { tlsKey }),
     ...(config === undefined ? {} : { config }),
     ...(user === undefined ? {} : { user }),
     ...(readyFile === undefined ? {} : { readyFile }),

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import fc from "fast-check";
 import { EdgeError } from "../../sdk/errors.ts";
-import type { GatewayConfig } from "../../sdk/gateway/config.ts";
+import { EMPTY_GATEWAY, type GatewayConfig } from "../../sdk/gateway/config.ts";
 import { parseGatewayConfig } from "./config.ts";
 import { nearest } from "./suggestion.ts";
 
@@ -35,7 +35,7 @@ const policy = (text: string): string =>
   route(`target: { upstream: users }\n    policies: [ ${text} ]`);
 
 test("an empty file is a configuration of nothing", () => {
-  expect(parse("# nothing\n")).toEqual({ upstreams: [], routes: [], trustedProxies: [] });
+  expect(parse("# nothing\n")).toEqual(EMPTY_GATEWAY);
 });
 
 test("a configuration has every default filled in, times in milliseconds", () => {
@@ -69,7 +69,7 @@ const WRONG: readonly (readonly [string, string, string])[] = [
   [
     "an unknown key",
     "trustedproxies: []\n",
-    'edge.yaml:1:1: trustedproxies: unknown key "trustedproxies"; expected one of upstreams, routes, policies, trustedProxies. Did you mean trustedProxies?',
+    'edge.yaml:1:1: trustedproxies: unknown key "trustedproxies"; expected one of upstreams, routes, policies, trustedProxies, tls. Did you mean trustedProxies?',
   ],
   [
     "an upstream that is not there",

@@ -15,6 +15,7 @@ import type { PolicyConfig } from "../../sdk/gateway/policies.ts";
 import type { RouteSpec } from "../../sdk/records.ts";
 import { addressesOf, normaliseRoute, routeText } from "../../sdk/route.ts";
 import type { Finding } from "./faults.ts";
+import { frontTlsOf } from "./front-tls.ts";
 import type { GatewayFields, RouteFields, TlsFiles } from "./schema.ts";
 import { targetOf } from "./targets.ts";
 import type { Path } from "./yaml.ts";
@@ -42,7 +43,10 @@ export function normalise(fields: GatewayFields, folder: string): Normal {
     if (made !== null) routes.push(made);
   }
   checkNames(routes, found);
-  return { config: { upstreams, routes, trustedProxies: fields.trustedProxies }, found };
+  const { trustedProxies } = fields;
+  const tls =
+    fields.tls === undefined ? null : frontTlsOf(fields.tls, { folder, path: ["tls"] }, found);
+  return { config: { upstreams, routes, trustedProxies, tls }, found };
 }
 
 interface RoutePlace {

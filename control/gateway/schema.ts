@@ -27,6 +27,7 @@ import {
   size,
   text,
 } from "./fields.ts";
+import { frontTlsSchema, type FrontTlsFields } from "./front-tls.ts";
 import { policySchema } from "./policies/schema.ts";
 
 const SERVERS_MAX = 256;
@@ -253,6 +254,7 @@ export interface GatewayFields {
   readonly routes: readonly RouteFields[];
   readonly policies: readonly PolicyConfig[];
   readonly trustedProxies: readonly string[];
+  readonly tls?: FrontTlsFields | undefined;
 }
 
 export const gatewaySchema: z.ZodType<GatewayFields, unknown> = z.strictObject(
@@ -266,8 +268,9 @@ export const gatewaySchema: z.ZodType<GatewayFields, unknown> = z.strictObject(
     routes: list(route, "routes", ROUTES_MAX).default([]),
     policies: list(policySchema, "policies", 50).default([]),
     trustedProxies: list(cidrField, "networks").default([]),
+    tls: frontTlsSchema.optional(),
   },
-  { error: "upstreams, routes, policies and trustedProxies" },
+  { error: "upstreams, routes, policies, trustedProxies and tls" },
 );
 
 /** For editors: what a file may hold, before defaults are filled in. */

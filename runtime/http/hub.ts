@@ -1,7 +1,7 @@
 // What a listener and its exchanges share: the limit on bodies, and who is still there when the listener goes
 // out of service.
 
-import type { HeaderList } from "../../sdk/exchange.ts";
+import type { HeaderList, ListenOptions } from "../../sdk/exchange.ts";
 
 export interface RequestHead {
   readonly method: string;
@@ -18,17 +18,28 @@ export interface RequestHead {
 
 export class Hub {
   readonly bodyBytesMax: number;
+  readonly scheme: "http" | "https";
+  /** Value of Strict-Transport-Security; "": not sent. */
+  hsts: string;
   #draining = false;
   #open = 0;
   #onIdle: (() => void) | null = null;
 
-  constructor(bodyBytesMax: number) {
+  constructor({ bodyBytesMax, tls }: Pick<ListenOptions, "bodyBytesMax" | "tls">) {
     this.bodyBytesMax = bodyBytesMax;
+    this.scheme = tls === undefined ? "http" : "https";
+    this.hsts = tls?.hsts ?? "";
   }
 
   /** From here on each reply ends its connection, so that clients move elsewhere. */
   get draining(): boolean {
     return this.#draining;
+  }
+
+  /** What a reply's headers are on this listener. */
+  outgoing(headers: HeaderList): HeaderList {
+    if (this.hsts === "" || /(?:^|\n)strict-transport-security\n/i.test(headers)) return headers;
+    return `${headers}strict-transport-security\n${this.hsts}\n`;
   }
 
   /** Each exchange calls once `opened` and once `closed`. */

@@ -25,7 +25,7 @@ export class NodeExchange implements Exchange, BodySource {
   readonly path: string;
   readonly host: string;
   readonly authority: string;
-  readonly scheme = "http";
+  readonly scheme: "http" | "https";
   readonly headers: HeaderList;
   readonly hasBody: boolean;
   upgrade: Upgrade | null = null;
@@ -49,6 +49,7 @@ export class NodeExchange implements Exchange, BodySource {
   constructor(hub: Hub, req: IncomingMessage, res: ServerResponse, request: RequestHead) {
     hub.opened();
     this.#hub = hub;
+    this.scheme = hub.scheme;
     this.#req = req;
     this.#res = res;
     this.method = request.method;
@@ -222,7 +223,7 @@ export class NodeExchange implements Exchange, BodySource {
   #writeHead(status: number, headers: HeaderList, known: number | null): number {
     this.#state = "streaming";
     this.#status = status;
-    const { length, fields } = replyFields(headers);
+    const { length, fields } = replyFields(this.#hub.outgoing(headers));
     fields.push("x-request-id", this.requestId);
     const bytes = known ?? length;
     if (bytes >= 0 && !hasNoBody(status)) fields.push("content-length", String(bytes));

@@ -2,12 +2,13 @@
 // Slower than uws. The guards run here too, so that both refuse the same requests.
 
 import { createServer, ServerResponse, STATUS_CODES } from "node:http";
-import type { IncomingMessage, Server } from "node:http";
+import type { IncomingMessage, Server, ServerOptions } from "node:http";
+import { createServer as createSecureServer, Server as SecureServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Code } from "../../sdk/errors.ts";
 import { EdgeError } from "../../sdk/errors.ts";
-import type { HeaderList, Listen, ListenOptions, Listener } from "../../sdk/exchange.ts";
+import type { HeaderList, HttpListener, Listen, ListenOptions } from "../../sdk/exchange.ts";
 import { asciiTarget, asksToClose, bodyLength, hostOf, joined, refuseHead } from "./guards.ts";
 import type { Framing } from "./guards.ts";
 import { Hub } from "./hub.ts";
@@ -16,38 +17,46 @@ import { NodeExchange } from "./node-exchange.ts";
 import { NodeSockets } from "./sockets/node-socket.ts";
 import { problem } from "./problem.ts";
 import { nextRequestId } from "./request-id.ts";
+import type { FrontTls } from "../../sdk/gateway/config.ts";
+import { NodeTls } from "./tls/node-tls.ts";
 
 /** As long as uWS keeps an idle connection, so that clients meet the same. */
 const KEEP_ALIVE_MS = 10_000;
 
-export const listenNode: Listen = async (options: ListenOptions): Promise<Listener> => {
+export const listenNode: Listen = async (options: ListenOptions): Promise<HttpListener> => {
   const listener = new NodeListener(options);
   await listener.listen();
   return listener;
 };
 
-class NodeListener implements Listener {
+class NodeListener implements HttpListener {
   readonly #hub: Hub;
   readonly #sockets: NodeSockets;
   readonly #options: ListenOptions;
-  readonly #server: Server;
+  readonly #server: Server | SecureServer;
+  readonly #tls: NodeTls | null;
   /** Connections that end after a refusal. What comes behind it may be a request hidden in an ambiguous one. */
   readonly #refused = new WeakSet<Duplex>();
   #port = 0;
   #drain: Promise<void> | null = null;
 
   constructor(options: ListenOptions) {
-    this.#hub = new Hub(options.bodyBytesMax);
+    this.#hub = new Hub(options);
     this.#options = options;
     this.#sockets = new NodeSockets(options.socketBytesMax);
-    this.#server = createServer({
+    const http: ServerOptions = {
       insecureHTTPParser: false,
       maxHeaderSize: options.headerBytesMax,
       // The guards say it as problem+json.
       requireHostHeader: false,
       keepAliveTimeout: KEEP_ALIVE_MS,
       noDelay: true,
-    });
+    };
+    this.#tls = options.tls === undefined ? null : new NodeTls(options.tls);
+    this.#server =
+      this.#tls === null
+        ? createServer(http)
+        : createSecureServer({ ...http, ...this.#tls.options() });
     this.#server.on("request", (req, res) => this.#accept(req, res));
     // Any expectation but 100-continue may be ignored (RFC 9110 section 10.1.1), as uWS does.
     this.#server.on("checkExpectation", (req, res) => this.#accept(req, res));
@@ -77,6 +86,13 @@ class NodeListener implements Listener {
         resolve();
       });
     });
+  }
+
+  renew(tls: FrontTls): void {
+    const fallback = this.#tls?.renew(tls);
+    if (fallback === undefined || !(this.#server instanceof SecureServer)) return;
+    this.#server.setSecureContext(fallback);
+    this.#hub.hsts = tls.hsts;
   }
 
   stopAccepting(): void {

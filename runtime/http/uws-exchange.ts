@@ -42,7 +42,7 @@ export class UwsExchange implements Exchange, BodySource {
   readonly path: string;
   readonly host: string;
   readonly authority: string;
-  readonly scheme = "http";
+  readonly scheme: "http" | "https";
   readonly headers: HeaderList;
   readonly hasBody: boolean;
   upgrade: Upgrade | null = null;
@@ -73,6 +73,7 @@ export class UwsExchange implements Exchange, BodySource {
   constructor(hub: Hub, res: UwsResponse, request: RequestHead) {
     hub.opened();
     this.#hub = hub;
+    this.scheme = hub.scheme;
     this.#res = res;
     this.method = request.method;
     this.url = request.url;
@@ -362,7 +363,7 @@ export class UwsExchange implements Exchange, BodySource {
 
   /** Status line and headers; answers with the handler's Content-Length or -1. */
   #writeHead(): number {
-    const headers = this.#replyHeaders;
+    const headers = this.#hub.outgoing(this.#replyHeaders);
     this.#replyHeaders = "";
     return writeHead(this.#res, this.#status, headers, this.requestId);
   }

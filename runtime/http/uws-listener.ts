@@ -9,16 +9,18 @@
 // The node listener has none of these.
 
 import { EdgeError } from "../../sdk/errors.ts";
-import type { Listen, ListenOptions, Listener } from "../../sdk/exchange.ts";
+import type { HttpListener, Listen, ListenOptions } from "../../sdk/exchange.ts";
 import { asciiTarget, asksToClose, bodyLength, hostOf, joined, refuseHead } from "./guards.ts";
 import type { Framing } from "./guards.ts";
 import { Hub } from "./hub.ts";
 import { probePort } from "./port.ts";
+import type { FrontTls } from "../../sdk/gateway/config.ts";
+import { createSecureApp } from "./tls/uws-tls.ts";
 import { UwsExchange } from "./uws-exchange.ts";
 import { refuseHandshake } from "./sockets/handshake.ts";
 import { readHandshake, UwsSockets, type Handshake } from "./sockets/uws-socket.ts";
 import { loadUws } from "./uws.ts";
-import type { UwsApp, UwsListenSocket, UwsRequest, UwsResponse } from "./uws.ts";
+import type { Uws, UwsApp, UwsListenSocket, UwsRequest, UwsResponse } from "./uws.ts";
 
 /** The head being read. One for the process: reading is synchronous, and the callback allocates nothing. */
 const framing: Framing = {
@@ -49,24 +51,30 @@ function collect(name: string, value: string): void {
   }
 }
 
-export const listenUws: Listen = async (options: ListenOptions): Promise<Listener> => {
+export const listenUws: Listen = async (options: ListenOptions): Promise<HttpListener> => {
   const uws = loadUws();
   // Given port 0, uWS sets neither SO_REUSEPORT nor SO_REUSEADDR: nobody could share the port it gets.
   const { host } = options;
   const port = options.port === 0 ? await probePort({ host, port: 0 }) : options.port;
-  const listener = new UwsListener({ ...options, port }, uws.App(), uws.us_listen_socket_close);
-  await listener.listen(uws.us_socket_local_port);
-  return listener;
+  return new UwsListener({ ...options, port }, uws);
 };
 
-class UwsListener implements Listener {
+/** An app and where it listens. One after the other as certificates change; each serves whom it has accepted. */
+interface Front {
+  readonly app: UwsApp;
+  readonly socket: UwsListenSocket;
+}
+
+class UwsListener implements HttpListener {
   readonly #hub: Hub;
   readonly #sockets = new UwsSockets();
   readonly #options: ListenOptions;
-  readonly #app: UwsApp;
-  readonly #closeSocket: (socket: UwsListenSocket) => void;
-  #socket: UwsListenSocket | null = null;
-  #port = 0;
+  readonly #uws: Uws;
+  readonly port: number;
+  /** Null: out of service. */
+  #front: Front | null;
+  /** Apps that have no socket any more but may have connections. */
+  readonly #former: UwsApp[] = [];
   #drain: Promise<void> | null = null;
   /** Requests whose body may come in this very tick; handed on at its end at the latest. */
   #waiting: UwsExchange[] = [];
@@ -77,12 +85,41 @@ class UwsListener implements Listener {
     for (const exchange of waiting) exchange.dispatchOnce(this.#options.handler);
   };
 
-  constructor(options: ListenOptions, app: UwsApp, closeSocket: (socket: UwsListenSocket) => void) {
-    this.#hub = new Hub(options.bodyBytesMax);
+  constructor(options: ListenOptions, uws: Uws) {
+    this.#hub = new Hub(options);
     this.#options = options;
-    this.#app = app;
-    this.#closeSocket = closeSocket;
-    const { socketBytesMax } = options;
+    this.#uws = uws;
+    this.#front = this.#listen(options.tls);
+    this.port = uws.us_socket_local_port(this.#front.socket);
+  }
+
+  /** The new one listens before the old one stops, so that nobody is refused. */
+  renew(tls: FrontTls): void {
+    const before = this.#front;
+    if (before === null) return;
+    this.#front = this.#listen(tls);
+    this.#hub.hsts = tls.hsts;
+    this.#uws.us_listen_socket_close(before.socket);
+    this.#former.push(before.app);
+  }
+
+  #listen(tls: FrontTls | undefined): Front {
+    const { host, port } = this.#options;
+    const addRoutes = (app: UwsApp): void => this.#addRoutes(app);
+    const app = tls === undefined ? this.#uws.App() : createSecureApp(this.#uws, tls, addRoutes);
+    if (tls === undefined) addRoutes(app);
+    let socket: UwsListenSocket | false = false;
+    // Calls back before it returns.
+    app.listen(host, port, (opened) => {
+      socket = opened;
+    });
+    if (socket !== false) return { app, socket };
+    const message = `Cannot listen on ${host}, port ${port}.`;
+    throw new EdgeError("PORT_IN_USE", message, { detail: { host, port } });
+  }
+
+  #addRoutes(app: UwsApp): void {
+    const { socketBytesMax } = this.#options;
     const behavior = this.#sockets.behavior((res, req, context) => {
       this.#accept(res, req, readHandshake(req, context));
     }, socketBytesMax);
@@ -90,29 +127,11 @@ class UwsListener implements Listener {
     app.any("/*", (res, req) => this.#accept(res, req, null));
   }
 
-  get port(): number {
-    return this.#port;
-  }
-
-  listen(localPort: (socket: UwsListenSocket) => number): Promise<void> {
-    const { host, port } = this.#options;
-    return new Promise((resolve, reject) => {
-      this.#app.listen(host, port, (socket) => {
-        if (socket === false) {
-          const message = `Cannot listen on ${host}, port ${port}.`;
-          reject(new EdgeError("PORT_IN_USE", message, { detail: { host, port } }));
-          return;
-        }
-        this.#socket = socket;
-        this.#port = localPort(socket);
-        resolve();
-      });
-    });
-  }
-
   stopAccepting(): void {
-    if (this.#socket !== null) this.#closeSocket(this.#socket);
-    this.#socket = null;
+    if (this.#front === null) return;
+    this.#uws.us_listen_socket_close(this.#front.socket);
+    this.#former.push(this.#front.app);
+    this.#front = null;
   }
 
   drain(timeoutMs: number): Promise<void> {
@@ -126,7 +145,7 @@ class UwsListener implements Listener {
     await this.#hub.drain(timeoutMs);
     // The last reply is corked until its callback is over: let it out before the sockets are closed.
     await new Promise((resolve) => setImmediate(resolve));
-    this.#app.close();
+    for (const app of this.#former) app.close();
   }
 
   #accept(res: UwsResponse, req: UwsRequest, handshake: Handshake | null): void {

@@ -22,8 +22,10 @@ import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type {
   App,
+  AppOptions,
   HttpRequest,
   HttpResponse,
+  SSLApp,
   TemplatedApp,
   us_listen_socket,
   us_listen_socket_close,
@@ -36,6 +38,7 @@ import { EdgeError } from "../../sdk/errors.ts";
 import { KNOWN_ADDONS, redirectImports } from "./uws-glibc.ts";
 
 export type UwsApp = TemplatedApp;
+export type UwsTlsOptions = AppOptions;
 export type UwsBehavior<T> = WebSocketBehavior<T>;
 export type UwsContext = us_socket_context_t;
 export type UwsWebSocket<T> = WebSocket<T>;
@@ -46,6 +49,7 @@ export type UwsListenSocket = us_listen_socket;
 /** What of the addon is used here. */
 export interface Uws {
   readonly App: typeof App;
+  readonly SSLApp: typeof SSLApp;
   readonly us_listen_socket_close: typeof us_listen_socket_close;
   readonly us_socket_local_port: typeof us_socket_local_port;
 }

@@ -17,6 +17,8 @@ export interface WorkerConfig {
   readonly registry: string;
   readonly host: string;
   readonly port: number;
+  /** null: the node does not speak TLS. Certificates come with the gateway's configuration. */
+  readonly tlsPort: number | null;
   readonly listener: "uws" | "node";
   /** The user that workers run as; null: the supervisor's own. */
   readonly uid: number | null;

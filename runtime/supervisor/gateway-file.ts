@@ -3,12 +3,13 @@
 // every worker has taken it.
 
 import { watch, type FSWatcher } from "node:fs";
-import { basename, dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { readGatewayConfig } from "../../control/gateway/config.ts";
 import type { Variables } from "../../control/gateway/yaml.ts";
 import { EdgeError } from "../../sdk/errors.ts";
 import { EMPTY_GATEWAY, type GatewayConfig } from "../../sdk/gateway/config.ts";
 import type { Log } from "../observe/log.ts";
+import { withFlags, type TlsFlags } from "./tls/flags.ts";
 
 /** Editors write a file in several steps; the last one counts. */
 const SETTLE_MS = 100;
@@ -35,7 +36,9 @@ export class GatewayFile {
   readonly #options: GatewayFileOptions;
   #config: GatewayConfig;
   #ports: ReloadPorts | null = null;
-  #watcher: FSWatcher | null = null;
+  #flags: TlsFlags | null = null;
+  /** By folder. */
+  readonly #watchers = new Map<string, FSWatcher>();
   #timer: NodeJS.Timeout | null = null;
   /** One reload after the other. */
   #last: Promise<void> = Promise.resolve();
@@ -43,13 +46,19 @@ export class GatewayFile {
 
   /** Throws GATEWAY_CONFIG_INVALID. */
   constructor(options: GatewayFileOptions) {
-    const { path, variables } = options;
     this.#options = options;
-    this.#config = path === null ? EMPTY_GATEWAY : readGatewayConfig(path, variables);
+    this.#config = this.#read();
   }
 
+  /** There is something to read again. */
   get isThere(): boolean {
-    return this.#options.path !== null;
+    return this.#options.path !== null || this.#flags !== null;
+  }
+
+  /** Before `follow`. Throws GATEWAY_CONFIG_INVALID. */
+  secure(flags: TlsFlags | null): void {
+    this.#flags = flags;
+    this.#config = withFlags(this.#config, flags);
   }
 
   /** What a worker that starts now is told. */
@@ -64,20 +73,10 @@ export class GatewayFile {
 
   /** Throws what `check` has against the configuration that is there. */
   follow(ports: ReloadPorts): void {
-    const { path, log } = this.#options;
     ports.check(this.#config);
-    if (path === null) return;
+    if (!this.isThere) return;
     this.#ports = ports;
-    // The folder, since most editors put another file in the old one's place.
-    this.#watcher = watch(dirname(path), { persistent: false }, (_event, name) => {
-      if (name === null || name === basename(path) || name === MOUNTED) this.#later();
-    });
-    this.#watcher.on("error", (error) => {
-      log.write(
-        "warn",
-        `${path} is not watched any more: ${error.message}. SIGHUP still reloads it.`,
-      );
-    });
+    this.#watch();
   }
 
   /** Never rejects. */
@@ -87,9 +86,51 @@ export class GatewayFile {
   }
 
   close(): void {
-    this.#watcher?.close();
+    for (const watcher of this.#watchers.values()) watcher.close();
+    this.#watchers.clear();
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#ports = null;
+  }
+
+  #read(): GatewayConfig {
+    const { path, variables } = this.#options;
+    const config = path === null ? EMPTY_GATEWAY : readGatewayConfig(path, variables);
+    return withFlags(config, this.#flags);
+  }
+
+  /** The file, and certificates: whoever renews them tells nobody. */
+  #files(): string[] {
+    const { path } = this.#options;
+    const certificates = this.#config.tls?.certificates ?? [];
+    const files = certificates.flatMap(({ certFile, keyFile }) => [certFile, keyFile]);
+    return path === null ? files : [path, ...files];
+  }
+
+  /** Their folders, since most editors put another file in the old one's place. */
+  #watch(): void {
+    const files = this.#files();
+    const folders = new Set(files.map((file) => dirname(file)));
+    for (const [folder, watcher] of this.#watchers) {
+      if (folders.has(folder)) continue;
+      watcher.close();
+      this.#watchers.delete(folder);
+    }
+    for (const folder of folders) {
+      if (!this.#watchers.has(folder)) this.#watchFolder(folder);
+    }
+  }
+
+  #watchFolder(folder: string): void {
+    const isOurs = (name: string): boolean =>
+      name === MOUNTED || this.#files().includes(join(folder, name));
+    const watcher = watch(folder, { persistent: false }, (_event, name) => {
+      if (name === null || isOurs(name)) this.#later();
+    });
+    this.#watchers.set(folder, watcher);
+    watcher.on("error", (error) => {
+      const text = `${folder} is not watched any more: ${error.message}. SIGHUP still reloads.`;
+      this.#options.log.write("warn", text);
+    });
   }
 
   #later(): void {
@@ -98,26 +139,28 @@ export class GatewayFile {
   }
 
   async #reload(): Promise<void> {
-    const { path, variables, log } = this.#options;
+    const { path, log } = this.#options;
     const ports = this.#ports;
-    if (path === null || ports === null) return;
+    if (ports === null) return;
+    const what = path ?? "The certificate";
     const before = this.#config;
     try {
-      const config = readGatewayConfig(path, variables);
+      const config = this.#read();
       if (JSON.stringify(config) === JSON.stringify(before)) return;
       ports.check(config);
       // First, so that no worker starts with the old one and is not told.
       this.#config = config;
       await ports.deliver(config);
       this.#counts.ok++;
+      this.#watch();
       const { routes, upstreams } = config;
       const counts = `${routes.length} routes, ${upstreams.length} upstreams`;
-      log.write("info", `${path} was reloaded: ${counts}.`);
+      log.write("info", `${what} was reloaded: ${counts}.`);
     } catch (error) {
       this.#config = before;
       this.#counts.failed++;
       const why = error instanceof EdgeError ? error.message : String(error);
-      log.write("error", `${path} was not reloaded, the running configuration stays. ${why}`);
+      log.write("error", `${what} was not reloaded, the running configuration stays. ${why}`);
     }
   }
 }

@@ -12,6 +12,7 @@ export interface Place {
   readonly data: string;
   readonly cache: string;
   readonly port: number;
+  readonly tlsPort: number | null;
   /** Folder of the cordons' sockets. */
   readonly cordons: string;
   readonly release: string;
@@ -35,6 +36,7 @@ export function workerConfig(options: ServeOptions, place: Place): WorkerConfig 
     registry: `${dev}:${ino}`,
     host: options.host,
     port: place.port,
+    tlsPort: place.tlsPort,
     listener: options.listener,
     data: place.data,
     uid: place.uid,

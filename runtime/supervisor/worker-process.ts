@@ -94,7 +94,8 @@ export function spawnWorker(number: number, socketPath: string, start: WorkerSta
   const args = ["--no-node-snapshot", ...V8_FLAGS, WORKER_MAIN, socketPath, `${number}`];
   const child = start.confinement.spawn(process.execPath, args, {
     env: workerEnvironment(start.home),
-    stdio: ["ignore", "inherit", "inherit"],
+    // uWS prints there what it makes of server names.
+    stdio: ["ignore", "ignore", "inherit"],
     listens: true,
   });
   return {

@@ -8,13 +8,11 @@ import { openBlobReader } from "../../control/blobs.ts";
 import { openRegistryReader } from "../../control/registry/registry.ts";
 import type { Listener } from "../../sdk/exchange.ts";
 import type { GatewayConfig } from "../../sdk/gateway/config.ts";
-import { HEADER_BYTES_MAX, LIMITS, resolveLimits } from "../../sdk/limits.ts";
+import { LIMITS, resolveLimits } from "../../sdk/limits.ts";
 import type { RegistryReader, RequestAccount, WorkerStats } from "../../sdk/node.ts";
 import type { VersionRecord } from "../../sdk/records.ts";
 import type { OperatorCall, PackedText, ServiceProbe } from "../../sdk/services/service.ts";
 import type { Gateway } from "../gateway/gateway.ts";
-import { listenNode } from "../http/node-listener.ts";
-import { listenUws } from "../http/uws-listener.ts";
 import { createCompressionCalls } from "../isolate/compression/compression-calls.ts";
 import { createGate } from "../isolate/compression/gate.ts";
 import { createCryptoCalls } from "../isolate/crypto-calls.ts";
@@ -32,12 +30,13 @@ import { listenCordon } from "./cordon/cordon-listener.ts";
 import { createLinks } from "./cordon/link.ts";
 import { createCordonDispatcher, createDispatcher, createInnerDispatch } from "./dispatcher.ts";
 import { Endpoints } from "./endpoints.ts";
+import { Front, openFront } from "./front.ts";
 import { Consumers } from "./queues/consumers.ts";
 import { createRunPolicy } from "./events/policy.ts";
 import { gatewaySamples, openGateway } from "./gateway.ts";
 import type { HousekeepingOptions } from "./housekeeping.ts";
 import { startOf, type LoaderOptions } from "./loader.ts";
-import type { Observers } from "./request-ticket.ts";
+import { RequestTicket, type Observers } from "./request-ticket.ts";
 import { boundFetches } from "./services/inner-fetch.ts";
 import { NodeServices } from "./services/node-services.ts";
 import { serviceSamples } from "./services/samples.ts";
@@ -99,30 +98,29 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   const within: Within = { loader, witness, reader, services, gateway, log };
   const endpoints: Endpoints = openEndpoints(options, within, observers);
   endpoints.refresh();
-  const listener = await listen(config, { endpoints, gateway }, observers);
+  const listener = await listen(options, { endpoints, gateway }, observers);
   const consumers = new Consumers({ endpoints, services, observers, log });
   const parts = { options, endpoints, gateway, listener, observers, witness, services, consumers };
   return new DataPlane(parts);
 }
 
-function listen(
-  config: WorkerConfig,
+async function listen(
+  { config, gateway: { tls } }: DataPlaneOptions,
   { endpoints, gateway }: { readonly endpoints: Endpoints; readonly gateway: Gateway },
   observers: Observers,
 ): Promise<Listener> {
-  const bodyBytesMax = LIMITS.bodyBytes.default;
   if (config.cordon !== null) {
     const handler = createCordonDispatcher(endpoints, observers);
+    const bodyBytesMax = LIMITS.bodyBytes.default;
     return listenCordon({ path: config.cordon.socket, handler, bodyBytesMax });
   }
-  const listenHere = config.listener === "node" ? listenNode : listenUws;
-  return listenHere({
-    host: config.host,
-    port: config.port,
+  return openFront(config, {
+    tls,
     handler: createDispatcher(endpoints, observers, gateway),
-    bodyBytesMax,
-    headerBytesMax: HEADER_BYTES_MAX,
-    socketBytesMax: config.limitMax.socketBytes ?? LIMITS.socketBytes.max,
+    answer(exchange, status, headers) {
+      new RequestTicket(exchange, observers).answered("ok");
+      exchange.reply(status, headers, null);
+    },
   });
 }
 
@@ -182,6 +180,7 @@ export class DataPlane {
   configureGateway(config: GatewayConfig): void {
     // A cordon is given requests that have found their endpoint.
     if (this.#cordon !== null) return;
+    if (this.#listener instanceof Front) this.#listener.renew(config.tls);
     this.#gateway.apply(config);
     this.#endpoints.compile();
   }

@@ -10,9 +10,41 @@ export interface GatewayConfig {
   readonly routes: readonly GatewayRoute[];
   /** Networks whose X-Forwarded-For is believed, as CIDR. */
   readonly trustedProxies: readonly string[];
+  /** null: the node does not speak TLS. */
+  readonly tls: FrontTls | null;
 }
 
-export const EMPTY_GATEWAY: GatewayConfig = { upstreams: [], routes: [], trustedProxies: [] };
+export const EMPTY_GATEWAY: GatewayConfig = {
+  upstreams: [],
+  routes: [],
+  trustedProxies: [],
+  tls: null,
+};
+
+/** How the node itself speaks TLS. */
+export interface FrontTls {
+  /** At least one; the first is for clients that name no host, or one that no other is for. */
+  readonly certificates: readonly FrontCertificate[];
+  readonly minVersion: TlsVersion;
+  /** Port in the address that plain requests are sent to; 0: that of the TLS listener; null: they are answered. */
+  readonly redirectPort: number | null;
+  /** Value of Strict-Transport-Security; "": not sent. */
+  readonly hsts: string;
+}
+
+export const TLS_VERSIONS = ["TLSv1.2", "TLSv1.3"] as const;
+export type TlsVersion = (typeof TLS_VERSIONS)[number];
+
+export interface FrontCertificate {
+  /** Names it is for, lower case, as a.example or *.example. */
+  readonly hosts: readonly string[];
+  /** Chain and key, PEM. */
+  readonly cert: string;
+  readonly key: string;
+  /** Where they were read, absolute; "" for what no file has. */
+  readonly certFile: string;
+  readonly keyFile: string;
+}
 
 export interface ServerConfig {
   /** "http://HOST:PORT", "https://HOST:PORT" or "unix:/PATH"; nothing behind the port. */

@@ -1,20 +1,30 @@
 // What docs/gateway.md shows of the configuration file is one.
 
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parseGatewayConfig } from "../../control/gateway/config.ts";
 import { gatewayJsonSchema } from "../../control/gateway/schema.ts";
+import { createSelfSigned } from "../../runtime/supervisor/tls/self-signed.ts";
+import { temporary } from "../temporary.ts";
 
 const text = readFileSync(join(import.meta.dirname, "../../docs/gateway.md"), "utf8");
 const examples = Array.from(text.matchAll(/```yaml\n([^]*?)```/g), ([, yaml = ""]) => yaml);
 
 test("every example is a valid configuration", () => {
+  using folder = temporary();
+  mkdirSync(join(folder.path, "certs"));
+  for (const name of ["a", "b"]) {
+    const { cert, key } = createSelfSigned([`${name}.example`], Date.now());
+    writeFileSync(join(folder.path, `certs/${name}.pem`), cert);
+    writeFileSync(join(folder.path, `certs/${name}.key`), key);
+  }
   expect(examples.length).toBeGreaterThan(0);
   for (const yaml of examples) {
     const variables = { JWT_SECRET: "x".repeat(32) };
-    const { routes } = parseGatewayConfig({ path: "/edge.yaml", text: yaml, variables });
-    expect(routes.length).toBeGreaterThan(0);
+    const path = join(folder.path, "edge.yaml");
+    const { routes, tls } = parseGatewayConfig({ path, text: yaml, variables });
+    expect(routes.length + (tls?.certificates.length ?? 0)).toBeGreaterThan(0);
   }
 });
 

@@ -1,0 +1,28 @@
+// What of TLS a running node can take: ports are opened at its start, and not every listener can do everything.
+
+import { EdgeError } from "../../../sdk/errors.ts";
+import type { FrontTls } from "../../../sdk/gateway/config.ts";
+import type { ListenerKind } from "../../../sdk/serve.ts";
+
+export interface FrontPlace {
+  readonly listener: ListenerKind;
+  /** null: the node was started without TLS. */
+  readonly tlsPort: number | null;
+}
+
+/** Throws GATEWAY_CONFIG_INVALID. */
+export function checkFront(tls: FrontTls | null, { listener, tlsPort }: FrontPlace): void {
+  if ((tls === null) !== (tlsPort === null)) {
+    const what = tls === null ? "cannot be taken away from" : "cannot be added to";
+    throw invalid(`tls: ${what} a running node, whose ports are opened at its start; restart it`);
+  }
+  if (tls?.minVersion === "TLSv1.3" && listener === "uws") {
+    throw invalid(
+      "tls.minVersion: the uws listener cannot refuse TLS 1.2; leave it at 1.2, or use --listener node",
+    );
+  }
+}
+
+function invalid(message: string): EdgeError {
+  return new EdgeError("GATEWAY_CONFIG_INVALID", message);
+}
