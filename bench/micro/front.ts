@@ -25,6 +25,7 @@ const record: AccessRecord = {
   status: 200,
   outcome: "OK",
   endpoint: "hello",
+  consumer: "",
   us: 123,
   bytes: 13,
 };

@@ -69,7 +69,7 @@ const WRONG: readonly (readonly [string, string, string])[] = [
   [
     "an unknown key",
     "trustedproxies: []\n",
-    'edge.yaml:1:1: trustedproxies: unknown key "trustedproxies"; expected one of upstreams, routes, policies, trustedProxies, tls. Did you mean trustedProxies?',
+    'edge.yaml:1:1: trustedproxies: unknown key "trustedproxies"; expected one of upstreams, routes, policies, trustedProxies, tls, consumers. Did you mean trustedProxies?',
   ],
   [
     "an upstream that is not there",
@@ -120,6 +120,41 @@ const WRONG: readonly (readonly [string, string, string])[] = [
     "a limit by a claim that nobody verifies",
     policy("rateLimit: { capacity: 1, refillPerSec: 1, key: jwt:sub }"),
     "edge.yaml:7:15: routes[0].policies: a rateLimit by jwt:sub without a jwt policy; expected a jwt policy on the same route",
+  ],
+  [
+    "a limit by consumer where nobody says who that is",
+    policy("rateLimit: { capacity: 1, refillPerSec: 1, key: consumer }"),
+    "edge.yaml:7:15: routes[0].policies: a rateLimit by consumer without a policy that tells who it is; expected apiKey or basic on the same route",
+  ],
+  [
+    "keys that nobody has",
+    policy("apiKey: {}"),
+    "edge.yaml:7:15: routes[0].policies: apiKey without a consumer that has keys; expected consumers with keys",
+  ],
+  [
+    "a key that can be guessed, without showing it",
+    "consumers: { ann: { keys: [password] } }\n",
+    "edge.yaml:1:28: consumers.ann.keys[0]: wrong; expected a key of 16 characters or more, as a variable, or sha256: and its hash in hex",
+  ],
+  [
+    "a hash that is none",
+    `consumers: { ann: { keys: ["sha256:${"a".repeat(63)}"] } }\n`,
+    "edge.yaml:1:28: consumers.ann.keys[0]: wrong; expected a key of 16 characters or more, as a variable, or sha256: and its hash in hex",
+  ],
+  [
+    "a password's hash that is none",
+    'consumers: { ann: { password: "$scrypt$ln=30,r=8,p=1$AAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAA" } }\n',
+    "edge.yaml:1:31: consumers.ann.password: wrong; expected a password, as a variable, or $scrypt$ln=14,r=8,p=1$SALT$HASH",
+  ],
+  [
+    "a key of two consumers",
+    `consumers: { ann: { keys: ["${"k".repeat(16)}"] }, bob: { keys: ["${"k".repeat(16)}"] } }\n`,
+    'edge.yaml:1:65: consumers.bob.keys[0]: it is a key of "ann" already; expected another key',
+  ],
+  [
+    "a group that nobody is in",
+    `consumers: { ann: { keys: ["${"k".repeat(16)}"], groups: [staff] } }\n${policy("apiKey: { groups: [stuff] }")}`,
+    'edge.yaml:8:15: routes[0].policies: no consumer is in the group "stuff"; expected groups that consumers are in. Did you mean staff?',
   ],
   [
     "two policies in one",
@@ -250,4 +285,13 @@ test("the nearest name is proposed only when it is near", () => {
   expect(nearest("ratelimt", names)).toBe("rateLimit");
   expect(nearest("crosss", names)).toBe(null);
   expect(nearest("something", names)).toBe(null);
+});
+
+test("keys and passwords of consumers leave the file as hashes", () => {
+  const text = `consumers: { ann: { keys: ["\${JWT_SECRET}"], password: "\${JWT_SECRET}" } }\n`;
+  const config = parse(text);
+  expect(JSON.stringify(config)).not.toContain(VARIABLES.JWT_SECRET);
+  expect(config.consumers[0]).toMatchObject({ name: "ann", groups: [], limit: null });
+  // The same at every reading, so that a reload sees no change where there is none.
+  expect(parse(text)).toEqual(config);
 });

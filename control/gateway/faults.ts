@@ -109,7 +109,7 @@ function unknownKey(path: Path, known: readonly string[]): Finding {
 
 function wrongValue(path: Path, expected: string, root: unknown): Finding {
   const value = valueAt(root, path);
-  const name = String(path.at(-1) ?? "");
+  const name = path.findLast((part) => typeof part === "string") ?? "";
   const choices = /^one of (.+)$/.exec(expected)?.[1]?.split(", ") ?? [];
   const near = typeof value === "string" && choices.length > 0 ? nearest(value, choices) : null;
   const hasUnit = typeof value === "number" && expected.startsWith("a duration");

@@ -140,16 +140,17 @@ export const hashField: z.ZodType<HashSource, string> = z
       : { kind: "ip", name: "" };
   });
 
-const KEY = "ip, apiKey, route, header:NAME or jwt:CLAIM";
+const KEY = "ip, apiKey, consumer, route, header:NAME or jwt:CLAIM";
 
 const keySource: z.ZodType<KeySource, string> = z
   .string({ error: KEY })
-  .regex(/^(?:ip|apiKey|route|(?:header|jwt):[^\s:;,=]{1,128})$/, KEY)
+  .regex(/^(?:ip|apiKey|consumer|route|(?:header|jwt):[^\s:;,=]{1,128})$/, KEY)
   .transform((value): KeySource => {
     const { kind, name } = splitKind(value);
     if (kind === "header") return { kind, name: name.toLowerCase() };
     if (kind === "jwt") return { kind, name };
-    return { kind: kind === "apiKey" || kind === "route" ? kind : "ip", name: "" };
+    const isNamed = kind === "apiKey" || kind === "consumer" || kind === "route";
+    return { kind: isNamed ? kind : "ip", name: "" };
   });
 
 export const keyField: z.ZodType<KeySource[], string | string[]> = z

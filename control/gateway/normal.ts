@@ -17,6 +17,7 @@ import { addressesOf, normaliseRoute, routeText } from "../../sdk/route.ts";
 import type { Finding } from "./faults.ts";
 import { frontTlsOf } from "./front-tls.ts";
 import type { GatewayFields, RouteFields, TlsFiles } from "./schema.ts";
+import { checkClaims, checkConsumers, consumersOf } from "./policies/identity.ts";
 import { targetOf } from "./targets.ts";
 import type { Path } from "./yaml.ts";
 
@@ -35,6 +36,7 @@ export function normalise(fields: GatewayFields, folder: string): Normal {
       return { name, ...rest, tls: read };
     },
   );
+  const consumers = consumersOf(fields.consumers, found);
   checkPolicies(fields.policies, ["policies"], found);
   const common = named(fields.policies, "policies");
   const routes: GatewayRoute[] = [];
@@ -46,7 +48,7 @@ export function normalise(fields: GatewayFields, folder: string): Normal {
   const { trustedProxies } = fields;
   const tls =
     fields.tls === undefined ? null : frontTlsOf(fields.tls, { folder, path: ["tls"] }, found);
-  return { config: { upstreams, routes, trustedProxies, tls }, found };
+  return { config: { upstreams, routes, trustedProxies, tls, consumers }, found };
 }
 
 interface RoutePlace {
@@ -77,6 +79,7 @@ function routeOf(
     ...own,
   ]);
   checkClaims(policies, [...path, "policies"], found);
+  checkConsumers(policies, { path: [...path, "policies"], consumers: fields.consumers }, found);
   return match === null || target === null ? null : { name, match, target, policies };
 }
 
@@ -122,15 +125,8 @@ function checkPolicies(policies: readonly PolicyConfig[], path: Path, found: Fin
   }
 }
 
-function checkClaims(policies: readonly PolicyConfig[], path: Path, found: Finding[]): void {
-  if (policies.some(({ kind }) => kind === "jwt")) return;
-  for (const policy of policies) {
-    const claim = policy.kind === "rateLimit" && policy.key.find(({ kind }) => kind === "jwt");
-    if (!claim) continue;
-    const problem = `a rateLimit by jwt:${claim.name} without a jwt policy`;
-    found.push({ path, expected: "a jwt policy on the same route", problem });
-  }
-}
+/** Keys of limits that only a verified credential gives. */
+const BY_NAME: ReadonlySet<string> = new Set(["jwt", "consumer", "apiKey"]);
 
 /** What limits are counted under lasts as long as the route's name and their order. */
 function named(policies: readonly PolicyConfig[], owner: string): PolicyConfig[] {
@@ -141,14 +137,15 @@ function named(policies: readonly PolicyConfig[], owner: string): PolicyConfig[]
 }
 
 /**
- * As written, but: cors first, since browsers ask without credentials; and limits by claims after the token was
- * verified, so that nobody can use up the limit of somebody else.
+ * As written, but: cors first, since browsers ask without credentials; and limits by who asks after that was verified,
+ * so that nobody can use up the limit of somebody else.
  */
 function ordered(policies: readonly PolicyConfig[]): PolicyConfig[] {
   const rank = (policy: PolicyConfig): number => {
     if (policy.kind === "cors") return 0;
-    const isByClaim = policy.kind === "rateLimit" && policy.key.some(({ kind }) => kind === "jwt");
-    return isByClaim ? 2 : 1;
+    const isByName =
+      policy.kind === "rateLimit" && policy.key.some(({ kind }) => BY_NAME.has(kind));
+    return isByName ? 2 : 1;
   };
   return policies.toSorted((a, b) => rank(a) - rank(b));
 }

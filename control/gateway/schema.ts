@@ -10,7 +10,7 @@ import {
   type RetryConfig,
   type UpstreamConfig,
 } from "../../sdk/gateway/config.ts";
-import type { PolicyConfig } from "../../sdk/gateway/policies.ts";
+import type { ConsumerConfig, PolicyConfig } from "../../sdk/gateway/policies.ts";
 import {
   cidrField,
   count,
@@ -28,6 +28,7 @@ import {
   text,
 } from "./fields.ts";
 import { frontTlsSchema, type FrontTlsFields } from "./front-tls.ts";
+import { consumer, CONSUMERS_MAX } from "./policies/consumers.ts";
 import { policySchema } from "./policies/schema.ts";
 
 const SERVERS_MAX = 256;
@@ -255,6 +256,7 @@ export interface GatewayFields {
   readonly policies: readonly PolicyConfig[];
   readonly trustedProxies: readonly string[];
   readonly tls?: FrontTlsFields | undefined;
+  readonly consumers: Readonly<Record<string, Omit<ConsumerConfig, "name">>>;
 }
 
 export const gatewaySchema: z.ZodType<GatewayFields, unknown> = z.strictObject(
@@ -269,8 +271,14 @@ export const gatewaySchema: z.ZodType<GatewayFields, unknown> = z.strictObject(
     policies: list(policySchema, "policies", 50).default([]),
     trustedProxies: list(cidrField, "networks").default([]),
     tls: frontTlsSchema.optional(),
+    consumers: z
+      .record(nameField, consumer, { error: "consumers by name" })
+      .refine((all) => Object.keys(all).length <= CONSUMERS_MAX, {
+        error: `at most ${CONSUMERS_MAX} consumers`,
+      })
+      .default({}),
   },
-  { error: "upstreams, routes, policies, trustedProxies and tls" },
+  { error: "upstreams, routes, policies, consumers, trustedProxies and tls" },
 );
 
 /** For editors: what a file may hold, before defaults are filled in. */

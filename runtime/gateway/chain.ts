@@ -1,14 +1,19 @@
 // A route's policies, compiled once: each is made into a step on the way in, one on the way out, or both. A request
 // runs through arrays of functions; what is not configured is not there.
 
-import type { PolicyConfig } from "../../sdk/gateway/policies.ts";
+import type { AuthPolicy, PolicyConfig } from "../../sdk/gateway/policies.ts";
 import type { ReplyStep } from "./filtered-exchange.ts";
 import type { Pass } from "./pass.ts";
 import { createBodyLimit } from "./policies/limits/body-limit.ts";
 import { createCors } from "./policies/content/cors.ts";
 import { createHeaders } from "./policies/content/headers.ts";
+import { createApiKey } from "./policies/auth/api-key.ts";
+import { createAuth } from "./policies/auth/auth.ts";
+import { createBasic } from "./policies/auth/basic.ts";
+import { createForwardAuth } from "./policies/auth/forward-auth.ts";
 import { createIpFilter } from "./policies/auth/ip-filter.ts";
 import { createJwt } from "./policies/auth/jwt.ts";
+import type { Method } from "./policies/auth/method.ts";
 import { createRateLimit } from "./policies/limits/rate-limit.ts";
 import { createCustom } from "./policies/custom/custom.ts";
 import { createTimeout } from "./policies/limits/timeout.ts";
@@ -44,7 +49,14 @@ function createPolicy(policy: PolicyConfig, host: PolicyHost): Policy {
     case "rateLimit":
       return createRateLimit(policy, host);
     case "jwt":
-      return createJwt(policy, host);
+    case "apiKey":
+    case "basic":
+    case "forwardAuth":
+      return createAuth({ methods: [createMethod(policy, host)], ...policy }, host);
+    case "anyOf": {
+      const methods = policy.methods.map((method) => createMethod(method, host));
+      return createAuth({ methods, required: policy.required }, host);
+    }
     case "cors":
       return createCors(policy);
     case "headers":
@@ -55,6 +67,19 @@ function createPolicy(policy: PolicyConfig, host: PolicyHost): Policy {
       return createTimeout(policy.totalMs);
     case "custom":
       return createCustom(policy, host);
+  }
+}
+
+function createMethod(policy: AuthPolicy, host: PolicyHost): Method {
+  switch (policy.kind) {
+    case "jwt":
+      return createJwt(policy, host);
+    case "apiKey":
+      return createApiKey(policy, host);
+    case "basic":
+      return createBasic(policy, host);
+    case "forwardAuth":
+      return createForwardAuth(policy);
   }
 }
 

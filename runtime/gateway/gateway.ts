@@ -16,6 +16,7 @@ import { compileChain, runSteps, type Chain } from "./chain.ts";
 import { createSharedClock, type Clock } from "./clock.ts";
 import { FilteredExchange } from "./filtered-exchange.ts";
 import { Pass, type PassParts } from "./pass.ts";
+import { Consumers } from "./policies/auth/consumers.ts";
 import type { PolicyMetric } from "./policies/contract.ts";
 import type { RunPolicy } from "./policies/custom/outcome.ts";
 import { isPreflight } from "./policies/content/cors.ts";
@@ -48,6 +49,12 @@ interface Gate {
   readonly isFiltered: boolean;
   /** It takes OPTIONS for preflights alone; what it answers others with, as Allow. */
   readonly preflightsOnly: string | null;
+}
+
+/** What the routes of one configuration share. */
+interface GateParts {
+  readonly trusted: NetworkTest;
+  readonly consumers: Consumers;
 }
 
 export class Gateway {
@@ -84,8 +91,10 @@ export class Gateway {
       if (kept.get(upstream.config.name) !== upstream) this.#leaving.add(upstream);
     }
     const trusted = createNetworkTest(config.trustedProxies);
+    const consumers = this.#consumers(config);
+    const parts = { trusted, consumers };
     this.#gates = new Map(
-      config.routes.map((route) => [routeOwner(route.name), this.#gate(route, trusted)]),
+      config.routes.map((route) => [routeOwner(route.name), this.#gate(route, parts)]),
     );
     this.#config = config;
   }
@@ -141,7 +150,6 @@ export class Gateway {
 
   #openStore(): NodeStore {
     this.#store ??= this.#host.openStore();
-    this.#limits ??= new LimitCells(this.#store, this.#clock);
     return this.#store;
   }
 
@@ -165,10 +173,20 @@ export class Gateway {
     });
   }
 
-  #gate(route: GatewayRoute, trusted: NetworkTest): Gate {
-    const store = this.#openStore();
+  #cells(): LimitCells {
+    return (this.#limits ??= new LimitCells(this.#openStore(), this.#clock));
+  }
+
+  #consumers({ consumers }: GatewayConfig): Consumers {
+    const counted = (metric: PolicyMetric, label: string): void =>
+      this.#count(metric, "consumers", label);
+    return new Consumers(consumers, { limits: () => this.#cells(), counted });
+  }
+
+  #gate(route: GatewayRoute, { trusted, consumers }: GateParts): Gate {
     const chain = compileChain(route.policies, {
-      limits: (this.#limits ??= new LimitCells(store, this.#clock)),
+      limits: this.#cells(),
+      consumers,
       wallClock: this.#host.wallClock ?? Date.now,
       runPolicy: this.#host.runPolicy,
       route: route.name,

@@ -3,7 +3,9 @@
 import type { Code } from "../../sdk/errors.ts";
 import type { Exchange, HeaderList } from "../../sdk/exchange.ts";
 import type { NetworkTest } from "../../sdk/gateway/cidr.ts";
+import type { Outcome } from "../../sdk/outcome.ts";
 import { clientAddress } from "./client-address.ts";
+import type { Consumer } from "./policies/auth/consumers.ts";
 
 /** Who answers for the request's outcome; the worker's ticket. */
 export interface GateTicket {
@@ -15,6 +17,10 @@ export interface GateTicket {
   readonly failure: Code | null;
   /** Sends the problem reply if nothing was sent yet, else breaks the reply off; fixes the outcome. */
   fail(code: Code, logged?: string, headers?: HeaderList): void;
+  /** Of what was answered without `fail`. */
+  answered(outcome: Outcome): void;
+  /** Name of the consumer that asks, for the access log. */
+  consumer: string;
   log(level: string, text: string): void;
 }
 
@@ -41,6 +47,8 @@ export class Pass {
   url: string;
   /** Of the token that was verified. */
   claims: Readonly<Record<string, unknown>> | null = null;
+  /** Who asks, by a credential that was verified. */
+  consumer: Consumer | null = null;
   /** Of the whole exchange; 0: not limited by a policy. */
   totalMs = 0;
   bodyBytesMax: number;

@@ -10,6 +10,7 @@ const RECORD: AccessRecord = {
   status: 200,
   outcome: "ok",
   endpoint: "hello",
+  consumer: "ann",
   us: 1234,
   bytes: 5,
 };
@@ -20,7 +21,14 @@ describe("an access line", () => {
   test("holds nothing of the line before it", () => {
     const field = fc.constantFrom("a", "b");
     const record = fc
-      .record({ method: field, host: field, path: field, outcome: field, endpoint: field })
+      .record({
+        method: field,
+        host: field,
+        path: field,
+        outcome: field,
+        endpoint: field,
+        consumer: field,
+      })
       .map((some) => ({ ...RECORD, ...some }));
     const number = fc.nat({ max: 2 });
     fc.assert(
@@ -37,7 +45,7 @@ describe("an access line", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), fc.string({ unit: "binary" }), (host, path) => {
         const line = accessLine({ ...RECORD, host, path }, "2026-01-02T03:04:05.678Z");
-        const { requestId, method, status, outcome, endpoint, us, bytes } = RECORD;
+        const { requestId, method, status, outcome, endpoint, consumer, us, bytes } = RECORD;
         const time = "2026-01-02T03:04:05.678Z";
         const twin = {
           time,
@@ -48,6 +56,7 @@ describe("an access line", () => {
           status,
           outcome,
           endpoint,
+          consumer,
           us,
           bytes,
         };
@@ -55,6 +64,10 @@ describe("an access line", () => {
         expect(Object.keys(JSON.parse(line) as object)).toEqual(Object.keys(twin));
       }),
     );
+  });
+
+  test("names no consumer where nobody said who asks", () => {
+    expect(accessLine({ ...RECORD, consumer: "" }, "t")).not.toContain("consumer");
   });
 
   test("is one line of printable ASCII", () => {

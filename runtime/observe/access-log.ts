@@ -11,6 +11,8 @@ export interface AccessRecord {
   readonly status: number;
   readonly outcome: string;
   readonly endpoint: string;
+  /** "": nobody in particular. */
+  readonly consumer: string;
   /** Whole microseconds: a fraction would cost more to print than all the rest. */
   readonly us: number;
   readonly bytes: number;
@@ -63,15 +65,18 @@ function isAlike(a: AccessRecord, b: AccessRecord): boolean {
     a.host === b.host &&
     a.method === b.method &&
     a.outcome === b.outcome &&
-    a.endpoint === b.endpoint
+    a.endpoint === b.endpoint &&
+    a.consumer === b.consumer
   );
 }
 
-function middleOf({ method, host, path, status, outcome, endpoint }: AccessRecord): string {
+function middleOf(record: AccessRecord): string {
+  const { method, host, path, status, outcome, endpoint, consumer } = record;
   // Joined, not added up: one flat string is copied quicker than a tree of pieces.
   return [
     `","method":"${method}","host":${quoted(host)},"path":${quoted(path)},"status":${status}`,
-    `,"outcome":"${outcome}","endpoint":"${endpoint}","us":`,
+    `,"outcome":"${outcome}","endpoint":"${endpoint}"`,
+    consumer === "" ? `,"us":` : `,"consumer":"${consumer}","us":`,
   ].join("");
 }
 

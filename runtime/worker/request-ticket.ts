@@ -42,6 +42,8 @@ export class RequestTicket implements Ticket, GateTicket {
   slot: Slot | null = null;
   /** What answers where it is no endpoint, for log and counts. */
   route = "";
+  /** Who asked, where a policy knows; for the log. */
+  consumer = "";
   readonly #observers: Observers;
   readonly startedMs: number;
   #outcome: Outcome | null = null;
@@ -137,7 +139,11 @@ export class RequestTicket implements Ticket, GateTicket {
     if (access !== null) {
       const { requestId, method, host, path, bytesOut: bytes } = exchange;
       this.#observers.metrics.ended(endpoint, outcome, status, us, bytes);
-      access.write({ requestId, method, host, path, status, outcome, endpoint, us, bytes }, nowMs);
+      const { consumer } = this;
+      access.write(
+        { requestId, method, host, path, status, outcome, endpoint, consumer, us, bytes },
+        nowMs,
+      );
     }
     if (this.#usage !== null) this.#remember(this.#usage, { status, outcome, us });
   }

@@ -3,7 +3,7 @@
 
 import type { JsonObject } from "../errors.ts";
 import type { RouteSpec } from "../records.ts";
-import type { PolicyConfig } from "./policies.ts";
+import type { ConsumerConfig, PolicyConfig } from "./policies.ts";
 
 export interface GatewayConfig {
   readonly upstreams: readonly UpstreamConfig[];
@@ -12,6 +12,7 @@ export interface GatewayConfig {
   readonly trustedProxies: readonly string[];
   /** null: the node does not speak TLS. */
   readonly tls: FrontTls | null;
+  readonly consumers: readonly ConsumerConfig[];
 }
 
 export const EMPTY_GATEWAY: GatewayConfig = {
@@ -19,6 +20,7 @@ export const EMPTY_GATEWAY: GatewayConfig = {
   routes: [],
   trustedProxies: [],
   tls: null,
+  consumers: [],
 };
 
 /** How the node itself speaks TLS. */

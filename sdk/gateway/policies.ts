@@ -9,7 +9,8 @@ export type PolicyConfig =
       readonly deny: readonly string[];
     }
   | RateLimitPolicy
-  | JwtPolicy
+  | AuthPolicy
+  | AnyOfPolicy
   | CorsPolicy
   | { readonly kind: "headers"; readonly request: HeaderChange; readonly response: HeaderChange }
   | { readonly kind: "bodyLimit"; readonly bytesMax: number }
@@ -22,7 +23,7 @@ export const ALGORITHMS = ["token-bucket", "fixed-window", "sliding-window", "gc
 export type Algorithm = (typeof ALGORITHMS)[number];
 
 export interface KeySource {
-  readonly kind: "ip" | "apiKey" | "jwt" | "header" | "route";
+  readonly kind: "ip" | "apiKey" | "consumer" | "jwt" | "header" | "route";
   /** Of the claim or header. */
   readonly name: string;
 }
@@ -58,8 +59,80 @@ export const SIGNATURES = [
 ] as const;
 export type Signature = (typeof SIGNATURES)[number];
 
+/** Ways to say who asks. */
+export type AuthPolicy = JwtPolicy | ApiKeyPolicy | BasicPolicy | ForwardAuthPolicy;
+
+/** One of the methods is enough. */
+export interface AnyOfPolicy {
+  readonly kind: "anyOf";
+  readonly methods: readonly AuthPolicy[];
+  readonly required: boolean;
+}
+
+/** Where a request may carry a credential. */
+export interface CredentialSource {
+  readonly kind: "bearer" | "header" | "query" | "cookie";
+  /** Of the header, parameter or cookie. */
+  readonly name: string;
+}
+
+export interface ApiKeyPolicy {
+  readonly kind: "apiKey";
+  readonly from: readonly CredentialSource[];
+  /** One of these, where there are any. */
+  readonly groups: readonly string[];
+  /** False: who brings none passes without a name. */
+  readonly required: boolean;
+  /** The credential is not sent on. */
+  readonly hide: boolean;
+}
+
+export interface BasicPolicy {
+  readonly kind: "basic";
+  readonly realm: string;
+  readonly groups: readonly string[];
+  readonly required: boolean;
+  readonly hide: boolean;
+}
+
+export interface ForwardAuthPolicy {
+  readonly kind: "forwardAuth";
+  readonly url: string;
+  readonly timeoutMs: number;
+  /** Sent to it, in lower case; none: all. */
+  readonly requestHeaders: readonly string[];
+  /** Of its reply, added to the request. */
+  readonly responseHeaders: readonly string[];
+  readonly required: true;
+}
+
+export interface ConsumerConfig {
+  readonly name: string;
+  readonly groups: readonly string[];
+  /** SHA-256 of each, in hex. */
+  readonly keys: readonly string[];
+  readonly password: PasswordHash | null;
+  /** Of all its requests. */
+  readonly limit: RateLimitPolicy | null;
+}
+
+/** Of one that the configuration takes from the environment, or as a file may hold it. */
+export type PasswordHash = { readonly kind: "sha256"; readonly hash: string } | ScryptHash;
+
+/** Salt and hash in base64. */
+export interface ScryptHash {
+  readonly kind: "scrypt";
+  readonly log2N: number;
+  readonly r: number;
+  readonly p: number;
+  readonly salt: string;
+  readonly hash: string;
+}
+
 export interface JwtPolicy {
   readonly kind: "jwt";
+  readonly from: readonly CredentialSource[];
+  readonly required: boolean;
   readonly algorithms: readonly Signature[];
   readonly source:
     | { readonly kind: "secret"; readonly secret: string }

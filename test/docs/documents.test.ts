@@ -111,6 +111,7 @@ describe("documents", () => {
       status: 200,
       outcome: "",
       endpoint: "",
+      consumer: "",
       us: 1,
       bytes: 1,
     };

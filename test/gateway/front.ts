@@ -9,6 +9,7 @@ import type { NodeStore } from "../../runtime/gateway/shared/store.ts";
 import { createMemoryStore } from "./memory-store.ts";
 import { listenNode } from "../../runtime/http/node-listener.ts";
 import { listenUws } from "../../runtime/http/uws-listener.ts";
+import type { AccessRecord } from "../../runtime/observe/access-log.ts";
 import { RequestMetrics } from "../../runtime/observe/metrics.ts";
 import { RecentRequests } from "../../runtime/worker/recent-requests.ts";
 import { RequestTicket, type Observers } from "../../runtime/worker/request-ticket.ts";
@@ -34,6 +35,8 @@ export class Front implements AsyncDisposable {
   readonly gateway: Gateway;
   /** What the gateway has logged. */
   readonly lines: string[] = [];
+  /** What stands in the access log. */
+  readonly access: AccessRecord[] = [];
   /** How requests ended. */
   readonly metrics: RequestMetrics = new RequestMetrics();
   readonly #variables: Readonly<Record<string, string>>;
@@ -115,7 +118,7 @@ export class Front implements AsyncDisposable {
 
   #observers(): Observers {
     return {
-      access: null,
+      access: { write: (record) => this.access.push(record), close: () => {} },
       metrics: this.metrics,
       recent: new RecentRequests(),
       limits: () => resolveLimits({}),

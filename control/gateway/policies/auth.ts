@@ -1,8 +1,28 @@
 // Policies that say who may ask.
 
 import { z } from "zod";
-import { SIGNATURES, type PolicyConfig } from "../../../sdk/gateway/policies.ts";
-import { cidrField, duration, headerName, httpUrl, list, oneOf, text } from "../fields.ts";
+import {
+  SIGNATURES,
+  type AnyOfPolicy,
+  type ApiKeyPolicy,
+  type AuthPolicy,
+  type BasicPolicy,
+  type CredentialSource,
+  type ForwardAuthPolicy,
+  type JwtPolicy,
+  type PolicyConfig,
+} from "../../../sdk/gateway/policies.ts";
+import {
+  cidrField,
+  duration,
+  flag,
+  headerName,
+  httpUrl,
+  list,
+  nameField,
+  oneOf,
+  text,
+} from "../fields.ts";
 import { checkKey, keySource } from "./keys.ts";
 
 export const ipFilter: z.ZodType<PolicyConfig, unknown> = z
@@ -16,8 +36,64 @@ const strings = z
   .union([text("a text"), list(text("a text"), "texts", 100)], { error: "a text or a list" })
   .transform((value) => (Array.isArray(value) ? value : [value]));
 
-export const jwt: z.ZodType<PolicyConfig, unknown> = z
+const SOURCE = "bearer, header:NAME, query:NAME or cookie:NAME";
+
+const source: z.ZodType<CredentialSource, string> = z
+  .string({ error: SOURCE })
+  .regex(/^(?:bearer|(?:header|query|cookie):[^\s:;,=&]{1,128})$/, SOURCE)
+  .transform((value): CredentialSource => {
+    const [kind = "", name = ""] = value.split(":");
+    if (kind === "header") return { kind, name: name.toLowerCase() };
+    return kind === "query" || kind === "cookie" ? { kind, name } : { kind: "bearer", name: "" };
+  });
+
+function sources(fallback: CredentialSource): z.ZodType<CredentialSource[], unknown> {
+  return z
+    .union([source, list(source, "places", 5)], { error: SOURCE })
+    .transform((value) => (Array.isArray(value) ? value : [value]))
+    .default([fallback]);
+}
+
+const required = flag().default(true);
+const groups = list(nameField, "groups", 100).default([]);
+const headerNames = list(headerName, "headers", 100).default([]);
+
+const apiKey: z.ZodType<ApiKeyPolicy, unknown> = z
   .strictObject({
+    from: sources({ kind: "header", name: "x-api-key" }),
+    groups,
+    required,
+    hide: flag().default(true),
+  })
+  .transform((fields): ApiKeyPolicy => ({ kind: "apiKey", ...fields }));
+
+const basic: z.ZodType<BasicPolicy, unknown> = z
+  .strictObject({
+    realm: text("a text without quotes", /^[ !#-[\]-~]{1,100}$/).default("islet"),
+    groups,
+    required,
+    hide: flag().default(true),
+  })
+  .transform((fields): BasicPolicy => ({ kind: "basic", ...fields }));
+
+const forwardAuth: z.ZodType<ForwardAuthPolicy, unknown> = z
+  .strictObject({
+    url: httpUrl,
+    timeout: duration(10).default(5_000),
+    requestHeaders: headerNames,
+    responseHeaders: headerNames,
+  })
+  .transform(({ timeout, ...fields }): ForwardAuthPolicy => ({
+    kind: "forwardAuth",
+    timeoutMs: timeout,
+    ...fields,
+    required: true,
+  }));
+
+const jwt: z.ZodType<JwtPolicy, unknown> = z
+  .strictObject({
+    from: sources({ kind: "bearer", name: "" }),
+    required,
     algorithms: list(oneOf(SIGNATURES), "algorithms", SIGNATURES.length).optional(),
     secret: text("a secret").optional(),
     publicKey: text("a public key in PEM").optional(),
@@ -30,15 +106,16 @@ export const jwt: z.ZodType<PolicyConfig, unknown> = z
       .record(text("a claim's name"), headerName, { error: "claims with the names of headers" })
       .default({}),
   })
-  .transform((fields, context): PolicyConfig => {
-    const source = keySource(fields);
+  .transform((fields, context): JwtPolicy => {
+    const key = keySource(fields);
     const algorithms = fields.algorithms ?? (fields.secret === undefined ? [] : ["HS256" as const]);
-    for (const issue of checkKey(source, algorithms))
-      context.addIssue({ code: "custom", ...issue });
+    for (const issue of checkKey(key, algorithms)) context.addIssue({ code: "custom", ...issue });
     return {
       kind: "jwt",
+      from: fields.from,
+      required: fields.required,
       algorithms,
-      source: source ?? { kind: "secret", secret: "" },
+      source: key ?? { kind: "secret", secret: "" },
       issuer: fields.issuer,
       audience: fields.audience,
       skewMs: fields.clockSkew,
@@ -46,3 +123,45 @@ export const jwt: z.ZodType<PolicyConfig, unknown> = z
       forward: Object.entries(fields.forward),
     };
   });
+
+const METHODS = { jwt, apiKey, basic, forwardAuth };
+const ONE = `one way to say who asks, of ${Object.keys(METHODS).join(", ")}`;
+
+const method: z.ZodType<AuthPolicy, unknown> = z
+  .strictObject(
+    {
+      jwt: jwt.optional(),
+      apiKey: apiKey.optional(),
+      basic: basic.optional(),
+      forwardAuth: forwardAuth.optional(),
+    },
+    { error: ONE },
+  )
+  .transform((fields, context): AuthPolicy => {
+    const [only, second] = Object.values(fields);
+    if (only !== undefined && second === undefined) return only;
+    context.addIssue({ code: "custom", message: ONE });
+    return z.NEVER;
+  });
+
+const anyOf: z.ZodType<AnyOfPolicy, unknown> = z
+  .union(
+    [
+      list(method, "ways to say who asks", 10),
+      z.strictObject({ methods: list(method, "ways to say who asks", 10), required }),
+    ],
+    { error: "a list of ways to say who asks, or { methods, required }" },
+  )
+  .transform((fields): AnyOfPolicy => {
+    const { methods, required: isRequired } = Array.isArray(fields)
+      ? { methods: fields, required: true }
+      : fields;
+    return { kind: "anyOf", methods, required: isRequired };
+  });
+
+export const AUTH: {
+  readonly [K in AuthPolicy["kind"] | "anyOf"]: z.ZodType<PolicyConfig, unknown>;
+} = {
+  ...METHODS,
+  anyOf,
+};

@@ -1,44 +1,62 @@
 // Policies that say how much.
 
 import { z } from "zod";
-import { ALGORITHMS, type PolicyConfig } from "../../../sdk/gateway/policies.ts";
+import {
+  ALGORITHMS,
+  type KeySource,
+  type PolicyConfig,
+  type RateLimitPolicy,
+} from "../../../sdk/gateway/policies.ts";
 import { count, duration, keyField, oneOf, size } from "../fields.ts";
 
 /** A bucket of more is no limit. */
 const CAPACITY_MAX = 1_000_000_000;
 const RATE = "a number above 0";
 
+const limitFields = {
+  algorithm: oneOf(ALGORITHMS).default("token-bucket"),
+  capacity: count(0, CAPACITY_MAX),
+  refillPerSec: z.number({ error: RATE }).positive(RATE).max(CAPACITY_MAX, RATE).optional(),
+  window: duration().optional(),
+};
+const limit = z.strictObject(limitFields);
+
 export const rateLimit: z.ZodType<PolicyConfig, unknown> = z
-  .strictObject({
-    algorithm: oneOf(ALGORITHMS).default("token-bucket"),
-    capacity: count(0, CAPACITY_MAX),
-    refillPerSec: z.number({ error: RATE }).positive(RATE).max(CAPACITY_MAX, RATE).optional(),
-    window: duration().optional(),
-    key: keyField.default([{ kind: "ip", name: "" }]),
-  })
-  .transform((fields, context): PolicyConfig => {
-    const { algorithm, capacity, refillPerSec, window, key } = fields;
-    const isWindow = algorithm === "fixed-window" || algorithm === "sliding-window";
-    const [needed, odd] = isWindow ? ["window", "refillPerSec"] : ["refillPerSec", "window"];
-    const given = isWindow ? window : refillPerSec;
-    if (given === undefined) {
-      const message = isWindow ? "a duration such as 1m (window)" : `${RATE} (refillPerSec)`;
-      context.addIssue({ code: "custom", path: [needed ?? ""], message });
-    }
-    if ((isWindow ? refillPerSec : window) !== undefined) {
-      const message = `nothing here: ${algorithm} has no ${odd}`;
-      context.addIssue({ code: "custom", path: [odd ?? ""], message });
-    }
-    return {
-      kind: "rateLimit",
-      id: "",
-      algorithm,
-      capacity,
-      refillPerSec: refillPerSec ?? 0,
-      windowMs: window ?? 0,
-      key,
-    };
-  });
+  .strictObject({ ...limitFields, key: keyField.default([{ kind: "ip", name: "" }]) })
+  .transform(({ key, ...fields }, context): PolicyConfig => limitOf(fields, key, context));
+
+/** Of a consumer: who it is counted for is not a question. */
+export const consumerLimit: z.ZodType<RateLimitPolicy, unknown> = limit.transform(
+  (fields, context) => limitOf(fields, [{ kind: "consumer", name: "" }], context),
+);
+
+function limitOf(
+  fields: z.output<typeof limit>,
+  key: readonly KeySource[],
+  context: z.core.$RefinementCtx,
+): RateLimitPolicy {
+  const { algorithm, capacity, refillPerSec, window } = fields;
+  const isWindow = algorithm === "fixed-window" || algorithm === "sliding-window";
+  const [needed, odd] = isWindow ? ["window", "refillPerSec"] : ["refillPerSec", "window"];
+  const given = isWindow ? window : refillPerSec;
+  if (given === undefined) {
+    const message = isWindow ? "a duration such as 1m (window)" : `${RATE} (refillPerSec)`;
+    context.addIssue({ code: "custom", path: [needed ?? ""], message });
+  }
+  if ((isWindow ? refillPerSec : window) !== undefined) {
+    const message = `nothing here: ${algorithm} has no ${odd}`;
+    context.addIssue({ code: "custom", path: [odd ?? ""], message });
+  }
+  return {
+    kind: "rateLimit",
+    id: "",
+    algorithm,
+    capacity,
+    refillPerSec: refillPerSec ?? 0,
+    windowMs: window ?? 0,
+    key,
+  };
+}
 
 export const bodyLimit: z.ZodType<PolicyConfig, unknown> = z
   .strictObject({ max: size() })

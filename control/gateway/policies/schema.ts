@@ -2,12 +2,12 @@
 
 import { z } from "zod";
 import type { PolicyConfig } from "../../../sdk/gateway/policies.ts";
-import { ipFilter, jwt } from "./auth.ts";
+import { AUTH, ipFilter } from "./auth.ts";
 import { cors, headers } from "./content.ts";
 import { custom } from "./custom.ts";
 import { bodyLimit, rateLimit, timeout } from "./limits.ts";
 
-const POLICIES = { ipFilter, rateLimit, jwt, cors, headers, bodyLimit, timeout, custom };
+const POLICIES = { ipFilter, rateLimit, ...AUTH, cors, headers, bodyLimit, timeout, custom };
 const ONE = `one policy, of ${Object.keys(POLICIES).join(", ")}`;
 
 export const policySchema: z.ZodType<PolicyConfig, unknown> = z
@@ -15,7 +15,11 @@ export const policySchema: z.ZodType<PolicyConfig, unknown> = z
     {
       ipFilter: ipFilter.optional(),
       rateLimit: rateLimit.optional(),
-      jwt: jwt.optional(),
+      jwt: AUTH.jwt.optional(),
+      apiKey: AUTH.apiKey.optional(),
+      basic: AUTH.basic.optional(),
+      forwardAuth: AUTH.forwardAuth.optional(),
+      anyOf: AUTH.anyOf.optional(),
       cors: cors.optional(),
       headers: headers.optional(),
       bodyLimit: bodyLimit.optional(),

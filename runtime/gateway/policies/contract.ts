@@ -1,11 +1,13 @@
 // What policies are given when they are made.
 
 import type { Clock } from "../clock.ts";
+import type { Consumers } from "./auth/consumers.ts";
 import type { RunPolicy } from "./custom/outcome.ts";
 import type { LimitCells } from "../shared/limit-cells.ts";
 
 export interface PolicyHost {
   readonly limits: LimitCells;
+  readonly consumers: Consumers;
   /** Of the wall, for tokens. */
   readonly wallClock: Clock;
   readonly runPolicy: RunPolicy;

@@ -1,4 +1,4 @@
-// Lets through who brings a token that verifies: JSON Web Tokens in `Authorization: Bearer`. The door to jose.
+// Lets through who brings a token that verifies: JSON Web Tokens. The door to jose.
 //
 // Which algorithms are taken is configured and fits the key's type (control/gateway/policies/keys.ts), whatever the
 // token's header says: so neither "none" nor a public key used as a secret verifies. Keys come from the configuration
@@ -8,10 +8,11 @@
 import { createPublicKey, createSecretKey, type KeyObject } from "node:crypto";
 import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from "jose";
 import type { JwtPolicy } from "../../../../sdk/gateway/policies.ts";
-import { withoutHeaders } from "../../../../sdk/gateway/header-list.ts";
-import type { Policy } from "../../chain.ts";
+import type { HeaderList } from "../../../../sdk/exchange.ts";
 import type { Pass } from "../../pass.ts";
 import type { PolicyHost } from "../contract.ts";
+import { createReader } from "./credentials.ts";
+import { ACCEPTED, type Method, type Refused, type Verdict } from "./method.ts";
 
 /** Parsing costs by length; no token of use is longer. */
 export const TOKEN_CHARS_MAX: number = 8 * 1024;
@@ -22,39 +23,44 @@ const JWKS_TIMEOUT_MS = 5_000;
 
 const CHALLENGE = "www-authenticate\nBearer\n";
 const INVALID = 'www-authenticate\nBearer error="invalid_token"\n';
-const BEARER = /^Bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*)$/i;
+const ABSENT: Verdict = { kind: "absent", challenge: CHALLENGE };
+const TOKEN = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*$/;
 const NOT_A_VALUE = /[^\t -~]/g;
 
 type Verify = (token: string) => Promise<JWTPayload>;
 
-export function createJwt(policy: JwtPolicy, host: PolicyHost): Policy {
+export function createJwt(policy: JwtPolicy, host: PolicyHost): Method {
   const verify = createVerify(policy, host);
-  // A client's own headers of these names would pass for claims.
-  const names = new Set(policy.forward.map(([, header]) => header));
-  const refuse = (pass: Pass, reason: string, challenge: string): false => {
-    host.counted("edge_auth_failures_total", reason);
-    pass.ticket.fail("TOKEN_INVALID", undefined, challenge);
-    return false;
-  };
+  const readers = policy.from.map((source) => createReader(source));
   return {
-    onRequest: async (pass) => {
-      const header = pass.exchange.header("authorization");
-      if (header === undefined) return refuse(pass, "missing", CHALLENGE);
-      const token = header.length <= TOKEN_CHARS_MAX ? BEARER.exec(header)?.[1] : undefined;
-      if (token === undefined) return refuse(pass, "malformed", INVALID);
+    owned: policy.forward.map(([, header]) => header),
+    async ask(pass) {
+      const token = readers.map(({ read }) => read(pass)).find((text) => text !== "");
+      // Of the scheme, but none: it is not that nothing was brought.
+      if (token === undefined) return isBearer(pass, policy) ? refused("malformed") : ABSENT;
+      if (token.length > TOKEN_CHARS_MAX || !TOKEN.test(token)) return refused("malformed");
       try {
-        pass.claims = await verify(token);
+        const claims = await verify(token);
+        pass.claims = claims;
+        pass.headers += forwarded(claims, policy.forward);
+        return ACCEPTED;
       } catch (error) {
         const reason = reasonOf(error);
-        if (reason !== "keys") return refuse(pass, reason, INVALID);
-        host.counted("edge_auth_failures_total", reason);
-        pass.ticket.fail("TOKEN_KEYS_UNAVAILABLE", String(error));
-        return false;
+        if (reason !== "keys") return refused(reason);
+        const code = "TOKEN_KEYS_UNAVAILABLE";
+        return { kind: "refused", code, reason, challenge: "", logged: String(error) };
       }
-      pass.headers = forwarded(pass, names, policy.forward);
-      return true;
     },
   };
+}
+
+function refused(reason: string): Refused {
+  return { kind: "refused", code: "TOKEN_INVALID", reason, challenge: INVALID };
+}
+
+function isBearer({ exchange }: Pass, { from }: JwtPolicy): boolean {
+  const reads = from.some(({ kind }) => kind === "bearer");
+  return reads && /^Bearer(?: |$)/i.test(exchange.header("authorization") ?? "");
 }
 
 function createVerify(policy: JwtPolicy, host: PolicyHost): Verify {
@@ -94,11 +100,10 @@ function keySet(url: string): JWTVerifyGetKey {
   return found;
 }
 
-function forwarded(pass: Pass, names: ReadonlySet<string>, pairs: JwtPolicy["forward"]): string {
-  if (names.size === 0) return pass.headers;
-  let headers = withoutHeaders(pass.headers, names);
+/** As fields of a header list. */
+function forwarded(claims: JWTPayload, pairs: JwtPolicy["forward"]): HeaderList {
+  let headers = "";
   for (const [claim, header] of pairs) {
-    const claims = pass.claims ?? {};
     const value: unknown = Object.hasOwn(claims, claim) ? claims[claim] : undefined;
     if (value === undefined || value === null) continue;
     const text = typeof value === "string" ? value : JSON.stringify(value);

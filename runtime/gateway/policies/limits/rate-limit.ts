@@ -4,6 +4,7 @@
 import { addressBits } from "../../../../sdk/gateway/cidr.ts";
 import type { KeySource, RateLimitPolicy } from "../../../../sdk/gateway/policies.ts";
 import type { Policy } from "../../chain.ts";
+import type { ReplyHead } from "../../filtered-exchange.ts";
 import type { Pass } from "../../pass.ts";
 import type { PolicyHost } from "../contract.ts";
 import { createLimiter } from "./limiters.ts";
@@ -12,7 +13,17 @@ const API_KEY = "x-api-key";
 /** Whole networks of this size belong to one customer, who may use any address of it. */
 const IPV6_HOST_BITS = 64n;
 
-export function createRateLimit(policy: RateLimitPolicy, host: PolicyHost): Policy {
+export type LimitHost = Pick<PolicyHost, "limits" | "route" | "counted">;
+
+export function createRateLimit(policy: RateLimitPolicy, host: LimitHost): Policy {
+  return {
+    onRequest: createTake(policy, host),
+    onReply: (pass, head) => showLimit(pass, head, policy.id),
+  };
+}
+
+/** Counts a request; false: it is refused, and answered. */
+export function createTake(policy: RateLimitPolicy, host: LimitHost): (pass: Pass) => boolean {
   const { id, capacity } = policy;
   const decide = createLimiter(policy);
   const sources = policy.key.map((source) => keyOf(source, host.route));
@@ -21,32 +32,27 @@ export function createRateLimit(policy: RateLimitPolicy, host: PolicyHost): Poli
     sources.length === 1 && only !== undefined
       ? only
       : (pass: Pass) => sources.map((source) => source(pass)).join("\n");
-  return {
-    onRequest(pass) {
-      const { allowed, remaining, resetMs, retryMs } = host.limits.take(
-        `${id}\n${key(pass)}`,
-        decide,
-      );
-      if (!allowed || remaining <= (pass.limit?.remaining ?? Number.POSITIVE_INFINITY)) {
-        pass.limit = { id, limit: capacity, remaining, resetSec: seconds(resetMs) };
-      }
-      host.counted("edge_ratelimit_decisions_total", allowed ? "allowed" : "refused");
-      if (allowed) return true;
-      pass.ticket.fail(
-        "RATE_LIMITED",
-        undefined,
-        `retry-after\n${Math.max(1, seconds(retryMs))}\n`,
-      );
-      return false;
-    },
-    onReply(pass, head) {
-      const { limit } = pass;
-      if (limit === null || limit.id !== id) return;
-      head.headers +=
-        `ratelimit-limit\n${limit.limit}\nratelimit-remaining\n${limit.remaining}\n` +
-        `ratelimit-reset\n${limit.resetSec}\n`;
-    },
+  return (pass) => {
+    const { allowed, remaining, resetMs, retryMs } = host.limits.take(
+      `${id}\n${key(pass)}`,
+      decide,
+    );
+    if (!allowed || remaining <= (pass.limit?.remaining ?? Number.POSITIVE_INFINITY)) {
+      pass.limit = { id, limit: capacity, remaining, resetSec: seconds(resetMs) };
+    }
+    host.counted("edge_ratelimit_decisions_total", allowed ? "allowed" : "refused");
+    if (allowed) return true;
+    pass.ticket.fail("RATE_LIMITED", undefined, `retry-after\n${Math.max(1, seconds(retryMs))}\n`);
+    return false;
   };
+}
+
+/** On the reply of a request whose tightest limit is the one of this id. */
+export function showLimit({ limit }: Pass, head: ReplyHead, id: string): void {
+  if (limit === null || limit.id !== id) return;
+  head.headers +=
+    `ratelimit-limit\n${limit.limit}\nratelimit-remaining\n${limit.remaining}\n` +
+    `ratelimit-reset\n${limit.resetSec}\n`;
 }
 
 /** A day stands for what never comes. */
@@ -62,14 +68,12 @@ function keyOf({ kind, name }: KeySource, route: string): (pass: Pass) => string
       return otherwise;
     case "route":
       return () => `route ${route}`;
+    case "consumer":
+      return (pass) => consumerOf(pass) ?? otherwise(pass);
     case "apiKey":
-    case "header": {
-      const header = kind === "apiKey" ? API_KEY : name;
-      return (pass) => {
-        const value = pass.exchange.header(header);
-        return value === undefined || value === "" ? otherwise(pass) : `${header} ${value}`;
-      };
-    }
+      return (pass) => consumerOf(pass) ?? headerOf(pass, API_KEY) ?? otherwise(pass);
+    case "header":
+      return (pass) => headerOf(pass, name) ?? otherwise(pass);
     case "jwt":
       return (pass) => {
         const claims = pass.claims ?? {};
@@ -79,6 +83,15 @@ function keyOf({ kind, name }: KeySource, route: string): (pass: Pass) => string
           : otherwise(pass);
       };
   }
+}
+
+function consumerOf({ consumer }: Pass): string | undefined {
+  return consumer === null ? undefined : `consumer ${consumer.name}`;
+}
+
+function headerOf({ exchange }: Pass, name: string): string | undefined {
+  const value = exchange.header(name);
+  return value === undefined || value === "" ? undefined : `${name} ${value}`;
 }
 
 function networkOf(address: string): string {
