@@ -9,6 +9,7 @@ import { EdgeError } from "../sdk/errors.ts";
 import type { AdminDeps } from "./deps.ts";
 import { failureOf, respond, statusOf, type AdminEnv } from "./envelope.ts";
 import { hostGuard, tokenGuard } from "./guard.ts";
+import { addCronRoutes } from "./routes/crons.ts";
 import { addEndpointRoutes } from "./routes/endpoints.ts";
 import { addGatewayRoutes } from "./routes/gateway.ts";
 import { addNodeRoutes, healthHandler } from "./routes/node.ts";
@@ -54,5 +55,6 @@ export function createAdminApi(deps: AdminDeps): AdminApp {
   addDatabaseRoutes(app, deps);
   addKvRoutes(app, deps);
   addSecretRoutes(app, deps);
+  addCronRoutes(app, deps);
   return app;
 }

@@ -4,6 +4,7 @@ import type { Control } from "../control/control.ts";
 import type { SecretControl } from "../control/secrets/secrets.ts";
 import type { BindingControl } from "../control/services/bound.ts";
 import type { ServiceControl } from "../control/services/services.ts";
+import type { Crons } from "../sdk/schedule/schedule.ts";
 import type { OperatorCall } from "../sdk/services/service.ts";
 import type { Value } from "../sdk/services/values.ts";
 import type { GatewayConfig } from "../sdk/gateway/config.ts";
@@ -28,6 +29,7 @@ export interface AdminDeps {
   readonly bindings: BindingControl;
   /** A call of a service as a handler that binds it makes it (runtime/worker/services/operator-calls.ts). */
   readonly callService: (call: OperatorCall, args: readonly Value[]) => Promise<Value>;
+  readonly crons: Crons;
   readonly registry: RegistryReader;
   readonly blobs: Blobs;
   readonly gateway: GatewayView;

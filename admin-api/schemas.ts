@@ -2,7 +2,13 @@
 // are refused by name: a misspelt field that is ignored is found out in production.
 
 import { z } from "zod";
-import { MESSAGE_CHARS_MAX, nameSchema, normalRoute, routesSchema } from "../control/parse.ts";
+import {
+  cronSchema,
+  MESSAGE_CHARS_MAX,
+  nameSchema,
+  normalRoute,
+  routesSchema,
+} from "../control/parse.ts";
 import type { Json, JsonObject } from "../sdk/errors.ts";
 import type { RouteSpec } from "../sdk/records.ts";
 import type { ServiceKind } from "../sdk/services/service.ts";
@@ -220,6 +226,11 @@ export const secretsSchema: z.ZodType<
   SecretOwner & { readonly secrets: { readonly [name: string]: string | null } },
   unknown
 > = z.strictObject({ ...owner, secrets: z.record(z.string(), z.string().nullable()) });
+
+export const cronRunSchema: z.ZodType<{ readonly cron?: string }, unknown> = z.strictObject({
+  /** What the handler is told; without it, its only one. */
+  cron: cronSchema.exactOptional(),
+});
 
 /** The routes that a new endpoint's address asks for; [] for the default ones. */
 export function routesOfCreate(body: CreateBody): readonly RouteSpec[] {

@@ -2,6 +2,7 @@
 
 import type { Command, CommandGroup } from "./command.ts";
 import { config } from "./commands/config.ts";
+import { cron } from "./commands/crons.ts";
 import { dev } from "./commands/dev.ts";
 import { doctor } from "./commands/doctor.ts";
 import { explain } from "./commands/explain.ts";
@@ -30,6 +31,7 @@ export const COMMANDS: readonly (Command | CommandGroup)[] = [
   kv,
   storage,
   secret,
+  cron,
   explain,
   route,
   config,

@@ -61,6 +61,7 @@ export async function upload(
     ...(project.drainTimeoutMs === undefined ? {} : { drainTimeoutMs: project.drainTimeoutMs }),
     ...(bindings.length === 0 ? {} : { bindings }),
     ...(consumers.length === 0 ? {} : { consumers }),
+    ...(project.crons.length === 0 ? {} : { crons: project.crons }),
     ...(options.message === undefined ? {} : { message: options.message }),
     format,
     code,

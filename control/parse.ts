@@ -3,6 +3,7 @@
 // Schema) can be printed from them.
 
 import { z } from "zod";
+import { CRONS_PER_ENDPOINT_MAX, parseCron } from "../sdk/schedule/cron.ts";
 import { EdgeError, type Code, type Json } from "../sdk/errors.ts";
 import { EGRESS_HOSTS_MAX, parseEgressHost } from "../sdk/egress.ts";
 import { ISOLATION_FORMS, NAME, parseIsolation } from "../sdk/isolation.ts";
@@ -112,6 +113,11 @@ const egressHostSchema = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
+export const cronSchema: z.ZodType<string, unknown> = z.string().superRefine((text, context) => {
+  const cron = parseCron(text);
+  if (typeof cron === "string") context.addIssue({ code: "custom", message: cron });
+});
+
 const isolationSchema = z.string().transform((text, context) => {
   const isolation = parseIsolation(text);
   if (isolation !== null) return isolation;
@@ -133,6 +139,13 @@ export const publishSchema: z.ZodType<PublishRequest, unknown> = z.strictObject(
   egress: z.array(egressHostSchema).max(EGRESS_HOSTS_MAX).exactOptional(),
   bindings: bindingsSchema.exactOptional(),
   consumers: consumersSchema.exactOptional(),
+  crons: z
+    .array(cronSchema)
+    .max(CRONS_PER_ENDPOINT_MAX)
+    .refine((crons) => new Set(crons).size === crons.length, {
+      message: "one of them is there twice",
+    })
+    .exactOptional(),
   drainTimeoutMs: z.int().min(0).max(DRAIN_TIMEOUT_MS_MAX).default(DRAIN_TIMEOUT_MS_DEFAULT),
   message: z.string().max(MESSAGE_CHARS_MAX).default(""),
   format: z.enum(["script", "module"]),

@@ -71,7 +71,7 @@ export function candidateOf({ registry }: ControlPorts, request: PublishRequest)
     const detail: JsonObject = { expected: request.codeSha256, actual, bytes: bytes.length };
     throw new EdgeError("UPLOAD_CORRUPT", undefined, { detail });
   }
-  const { name, vars, limits, trust, egress, isolation = "shared" } = request;
+  const { name, vars, limits, trust, egress, crons = [], isolation = "shared" } = request;
   const { drainTimeoutMs = DRAIN_TIMEOUT_MS_DEFAULT } = request;
   const routes = routesOrDefault(name, request.routes);
   const bindings = (request.bindings ?? []).map((each) => completeBinding(registry, name, each));
@@ -86,6 +86,7 @@ export function candidateOf({ registry }: ControlPorts, request: PublishRequest)
       ...(egress === undefined || egress.length === 0 ? {} : { egress }),
       ...(bindings.length === 0 ? {} : { bindings }),
       ...(consumers.length === 0 ? {} : { consumers }),
+      ...(crons.length === 0 ? {} : { crons }),
     },
     format: request.format,
     code: request.code,

@@ -129,11 +129,11 @@ async function serveIn(
     announceReady(options, { folder, port, tlsPort, admin, keeper, gatewayUrl, environment });
     isReady = true;
     keeper.standBy();
-    void warm(plane, log);
+    void goOn(plane, log);
     await stopped;
     environment.print("Draining; once more to end at once.");
   } finally {
-    file.close();
+    for (const clocked of [file, plane.schedule]) clocked.close();
     for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => keeper.killAll());
     // A start that fails must not end what served before it.
     await (isReady ? keeper.stop() : keeper.abandon());
@@ -201,7 +201,9 @@ async function tryDemo(plane: ControlPlane, log: Log): Promise<void> {
   }
 }
 
-async function warm(plane: ControlPlane, log: Log): Promise<void> {
+/** What a node does beside serving. */
+async function goOn(plane: ControlPlane, log: Log): Promise<void> {
+  plane.schedule.start();
   try {
     await plane.warm();
   } catch (error) {

@@ -130,6 +130,11 @@ async function handle(message: ToWorker): Promise<void> {
     case "probe":
       await probe(message.ask, message.service);
       break;
+    case "scheduled": {
+      const end = (await plane?.runScheduled(message.scheduled)) ?? null;
+      supervisor.send({ type: "scheduled", ask: message.ask, end });
+      break;
+    }
     case "look-closely":
       plane?.lookClosely(message.forMs);
       break;

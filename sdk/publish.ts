@@ -35,6 +35,8 @@ export interface PublishRequest {
   readonly egress?: readonly string[];
   readonly bindings?: readonly BindingRequest[];
   readonly consumers?: readonly ConsumerRequest[];
+  /** When its `scheduled` runs (sdk/schedule/cron.ts). */
+  readonly crons?: readonly string[];
   readonly drainTimeoutMs?: number;
   readonly message?: string;
   readonly format: BundleFormat;

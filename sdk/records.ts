@@ -36,6 +36,8 @@ export interface Manifest {
   readonly bindings?: readonly Binding[];
   /** Queues whose messages go to the handler's `queue`; absent: none. */
   readonly consumers?: readonly QueueConsumer[];
+  /** When the handler's `scheduled` runs (sdk/schedule/cron.ts); absent: never. */
+  readonly crons?: readonly string[];
   readonly drainTimeoutMs: number;
 }
 

@@ -1,6 +1,7 @@
 // What a project says about its endpoint, from whichever file or flags; and edge.jsonc, its own format.
 
 import { domainToASCII } from "node:url";
+import { parseCron } from "../../sdk/schedule/cron.ts";
 import { parseEgressHost } from "../../sdk/egress.ts";
 import { EdgeError } from "../../sdk/errors.ts";
 import type { Json, JsonObject } from "../../sdk/errors.ts";
@@ -29,6 +30,7 @@ export interface ProjectManifest extends ProjectBindings {
   readonly trust?: Trust;
   readonly isolation?: Isolation;
   readonly egress?: readonly string[];
+  readonly crons?: readonly string[];
   readonly drainTimeoutMs?: number;
 }
 
@@ -51,6 +53,7 @@ const READERS: Readonly<Record<string, Reader>> = {
     throw fieldError(document, path, `${JSON.stringify(value)} is none of ${ISOLATION_FORMS}`);
   },
   egress: (document, path, value) => ({ egress: readEgress(document, path, value) }),
+  triggers: (document, path, value) => ({ crons: readTriggers(document, path, value) }),
   drainTimeout: (document, path, value) => {
     const drainTimeoutMs = typeof value === "string" ? parseDuration(value) : null;
     if (drainTimeoutMs !== null) return { drainTimeoutMs };
@@ -153,6 +156,28 @@ function readEgress(document: ConfigDocument, path: FieldPath, value: Json): rea
     const host = typeof item === "string" ? parseEgressHost(item) : null;
     if (host !== null) return host;
     throw fieldError(document, [...path, index], 'a host is "HOST" or "HOST:PORT"');
+  });
+}
+
+/** wrangler's `triggers`. */
+export function readTriggers(
+  document: ConfigDocument,
+  path: FieldPath,
+  value: Json,
+): readonly string[] {
+  if (!isObject(value)) throw fieldError(document, path, "an object is expected");
+  for (const name of Object.keys(value)) {
+    if (name === "crons") continue;
+    throw fieldError(document, [...path, name], "there is no such field here; there is crons");
+  }
+  const { crons = [] } = value;
+  const list = [...path, "crons"];
+  if (!isList(crons)) throw fieldError(document, list, "a list of cron expressions is expected");
+  return crons.map((item: Json, index) => {
+    const text = readText(document, [...list, index], item);
+    const cron = parseCron(text);
+    if (typeof cron === "string") throw fieldError(document, [...list, index], cron);
+    return text;
   });
 }
 

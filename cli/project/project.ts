@@ -36,6 +36,7 @@ export interface Project {
   readonly trust?: Trust;
   readonly isolation?: Isolation;
   readonly egress: readonly string[];
+  readonly crons: readonly string[];
   readonly drainTimeoutMs?: number;
   /** With their places: for complaints of the node. */
   readonly services: ProjectBindings;
@@ -76,6 +77,7 @@ export function readProject({ path, cwd, values, warn }: ProjectInput): Project 
     vars: { ...file.vars, ...readVarFlags(values, cwd) },
     limits: { ...file.limits, ...limitFlags },
     egress: readEgressFlags(values) ?? file.egress ?? [],
+    crons: file.crons ?? [],
     services: overlayBindings({}, file),
     ...(isolation === undefined ? {} : { isolation }),
     ...(file.trust === undefined ? {} : { trust: file.trust }),

@@ -11,7 +11,7 @@ import { isObject, isList } from "../json.ts";
 import { BINDING_READERS, overlayBindings } from "./bindings.ts";
 import { fieldError, fieldName } from "./document.ts";
 import type { ConfigDocument, FieldPath } from "./document.ts";
-import { overlay, placed, readEnvironment, readText, readVars } from "./manifest.ts";
+import { overlay, placed, readEnvironment, readText, readTriggers, readVars } from "./manifest.ts";
 import type { ProjectManifest } from "./manifest.ts";
 
 /** No effect here and none missed. */
@@ -58,6 +58,8 @@ function readFields(
         readRoute(document, name === "route" ? at : [...at, index], { item, warn }),
       );
       manifest = { ...manifest, routes: [...(manifest.routes ?? []), ...routes] };
+    } else if (name === "triggers") {
+      manifest = { ...manifest, crons: readTriggers(document, at, value) };
     } else if (WARNED.has(name)) {
       warn(`${document.file}: ${fieldName(at)} has no effect here`);
     } else if (!SILENT.has(name) && !isEmpty(value)) {

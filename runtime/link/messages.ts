@@ -7,6 +7,7 @@ import type { GatewayConfig } from "../../sdk/gateway/config.ts";
 import type { RequestAccount, RestartReason, WorkerStats } from "../../sdk/node.ts";
 import type { LimitOverrides } from "../../sdk/limits.ts";
 import type { Trust, VersionRecord } from "../../sdk/records.ts";
+import type { Scheduled, ScheduledEnd } from "../../sdk/schedule/schedule.ts";
 import type { OperatorCall, PackedText, ServiceProbe } from "../../sdk/services/service.ts";
 
 /** A worker whose configuration is the same text as a new supervisor's is adopted by it, else replaced. */
@@ -71,6 +72,8 @@ export type ToWorker =
       readonly call: OperatorCall;
       readonly args: PackedText;
     }
+  /** Run the handler's `scheduled`, and say what came of it. */
+  | { readonly type: "scheduled"; readonly ask: number; readonly scheduled: Scheduled }
   /** A worker died and its witness (witness.ts) could not tell enough: let this one's be exact. */
   | { readonly type: "look-closely"; readonly forMs: number }
   | { readonly type: "drain"; readonly timeoutMs: number };
@@ -106,6 +109,8 @@ export type ToSupervisor =
   | { readonly type: "explained"; readonly ask: number; readonly account: RequestAccount | null }
   | { readonly type: "called"; readonly ask: number; readonly result: PackedText | ErrorData }
   | { readonly type: "probed"; readonly ask: number; readonly result: ServiceProbe | ErrorData }
+  /** null: the endpoint does not run there, and nothing has begun. */
+  | { readonly type: "scheduled"; readonly ask: number; readonly end: ScheduledEnd | null }
   | { readonly type: "gateway-taken"; readonly ask: number; readonly error: ErrorData | null }
   | { readonly type: "beat" }
   /** This worker must be replaced. It still serves. Said again on each connection. */

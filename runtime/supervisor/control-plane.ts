@@ -25,6 +25,7 @@ import { createBindingControl } from "../../control/services/bound.ts";
 import { createServiceControl, type ServicePorts } from "../../control/services/services.ts";
 import { infoOf } from "../../sdk/errors.ts";
 import type { GatewayConfig } from "../../sdk/gateway/config.ts";
+import { cordonOf } from "../../sdk/isolation.ts";
 import type { Fleet, RegistryWriter } from "../../sdk/node.ts";
 import type { ServeOptions } from "../../sdk/serve.ts";
 import { fileRoutes } from "../gateway/route/file-routes.ts";
@@ -37,6 +38,8 @@ import type { Log } from "../observe/log.ts";
 import type { Confinement } from "./rights/confinement.ts";
 import { shareRegistry } from "./rights/data-access.ts";
 import { compileCacheDir } from "./environment.ts";
+import type { WorkerFleet } from "./fleet.ts";
+import { Schedule, timerClock } from "./schedule/schedule.ts";
 import { refreshSnapshots } from "./snapshots.ts";
 
 /** A check uses one child for the dry run and the snapshot, one for the probe. */
@@ -46,7 +49,10 @@ export interface ControlPlaneOptions {
   readonly options: ServeOptions;
   /** Folder for code that can be made again. */
   readonly cache: string;
-  readonly fleet: Fleet & Pick<ServicePorts, "probe"> & Pick<AdminDeps, "callService">;
+  readonly fleet: Fleet &
+    Pick<ServicePorts, "probe"> &
+    Pick<AdminDeps, "callService"> &
+    Pick<WorkerFleet, "runScheduled">;
   readonly log: Log;
   readonly release: string;
   readonly confinement: Confinement;
@@ -61,6 +67,7 @@ export interface ControlPlaneOptions {
 export interface ControlPlane {
   readonly registry: RegistryWriter;
   readonly control: Control;
+  readonly schedule: Schedule;
   readonly bundleSource: typeof bundleSource;
   /** For the workers, as base64. */
   readonly secretKey: string;
@@ -103,12 +110,23 @@ export async function openControlPlane(parts: ControlPlaneOptions): Promise<Cont
     bundleSource,
     gatewayUrl: parts.gatewayUrl,
   });
+  const schedule = new Schedule({
+    registry,
+    run: (scheduled, { versions: [version] }) =>
+      parts.fleet.runScheduled(
+        scheduled,
+        version === undefined ? null : cordonOf(version.manifest),
+      ),
+    clock: timerClock,
+    log: parts.log,
+  });
   return {
     registry,
     control,
+    schedule,
     bundleSource,
     secretKey: key.toString("base64"),
-    listen: (token) => listen(parts, { registry, control, blobs, token, vault }),
+    listen: (token) => listen(parts, { registry, control, schedule, blobs, token, vault }),
     checkFileRoutes: (routes) => void compileRoutes([...claimsOf(registry.all()), ...routes]),
     async warm() {
       await warmEsbuild();
@@ -116,6 +134,7 @@ export async function openControlPlane(parts: ControlPlaneOptions): Promise<Cont
       await refreshSnapshots({ registry, blobs, checker, store, basis });
     },
     async close() {
+      schedule.close();
       jails.close();
       await stopEsbuild();
       await registry.close();
@@ -154,6 +173,7 @@ function openCompilerJails({ confinement, home }: ControlPlaneOptions): Jails {
 interface Served {
   readonly registry: RegistryWriter;
   readonly control: Control;
+  readonly schedule: Schedule;
   readonly blobs: BlobStore;
   readonly token: string;
   readonly vault: Vault;
@@ -169,6 +189,7 @@ function listen(parts: ControlPlaneOptions, served: Served): Promise<AdminServer
     services: createServiceControl({ ...ports, probe: (id) => fleet.probe(id) }),
     secrets: createSecretControl(ports),
     bindings: createBindingControl(ports),
+    crons: served.schedule,
     fleet,
     gateway: {
       config: parts.gateway,

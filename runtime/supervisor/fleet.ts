@@ -5,8 +5,10 @@
 import { EdgeError, type ErrorData } from "../../sdk/errors.ts";
 import type { GatewayConfig } from "../../sdk/gateway/config.ts";
 import { cordonOf } from "../../sdk/isolation.ts";
+import { LIMITS } from "../../sdk/limits.ts";
 import type { Fleet, RequestAccount, WorkerRestarts, WorkerStats } from "../../sdk/node.ts";
 import type { VersionRecord } from "../../sdk/records.ts";
+import type { Scheduled, ScheduledEnd } from "../../sdk/schedule/schedule.ts";
 import type { OperatorCall, ServiceProbe } from "../../sdk/services/service.ts";
 import { packValue, unpackValue, type Value } from "../../sdk/services/values.ts";
 import type { MetricSamples, ToSupervisor, ToWorker } from "../link/messages.ts";
@@ -24,6 +26,9 @@ const PROBE_MS_MAX = 25_000;
 
 /** The worker gives up a little sooner. */
 const CALL_MS_MAX = 30_000;
+
+/** A handler may be given an hour (LIMITS.wallMs); the worker holds it to its limit. */
+const SCHEDULED_MS_MAX: number = LIMITS.wallMs.max + 10_000;
 
 interface Ask {
   readonly worker: WorkerProcess;
@@ -43,6 +48,8 @@ export class WorkerFleet implements Fleet {
   readonly #asks = new Map<number, Ask>();
   readonly #readers = new Set<Reader>();
   #lastAsk = 0;
+  /** Which worker is next to run by the clock. */
+  #turn = 0;
 
   constructor(keeper: () => Keeper) {
     this.#keeper = keeper;
@@ -187,6 +194,22 @@ export class WorkerFleet implements Fleet {
       result.text,
       result.bytes === null ? null : Buffer.from(result.bytes, "base64"),
     );
+  }
+
+  /**
+   * By the first worker that takes it. null when none does, or when the one that took it is lost: what has begun is not
+   * begun again.
+   */
+  async runScheduled(scheduled: Scheduled, cordon: string | null): Promise<ScheduledEnd | null> {
+    const workers = this.#keeper().serving.filter(({ pool }) => (pool?.cordon ?? null) === cordon);
+    const first = this.#turn++ % Math.max(1, workers.length);
+    for (const worker of [...workers.slice(first), ...workers.slice(0, first)]) {
+      const message = (ask: number): ToWorker => ({ type: "scheduled", ask, scheduled });
+      const answer = await this.#ask(worker, message, SCHEDULED_MS_MAX, () => {});
+      if (answer?.type !== "scheduled") return null;
+      if (answer.end !== null) return answer.end;
+    }
+    return null;
   }
 
   /** For the keeper to call with what workers say. */

@@ -11,6 +11,7 @@ import type { GatewayConfig } from "../../sdk/gateway/config.ts";
 import { LIMITS, resolveLimits } from "../../sdk/limits.ts";
 import type { RegistryReader, RequestAccount, WorkerStats } from "../../sdk/node.ts";
 import type { VersionRecord } from "../../sdk/records.ts";
+import type { Scheduled, ScheduledEnd } from "../../sdk/schedule/schedule.ts";
 import type { OperatorCall, PackedText, ServiceProbe } from "../../sdk/services/service.ts";
 import type { Gateway } from "../gateway/gateway.ts";
 import { createCompressionCalls } from "../isolate/compression/compression-calls.ts";
@@ -31,6 +32,7 @@ import { createLinks } from "./cordon/link.ts";
 import { createCordonDispatcher, createDispatcher, createInnerDispatch } from "./dispatcher.ts";
 import { Endpoints } from "./endpoints.ts";
 import { Front, openFront } from "./front.ts";
+import { runScheduled } from "./events/scheduled.ts";
 import { Consumers } from "./queues/consumers.ts";
 import { createRunPolicy } from "./events/policy.ts";
 import { gatewaySamples, openGateway } from "./gateway.ts";
@@ -199,6 +201,11 @@ export class DataPlane {
 
   callService(call: OperatorCall, args: PackedText): Promise<PackedText> {
     return this.#services.call(call, args);
+  }
+
+  runScheduled(scheduled: Scheduled): Promise<ScheduledEnd | null> {
+    const slot = this.#endpoints.slot(scheduled.endpoint);
+    return runScheduled(slot, scheduled, this.#observers);
   }
 
   lookClosely(forMs: number): void {

@@ -7,7 +7,14 @@ import { listenAdmin } from "../../admin-api/listen.ts";
 import { UPLOADS_MAX } from "../../admin-api/routes/publish.ts";
 import { EdgeError, infoOf, type Code } from "../../sdk/errors.ts";
 import { HANDLER, request } from "../control/node.ts";
-import { NO_GATEWAY, openTestAdmin, statusUnderHost, TOKEN, type Answer } from "./server.ts";
+import {
+  NO_CRONS,
+  NO_GATEWAY,
+  openTestAdmin,
+  statusUnderHost,
+  TOKEN,
+  type Answer,
+} from "./server.ts";
 
 function expectError(answer: Answer, code: Code): void {
   expect(answer.body).toMatchObject({ ok: false, success: false, error_detail: { code } });
@@ -217,6 +224,7 @@ describe("admin API", () => {
       ...node,
       callService: () => Promise.reject(new Error("not here")),
       gateway: NO_GATEWAY,
+      crons: NO_CRONS,
       token: TOKEN,
       version: "",
       workersReady: () => 0,

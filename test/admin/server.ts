@@ -45,6 +45,11 @@ export const NO_GATEWAY: AdminDeps["gateway"] = {
   trace: () => ({ outcome: "none", owner: null, params: {}, allow: [], candidates: [] }),
 };
 
+export const NO_CRONS: AdminDeps["crons"] = {
+  list: () => [],
+  run: () => Promise.reject(new EdgeError("ENDPOINT_NOT_FOUND")),
+};
+
 export async function openTestAdmin(): Promise<TestAdmin> {
   const node = await openTestNode();
   const reported: unknown[] = [];
@@ -54,6 +59,7 @@ export async function openTestAdmin(): Promise<TestAdmin> {
     services,
     secrets,
     bindings,
+    crons: NO_CRONS,
     registry,
     blobs,
     fleet,

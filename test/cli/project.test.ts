@@ -52,6 +52,7 @@ describe("edge.jsonc", () => {
     "vars": { "A": 1, "B": "two" },
     "limits": { "wallMs": "10s", "bodyBytes": "1MiB", "memoryMb": 64 },
     "trust": "untrusted", "drainTimeout": "5s", "isolation": "group:api", "egress": ["Db.internal:5432", "10.1"],
+    "triggers": { "crons": ["0 3 * * MON"] },
     "env": { "production": { "name": "api-live", "vars": { "B": "three" }, "routes": ["/live"] } },
   }`;
   test("is read whole", () => {
@@ -67,6 +68,7 @@ describe("edge.jsonc", () => {
       trust: "untrusted",
       isolation: "group:api",
       egress: ["db.internal:5432", "10.0.0.1"],
+      crons: ["0 3 * * MON"],
       services: {},
       drainTimeoutMs: 5_000,
     });
@@ -125,6 +127,15 @@ describe("edge.jsonc", () => {
     ['{ "routes": [{ "path": "/a", "host": "a b" }] }', "ROUTE_INVALID edge.jsonc:1:14"],
     ['{ "routes": [{ "pth": "/a" }] }', "edge.jsonc:1:16: routes[0].pth: there is no such field"],
     ['{ "env": { "a": { "x": 1 } } }', "edge.jsonc:1:19: env.a.x: there is no such field"],
+    [
+      '{ "triggers": { "cron": [] } }',
+      "triggers.cron: there is no such field here; there is crons",
+    ],
+    ['{ "triggers": { "crons": "a" } }', "triggers.crons: a list of cron expressions"],
+    [
+      '{ "triggers": { "crons": ["* * * * *", "* * * * 0"] } }',
+      'triggers.crons[1]: "0" is no day of the week',
+    ],
     ['{ "egress": "a" }', "egress: a list of hosts is expected"],
     ['{ "egress": ["a", "b/c"] }', 'egress[1]: a host is "HOST" or "HOST:PORT"'],
     ['{ "trust": "full" }', 'trust: it is "own" or "untrusted"'],

@@ -4,6 +4,7 @@
 import type { IncomingEvent } from "../port.ts";
 import { createPolicyEvent } from "./policy.ts";
 import { createQueueEvent } from "./queue-batch.ts";
+import { createScheduledEvent } from "./scheduled.ts";
 
 export function createEvent(name: string, text: string, handler: unknown): IncomingEvent | null {
   switch (name) {
@@ -13,6 +14,8 @@ export function createEvent(name: string, text: string, handler: unknown): Incom
     case "onResponse":
     case "onError":
       return createPolicyEvent(name, text, handler);
+    case "scheduled":
+      return createScheduledEvent(text);
     default:
       return null;
   }
