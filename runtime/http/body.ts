@@ -118,7 +118,8 @@ export class InboundBody {
     }
     this.#chunks.push(bytes);
     this.#buffered += bytes.byteLength + CHUNK_OVERHEAD_BYTES;
-    if (this.#buffered < WINDOW_BYTES || this.#held) return;
+    if (this.#buffered < WINDOW_BYTES) return;
+    // Said again when more comes.
     this.#held = true;
     this.#source.hold();
   }

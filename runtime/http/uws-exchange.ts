@@ -4,6 +4,10 @@
 // throws); `request` lives for the synchronous part only; replies sent later must be corked; chunks of a
 // request body are taken away when the callback returns; endWithoutBody(undefined) sends a length of 2^63;
 // write("") is ignored and tryEnd("") ends, so the head of a streamed reply travels with its first chunk.
+//
+// pause() polls for nothing, so the reply stands still too; resume() polls for what the socket that was paused last
+// had polled for; a write that fails polls for everything, paused or not. So while a body is held each write is
+// followed by another pause, and a reply that is blocked is offered to the socket time and again (uws/offers.ts).
 
 import type { Code } from "../../sdk/errors.ts";
 import { addressText } from "./address.ts";
@@ -20,23 +24,16 @@ import { problem } from "./problem.ts";
 import { hasNoBody } from "./reply-head.ts";
 import { headerOf } from "../../sdk/gateway/header-list.ts";
 import { nextRequestId } from "./request-id.ts";
+import { cork, setCorked, type Corkable } from "./uws/cork.ts";
 import { writeHead } from "./uws-head.ts";
+import { UwsOffers } from "./uws/offers.ts";
+import { UwsStream, type Pushed, type StreamOwner } from "./uws/stream.ts";
 import type { UwsResponse } from "./uws.ts";
 
 /** Larger bodies are handed to the socket as it takes them, instead of being copied into its queue. */
 const WHOLE_BYTES_MAX: number = 64 * 1024;
-/** The exchange that uWS has corked already, because its request callback is running. */
-let corked: UwsExchange | null = null;
-/** What to run in the cork. One function for all, so that a reply allocates no closure. */
-let corking: UwsExchange | null = null;
 
-function runCorked(): void {
-  const exchange = corking;
-  corking = null;
-  exchange?.flushCorked();
-}
-
-export class UwsExchange implements Exchange, BodySource {
+export class UwsExchange implements Exchange, BodySource, Corkable, StreamOwner {
   readonly method: string;
   readonly url: string;
   readonly path: string;
@@ -58,15 +55,12 @@ export class UwsExchange implements Exchange, BodySource {
   #gone: (() => void) | null = null;
   #done: (() => void) | null = null;
   #drained: (() => void) | null = null;
-  #queue: Uint8Array[] = [];
-  /** Bytes the reply's Content-Length promises; -1: chunked. */
-  #total = -1;
-  #headLength = -1;
-  #blocked = false;
-  #finishing = false;
-  #watching = false;
+  #stream: UwsStream | null = null;
+  /** The body is not to be read. */
+  #held = false;
+  #offers: UwsOffers | null = null;
   #dispatched = false;
-  #next: "reply" | "begin" | "push" = "reply";
+  #next: "reply" | "begin" | "push" | "offer" = "reply";
   #replyHeaders: HeaderList = "";
   #replyBody: string | Uint8Array | null = null;
 
@@ -100,12 +94,12 @@ export class UwsExchange implements Exchange, BodySource {
   }
 
   get bytesOut(): number {
-    return this.#bytesOut;
+    return this.#stream?.bytesOut ?? this.#bytesOut;
   }
 
   /** Known only if asked while the exchange was open; "" after. */
   remoteAddress(): string {
-    if (this.#address === null && (this.#state === "open" || this.#state === "streaming")) {
+    if (this.#address === null && this.#isLive()) {
       const text = Buffer.from(this.#res.getRemoteAddressAsText()).toString("latin1");
       this.#address = addressText(text);
     }
@@ -154,7 +148,7 @@ export class UwsExchange implements Exchange, BodySource {
     this.#status = status;
     this.#replyHeaders = headers;
     this.#replyBody = body;
-    this.#dropBody();
+    this.dropBody();
     this.#cork("reply");
   }
 
@@ -167,22 +161,24 @@ export class UwsExchange implements Exchange, BodySource {
   }
 
   write(chunk: Uint8Array): boolean {
-    if (this.#state !== "streaming" || this.#finishing) return true;
+    const stream = this.#stream;
+    if (stream === null || this.#state !== "streaming" || stream.isFinishing) return true;
     if (this.method === "HEAD" || hasNoBody(this.#status)) return true;
-    if (chunk.byteLength > 0) this.#queue.push(chunk);
-    if (!this.#blocked && this.#queue.length > 0) this.#cork("push");
-    return !this.#blocked;
+    stream.add(chunk);
+    if (!stream.isBlocked && !stream.isEmpty) this.#cork("push");
+    return !stream.isBlocked;
   }
 
   finish(): void {
-    if (this.#state !== "streaming" || this.#finishing) return;
-    this.#finishing = true;
-    this.#dropBody();
-    if (!this.#blocked) this.#cork("push");
+    const stream = this.#stream;
+    if (stream === null || this.#state !== "streaming" || stream.isFinishing) return;
+    stream.isFinishing = true;
+    this.dropBody();
+    if (!stream.isBlocked) this.#cork("push");
   }
 
   reset(): void {
-    if (this.#state !== "open" && this.#state !== "streaming") return;
+    if (!this.#isLive()) return;
     this.#complete();
     // A socket's response is gone; whoever has the socket closes it.
     if (this.#status !== 101) this.#res.close();
@@ -199,12 +195,19 @@ export class UwsExchange implements Exchange, BodySource {
     if (this.#state === "streaming") this.#complete();
   }
 
+  /** At the end of the turn: uWS goes on with what it has read anyway, and that may be the end of the body. */
   hold(): void {
-    if (this.#state === "open" || this.#state === "streaming") this.#res.pause();
+    this.#held = true;
+    setImmediate(() => this.#pauseIfHeld());
   }
 
   release(): void {
-    if (this.#state === "open" || this.#state === "streaming") this.#res.resume();
+    this.#held = false;
+    if (!this.#isLive()) return;
+    // Pausing first makes uWS keep what this very socket polls for.
+    this.#res.pause();
+    this.#res.resume();
+    this.#offerUnwatched();
   }
 
   overflow(bytesMax: number): void {
@@ -218,13 +221,13 @@ export class UwsExchange implements Exchange, BodySource {
 
   /** Calls the handler inside uWS's request callback, where the socket is corked already. */
   dispatch(handler: ExchangeHandler): void {
-    corked = this;
+    setCorked(this);
     try {
       handler(this);
     } finally {
-      corked = null;
+      setCorked(null);
       // Not needed, nor allowed, when the reply is out.
-      if (this.#state === "open" || this.#state === "streaming") this.watchAbort();
+      if (this.#isLive()) this.watchAbort();
     }
   }
 
@@ -250,14 +253,26 @@ export class UwsExchange implements Exchange, BodySource {
   flushCorked(): void {
     if (this.#next === "reply") this.#sendReply();
     else if (this.#next === "begin") this.#sendBegin();
-    else this.#push();
+    else if (this.#stream !== null) {
+      const stream = this.#stream;
+      this.#pushed(stream, this.#next === "push" ? stream.push() : stream.offer());
+    }
   }
 
-  #cork(next: "reply" | "begin" | "push"): void {
+  #cork(next: "reply" | "begin" | "push" | "offer"): void {
     this.#next = next;
-    if (corked === this) return this.flushCorked();
-    corking = this;
-    this.#res.cork(runCorked);
+    cork(this, this.#res);
+    if (this.#held) this.#pauseIfHeld();
+  }
+
+  #isLive(): boolean {
+    return this.#state === "open" || this.#state === "streaming";
+  }
+
+  #pauseIfHeld(): void {
+    if (!this.#held || !this.#isLive()) return;
+    this.#res.pause();
+    this.#offerUnwatched();
   }
 
   #sendReply(): void {
@@ -278,87 +293,71 @@ export class UwsExchange implements Exchange, BodySource {
       const bytes = typeof body === "string" ? Buffer.from(body) : body;
       this.#replyBody = null;
       this.#state = "streaming";
-      this.#finishing = true;
-      this.#total = bytes.byteLength;
-      this.#queue.push(bytes);
-      this.#pushSized();
-      return;
+      const stream = (this.#stream = new UwsStream(res, this));
+      stream.isFinishing = true;
+      stream.total = bytes.byteLength;
+      stream.add(bytes);
+      return this.#pushed(stream, stream.push());
     }
     this.#complete();
   }
 
   #sendBegin(): void {
+    const stream = (this.#stream = new UwsStream(this.#res, this));
     const length = this.#writeHead();
-    if (length <= 0 || this.method === "HEAD" || hasNoBody(this.#status)) {
-      this.#headLength = length;
-    } else if (!this.#closesAfter()) {
-      this.#total = length;
-    }
+    stream.headLength = length;
+    if (hasNoBody(this.#status) || this.method === "HEAD") return;
+    // tryEnd cannot close; and end, told to close, would write this field into the middle of the chunks.
+    if (this.#closesAfter()) this.#res.writeHeader("connection", "close");
+    else if (length > 0) stream.total = length;
   }
 
-  #push(): void {
-    if (this.#total >= 0) this.#pushSized();
-    else this.#pushChunked();
-  }
-
-  #pushChunked(): void {
-    const res = this.#res;
-    for (let chunk = this.#queue.shift(); chunk !== undefined; chunk = this.#queue.shift()) {
-      this.#bytesOut += chunk.byteLength;
-      if (res.write(chunk)) continue;
-      this.#block();
-      return;
-    }
-    if (!this.#finishing) return;
-    if (hasNoBody(this.#status)) res.endWithoutBody();
-    else if (this.method === "HEAD") {
-      if (this.#headLength < 0) res.endWithoutBody();
-      else res.endWithoutBody(this.#headLength, this.#closesAfter());
-    } else res.end("", this.#closesAfter());
-    this.#complete();
-  }
-
-  /** A body of known length: uWS takes what the socket takes, the rest waits here. */
-  #pushSized(): void {
-    const res = this.#res;
-    for (let chunk = this.#queue[0]; chunk !== undefined; chunk = this.#queue[0]) {
-      const left = this.#total - this.#bytesOut;
-      if (chunk.byteLength > left) chunk = chunk.subarray(0, left);
-      if (chunk.byteLength === left) this.#dropBody();
-      const [taken, complete] = res.tryEnd(chunk, this.#total);
-      if (complete) {
-        this.#bytesOut = this.#total;
-        this.#queue = [];
-        this.#complete();
-        return;
-      }
-      if (!taken) {
-        const offset = res.getWriteOffset();
-        this.#queue[0] = chunk.subarray(offset - this.#bytesOut);
-        this.#bytesOut = offset;
-        this.#block();
-        return;
-      }
-      this.#bytesOut += chunk.byteLength;
-      this.#queue.shift();
-    }
+  #pushed(stream: UwsStream, pushed: Pushed): void {
+    if (pushed === "complete") this.#complete();
     // Less than the Content-Length promised: the client must see that it is broken.
-    if (this.#finishing) this.reset();
+    else if (pushed === "short") this.reset();
+    else if (pushed === "blocked") this.#watch(stream);
+    else if (stream.isFinishing) {
+      stream.end(this.method, this.#status, this.#closesAfter());
+      this.#complete();
+    }
   }
 
-  #block(): void {
-    this.#blocked = true;
-    if (this.#watching) return;
-    this.#watching = true;
-    this.#res.onWritable(() => this.#unblock());
+  #watch(stream: UwsStream): void {
+    if (stream.isWatched) return;
+    stream.isWatched = true;
+    this.#res.onWritable(() => this.#unblock(stream));
   }
 
-  #unblock(): boolean {
+  #unblock(stream: UwsStream): boolean {
     if (this.#state !== "streaming") return true;
-    this.#blocked = false;
-    if (this.#queue.length > 0 || this.#finishing) this.#cork("push");
-    if (this.#state === "streaming" && !this.#blocked && !this.#finishing) this.#drained?.();
-    return !this.#blocked;
+    // Also with nothing to push: the cork gives the socket what uWS has kept, which uWS by itself does not.
+    this.#cork("push");
+    if (this.#state === "streaming" && !stream.isBlocked && !stream.isFinishing) this.#drained?.();
+    return !stream.isBlocked;
+  }
+
+  #offerUnwatched(): void {
+    const stream = this.#stream;
+    if (stream === null || !(stream.isBlocked || this.#held)) return;
+    this.#offers ??= new UwsOffers();
+    this.#offers.start(() => this.#offer(stream));
+  }
+
+  #offer(stream: UwsStream): void {
+    const before = stream.bytesOut;
+    // What is not known to be blocked may still have left something with uWS.
+    const isBlocked = stream.isBlocked;
+    this.#cork(isBlocked ? "offer" : "push");
+    if (this.#state !== "streaming") return;
+    // A single byte may have gone no further than to uWS.
+    const wasTaken = !isBlocked || stream.bytesOut > before + 1;
+    if (this.#offers?.made(wasTaken) === false) return this.reset();
+    if (!stream.isBlocked && !this.#held) this.#offers?.stop();
+    // Asked for more while it is blocked: of that a byte can be offered.
+    if (isBlocked && !stream.isFinishing && (!stream.isBlocked || stream.isEmpty)) {
+      this.#drained?.();
+    }
   }
 
   /** Status line and headers; answers with the handler's Content-Length or -1. */
@@ -374,14 +373,14 @@ export class UwsExchange implements Exchange, BodySource {
   }
 
   /** Before the end of the reply: while the socket may still be resumed. */
-  #dropBody(): void {
+  dropBody(): void {
     if (this.#body !== null && !this.#body.ended) this.#body.discard();
   }
 
   #abort(): void {
-    if (this.#state !== "open" && this.#state !== "streaming") return;
+    if (!this.#isLive()) return;
     this.#state = "gone";
-    this.#queue = [];
+    this.#stream?.clear();
     this.#body?.fail("The client went away.");
     this.#gone?.();
     this.#settle();
@@ -394,6 +393,7 @@ export class UwsExchange implements Exchange, BodySource {
   }
 
   #settle(): void {
+    this.#offers?.stop();
     this.#hub.closed();
     this.#done?.();
   }

@@ -30,6 +30,8 @@ const framing: Framing = {
   connection: null,
 };
 let packed = "";
+/** resume() polls for what the socket that was paused last had polled for, which is nothing before the first. */
+let hasPaused = false;
 
 function collect(name: string, value: string): void {
   packed += `${name}\n${value}\n`;
@@ -189,6 +191,11 @@ class UwsListener implements HttpListener {
    */
   #acceptBody(exchange: UwsExchange, res: UwsResponse): void {
     exchange.watchAbort();
+    if (!hasPaused) {
+      hasPaused = true;
+      res.pause();
+      res.resume();
+    }
     res.onData((chunk, last) => {
       exchange.receive(chunk, last);
       if (last) exchange.dispatchOnce(this.#options.handler);

@@ -13,13 +13,17 @@ export interface RawReply {
 export class RawClient {
   readonly socket: Socket;
   #bytes: Buffer = Buffer.alloc(0);
+  /** Behind #bytes, not joined to them yet. */
+  #parts: Buffer[] = [];
+  #partBytes = 0;
   #ended = false;
   #wake: (() => void) | null = null;
 
   constructor(port: number) {
     this.socket = connect(port, "127.0.0.1");
     this.socket.on("data", (chunk: Buffer) => {
-      this.#bytes = Buffer.concat([this.#bytes, chunk]);
+      this.#parts.push(chunk);
+      this.#partBytes += chunk.length;
       this.#wake?.();
     });
     const ended = (): void => {
@@ -42,12 +46,14 @@ export class RawClient {
   /** Everything up to the end of the connection, as Latin-1. */
   async rest(): Promise<string> {
     while (!this.#ended) await this.#more();
+    this.#join();
     return this.#bytes.toString("latin1");
   }
 
   /** What has come so far, once there is something. */
   async some(): Promise<string> {
-    while (this.#bytes.length === 0 && !this.#ended) await this.#more();
+    while (this.#bytes.length + this.#partBytes === 0 && !this.#ended) await this.#more();
+    this.#join();
     const text = this.#bytes.toString("latin1");
     this.#bytes = Buffer.alloc(0);
     return text;
@@ -80,6 +86,7 @@ export class RawClient {
     const parts: Buffer[] = [];
     for (;;) {
       const size = Number.parseInt(await this.#until("\r\n"), 16);
+      if (Number.isNaN(size)) throw new Error("a chunk has no length");
       parts.push(await this.#take(size));
       await this.#take(2);
       if (size === 0) return Buffer.concat(parts);
@@ -88,6 +95,7 @@ export class RawClient {
 
   async #until(mark: string): Promise<string> {
     for (;;) {
+      this.#join();
       const at = this.#bytes.indexOf(mark);
       if (at >= 0) return (await this.#take(at + mark.length)).toString("latin1");
       if (this.#ended) throw new Error(`ended after ${JSON.stringify(this.#bytes.toString())}`);
@@ -96,13 +104,23 @@ export class RawClient {
   }
 
   async #take(count: number): Promise<Buffer> {
-    while (this.#bytes.length < count) {
-      if (this.#ended) throw new Error(`ended ${count - this.#bytes.length} bytes early`);
+    for (;;) {
+      const held = this.#bytes.length + this.#partBytes;
+      if (held >= count) break;
+      if (this.#ended) throw new Error(`ended ${count - held} bytes early`);
       await this.#more();
     }
+    this.#join();
     const taken = this.#bytes.subarray(0, count);
     this.#bytes = this.#bytes.subarray(count);
     return taken;
+  }
+
+  #join(): void {
+    if (this.#partBytes === 0) return;
+    this.#bytes = Buffer.concat([this.#bytes, ...this.#parts]);
+    this.#parts = [];
+    this.#partBytes = 0;
   }
 
   #more(): Promise<void> {
