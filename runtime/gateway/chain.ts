@@ -15,6 +15,7 @@ import { createIpFilter } from "./policies/auth/ip-filter.ts";
 import { createJwt } from "./policies/auth/jwt.ts";
 import type { Method } from "./policies/auth/method.ts";
 import { createRateLimit } from "./policies/limits/rate-limit.ts";
+import { createCompression } from "./policies/content/compression.ts";
 import { createCustom } from "./policies/custom/custom.ts";
 import { createTimeout } from "./policies/limits/timeout.ts";
 import type { PolicyHost } from "./policies/contract.ts";
@@ -65,6 +66,8 @@ function createPolicy(policy: PolicyConfig, host: PolicyHost): Policy {
       return createBodyLimit(policy.bytesMax);
     case "timeout":
       return createTimeout(policy.totalMs);
+    case "compression":
+      return createCompression(policy);
     case "custom":
       return createCustom(policy, host);
   }

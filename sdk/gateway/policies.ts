@@ -15,6 +15,7 @@ export type PolicyConfig =
   | { readonly kind: "headers"; readonly request: HeaderChange; readonly response: HeaderChange }
   | { readonly kind: "bodyLimit"; readonly bytesMax: number }
   | { readonly kind: "timeout"; readonly totalMs: number }
+  | CompressionPolicy
   | CustomPolicy;
 
 export type PolicyKind = PolicyConfig["kind"];
@@ -170,4 +171,17 @@ export interface CustomPolicy {
   readonly endpoint: string;
   /** Handed to them. */
   readonly options: Json;
+}
+
+/** In the order in which they are preferred where nobody says otherwise. */
+export const ENCODINGS = ["br", "zstd", "gzip"] as const;
+export type ContentEncoding = (typeof ENCODINGS)[number];
+
+export interface CompressionPolicy {
+  readonly kind: "compression";
+  readonly encodings: readonly ContentEncoding[];
+  /** Shorter bodies go on as they are. */
+  readonly bytesMin: number;
+  /** text/html, text/*, *+json; in lower case. */
+  readonly types: readonly string[];
 }

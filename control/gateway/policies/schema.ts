@@ -4,28 +4,27 @@ import { z } from "zod";
 import type { PolicyConfig } from "../../../sdk/gateway/policies.ts";
 import { AUTH, ipFilter } from "./auth.ts";
 import { cors, headers } from "./content.ts";
+import { compression } from "./compression.ts";
 import { custom } from "./custom.ts";
 import { bodyLimit, rateLimit, timeout } from "./limits.ts";
 
-const POLICIES = { ipFilter, rateLimit, ...AUTH, cors, headers, bodyLimit, timeout, custom };
+/** In the order in which they are listed to people. */
+const POLICIES: Readonly<Record<string, z.ZodType<PolicyConfig, unknown>>> = {
+  ipFilter,
+  rateLimit,
+  ...AUTH,
+  cors,
+  headers,
+  bodyLimit,
+  timeout,
+  compression,
+  custom,
+};
 const ONE = `one policy, of ${Object.keys(POLICIES).join(", ")}`;
 
 export const policySchema: z.ZodType<PolicyConfig, unknown> = z
   .strictObject(
-    {
-      ipFilter: ipFilter.optional(),
-      rateLimit: rateLimit.optional(),
-      jwt: AUTH.jwt.optional(),
-      apiKey: AUTH.apiKey.optional(),
-      basic: AUTH.basic.optional(),
-      forwardAuth: AUTH.forwardAuth.optional(),
-      anyOf: AUTH.anyOf.optional(),
-      cors: cors.optional(),
-      headers: headers.optional(),
-      bodyLimit: bodyLimit.optional(),
-      timeout: timeout.optional(),
-      custom: custom.optional(),
-    },
+    Object.fromEntries(Object.entries(POLICIES).map(([kind, one]) => [kind, one.optional()])),
     { error: ONE },
   )
   .meta({ minProperties: 1, maxProperties: 1 })

@@ -28,6 +28,15 @@ const WRONG: readonly (readonly [string, string])[] = [
     "5:41 custom.options: values of at most 16384 characters as JSON",
     `custom: { endpoint: a, options: "${"x".repeat(16_383)}" }`,
   ],
+  ["5:36 compression.encodings[0]: one of br, zstd, gzip", "compression: { encodings: [lzw] }"],
+  [
+    "5:35 compression.encodings: a list of encodings, of br, zstd, gzip",
+    "compression: { encodings: [] }",
+  ],
+  [
+    "5:32 compression.types[0]: a media type such as text/html, text/* or *+json",
+    "compression: { types: [text] }",
+  ],
 ];
 
 test.each(WRONG)("a fault is told with its place: %s", (fault, policy) => {
@@ -36,6 +45,8 @@ test.each(WRONG)("a fault is told with its place: %s", (fault, policy) => {
 
 const RIGHT: readonly string[] = [
   "custom: { endpoint: a }",
+  "compression: {}",
+  "compression: { encodings: [gzip], minSize: 0, types: ['text/*', '*+json', 'image/svg+xml'] }",
   `custom: { endpoint: a, options: "${"x".repeat(16_382)}" }`,
 ];
 
