@@ -10,7 +10,10 @@
 
 /** Host to guest. `id` is the exchange's number in this isolate unless said otherwise. */
 export const ENTER = {
-  /** A request. Payload: method \n url \n bodyKind \n requestId \n headers. Text after the first \0. */
+  /**
+   * A request. Payload: method \n url \n bodyKind, and the export that is asked where it is not the default one \n
+   * requestId \n headers. Text after the first \0.
+   */
   REQUEST: "R",
   /**
    * An event that is no request. Payload: the name of the handler's method \n id \n text as that event defines.

@@ -57,6 +57,8 @@ export interface Exchange {
   readonly headers: HeaderList;
   /** Sent with every reply as x-request-id; one that a header list holds is left out. */
   readonly requestId: string;
+  /** The export of the handler's module that is asked, by another endpoint; absent: the default one. */
+  readonly entrypoint?: string;
   /** Peer's address as text. */
   remoteAddress(): string;
   /** First value of a header, by lower-case name. */

@@ -35,11 +35,15 @@ export const BINDING_READERS: Readonly<Record<string, FieldReader>> = {
   r2_buckets: listOf((item) => serviceBinding(item, "storage", item.text("bucket_name"))),
   send_email: listOf(readMail),
   ratelimits: listOf(readRateLimit),
-  services: listOf((item) => ({
-    kind: "endpoint",
-    name: item.needed("binding"),
-    endpoint: item.needed("service"),
-  })),
+  services: listOf((item) => {
+    const entrypoint = item.text("entrypoint");
+    return {
+      kind: "endpoint",
+      name: item.needed("binding"),
+      endpoint: item.needed("service"),
+      ...(entrypoint === undefined ? {} : { entrypoint }),
+    };
+  }),
   queues: readQueues,
 };
 

@@ -81,6 +81,7 @@ export const bindingSchema: z.ZodType<BindingRequest, unknown> = z.discriminated
       kind: z.literal("endpoint"),
       name: nameSchema,
       endpoint: z.string().regex(NAME, "no endpoint's name"),
+      entrypoint: z.string().regex(BINDING_NAME, "no name of an export").exactOptional(),
     }),
   ],
   { error: (issue) => (issue.code === "invalid_union" ? KINDS : undefined) },

@@ -11,6 +11,7 @@ import { workersModule } from "./workers/module.ts";
 /** Methods any of which makes an object a handler. */
 const METHODS = ["fetch", "queue", "scheduled", "onRequest", "onResponse", "onError"] as const;
 
+const hasOwn = Object.hasOwn;
 const platform = createPlatform();
 let factoryResult: unknown;
 let booted = false;
@@ -32,19 +33,22 @@ export function preview(text: string): void {
 
 /** For the compiler's checks: what the module exports and what it did while it loaded. */
 export function inspect(): string {
-  const handler = defaultExport();
+  const handler = exported("");
   return JSON.stringify({ handler: kindOf(handler), ...topLevelReads() });
 }
 
 export function boot(args: BootArguments): Enter {
   if (booted) throw new TypeError("Booted already.");
   booted = true;
-  return createBridge(platform, args, defaultExport);
+  return createBridge(platform, args, exported);
 }
 
-function defaultExport(): unknown {
+/** "": by default. */
+function exported(name: string): unknown {
   if (typeof factoryResult !== "object" || factoryResult === null) return undefined;
-  return (factoryResult as { default?: unknown }).default;
+  if (name === "") return (factoryResult as { default?: unknown }).default;
+  if (hasOwn(factoryResult, name)) return (factoryResult as Record<string, unknown>)[name];
+  throw new TypeError(`The module exports nothing named ${name}.`);
 }
 
 function kindOf(handler: unknown): "function" | "object" | "none" {

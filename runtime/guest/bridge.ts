@@ -56,7 +56,7 @@ const GATHERS_MAX = 4_096;
 export function createBridge(
   platform: Platform,
   args: BootArguments,
-  handler: () => unknown,
+  handler: (name: string) => unknown,
 ): Enter {
   const bridge = new Bridge(platform, args, handler);
   return (lane, slice, now, packed, ...buffers) => bridge.enter(lane, slice, now, packed, buffers);
@@ -84,7 +84,7 @@ class Bridge implements Wire {
   /** Promise turns that the next report outside of a slice's records waits for more. */
   #gathers = 1;
 
-  constructor(platform: Platform, args: BootArguments, handler: () => unknown) {
+  constructor(platform: Platform, args: BootArguments, handler: (name: string) => unknown) {
     this.#platform = platform;
     this.#cells = new NativeInt32Array(args.cells);
     this.logBytesMax = this.#told(CELL.LOG_BYTES, LIMITS.logBytes.default);

@@ -7,9 +7,16 @@ import { ExecutionContext, type ContextHooks } from "./execution-context.ts";
 import { fields, type Wire } from "./payload.ts";
 import { Places } from "./places.ts";
 import { Sockets } from "./sockets/wire.ts";
+import {
+  abort,
+  abortContext,
+  createEntry,
+  credit,
+  failBody,
+  type Entry,
+} from "./requests/entry.ts";
 import { callFetch, eventMethod, hasMethod } from "./workers/entrypoints.ts";
 import type {
-  ContextSignal,
   IncomingBody,
   IncomingEvent,
   OutgoingResponse,
@@ -20,49 +27,17 @@ import type {
 export interface RequestsOptions {
   readonly platform: Platform;
   readonly wire: Wire;
-  /** The author's default export. */
-  readonly handler: () => unknown;
+  /** What the author exports by this name; "": by default. */
+  readonly handler: (name: string) => unknown;
   readonly env: unknown;
   /** `ctx.services`. */
   readonly services: object;
 }
 
-interface Waiter<T> {
-  readonly resolve: (value: T) => void;
-  readonly reject: (reason: unknown) => void;
-}
-
-interface Entry {
-  readonly id: number;
-  answered: boolean;
-  streaming: ResponseSource | null;
-  background: number;
-  logBytes: number;
-  credit: number;
-  creditWaiter: (() => void) | null;
-  pull: Waiter<Uint8Array | null> | null;
-  text: Waiter<string> | null;
-  /** The author's. */
-  request: object | null;
-  readonly startedAt: number;
-  /** Of the context, once somebody has looked at it. */
-  signal: ContextSignal | null;
-  /** Why it is aborted, when nobody had looked at it by then. */
-  abortReason: AbortReason | null;
-}
-
-interface AbortReason {
-  readonly message: string;
-  readonly name: "AbortError" | "TimeoutError";
-}
-
-/** Of a reply stream: what may be under way before the host grants more (chunkCredit). */
-const STREAM_CREDIT = 256 * 1024;
-
 export class Requests {
   readonly #platform: Platform;
   readonly #wire: Wire;
-  readonly #handler: () => unknown;
+  readonly #handler: (name: string) => unknown;
   readonly #env: unknown;
   readonly #services: object;
   readonly #open = new Places<Entry>();
@@ -100,7 +75,8 @@ export class Requests {
     const methodEnd = payload.indexOf("\n");
     const urlEnd = payload.indexOf("\n", methodEnd + 1);
     const kind = payload.charAt(urlEnd + 1);
-    const requestIdAt = urlEnd + 3;
+    const kindEnd = payload.indexOf("\n", urlEnd + 2);
+    const requestIdAt = kindEnd + 1;
     const requestIdEnd = payload.indexOf("\n", requestIdAt);
     const isText = kind === BODY.TEXT;
     const headersEnd = isText ? payload.indexOf("\0", requestIdEnd) : payload.length;
@@ -115,8 +91,9 @@ export class Requests {
       });
       entry.request = request;
       const requestId = payload.slice(requestIdAt, requestIdEnd);
+      const handler = this.#handler(payload.slice(urlEnd + 2, kindEnd));
       const context = new ExecutionContext(requestId, entry, this.#hooks);
-      const result = callFetch(this.#handler(), request, this.#env, context);
+      const result = callFetch(handler, request, this.#env, context);
       if (isThenable(result)) void this.#settle(entry, result);
       else this.#respond(entry, result);
     } catch (error) {
@@ -128,7 +105,7 @@ export class Requests {
     const entry = this.#openEntry(id);
     try {
       const [name = "", eventId = "", text = ""] = fields(payload, 2);
-      const handler = this.#handler();
+      const handler = this.#handler("");
       const event = this.#platform.createEvent(name, text, handler);
       if (event === null) throw new TypeError("There is no such event.");
       const context = new ExecutionContext(eventId, entry, this.#hooks);
@@ -141,21 +118,7 @@ export class Requests {
   }
 
   #openEntry(id: number): Entry {
-    const entry: Entry = {
-      id,
-      answered: false,
-      streaming: null,
-      background: 0,
-      logBytes: 0,
-      credit: STREAM_CREDIT,
-      creditWaiter: null,
-      pull: null,
-      text: null,
-      request: null,
-      startedAt: this.#wire.now(),
-      signal: null,
-      abortReason: null,
-    };
+    const entry = createEntry(id, this.#wire.now());
     this.#open.open(entry);
     return entry;
   }
@@ -362,33 +325,6 @@ export class Requests {
       cancel: () => this.#wire.push(LEAVE.BODY_CANCEL, entry.id, ""),
     };
   }
-}
-
-function credit(entry: Entry): Promise<void> {
-  return new Promise((resolve) => {
-    entry.creditWaiter = resolve;
-  });
-}
-
-function abortContext(entry: Entry, reason: AbortReason): void {
-  entry.abortReason ??= reason;
-  entry.signal?.abort(reason.message, reason.name);
-}
-
-function failBody(entry: Entry, message: string): void {
-  const error = new TypeError(message);
-  entry.pull?.reject(error);
-  entry.text?.reject(error);
-  entry.pull = null;
-  entry.text = null;
-}
-
-function abort(entry: Entry, reason: string): void {
-  failBody(entry, reason);
-  const source = entry.streaming;
-  entry.streaming = null;
-  source?.cancel(reason);
-  entry.creditWaiter?.();
 }
 
 function isThenable(value: unknown): boolean {

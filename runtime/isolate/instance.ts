@@ -106,7 +106,7 @@ export class Instance implements SliceEvents {
     const tail = `${exchange.requestId}\n${exchange.headers}`;
     const payload = exchange.hasBody
       ? () => this.#payloadWithBody(job, head, tail)
-      : `${head}${BODY.NONE}\n${tail}`;
+      : `${head}${BODY.NONE}${exchange.entrypoint ?? ""}\n${tail}`;
     this.#runner?.push({ id, owner: id, op: ENTER.REQUEST, payload, buffer: null });
   }
 
@@ -204,14 +204,14 @@ export class Instance implements SliceEvents {
     const { exchange } = job.ticket;
     const whole = exchange.takeWholeBody();
     const text = whole === null ? null : shortText(whole);
-    if (text !== null) return `${head}${BODY.TEXT}\n${tail}\0${text}`;
+    if (text !== null) return `${head}${BODY.TEXT}${exchange.entrypoint ?? ""}\n${tail}\0${text}`;
     const { id } = job;
     const receiver = createReceiver(
       (op, payload, bytes) => this.#push(op, id, payload, bytes),
       () => this.#failJob(job, "MEMORY_LIMIT"),
     );
     job.body = new RequestBody(exchange, whole, receiver, this.#held);
-    return `${head}${BODY.STREAM}\n${tail}`;
+    return `${head}${BODY.STREAM}${exchange.entrypoint ?? ""}\n${tail}`;
   }
 
   record({ op, id, payload }: Records, bytes: ArrayBuffer | null): void {

@@ -74,7 +74,13 @@ export type Binding =
       readonly periodSeconds: number;
     }
   /** `await env.NAME.fetch(request)`: another endpoint of this node, in process. */
-  | { readonly kind: "endpoint"; readonly name: string; readonly endpoint: string };
+  | {
+      readonly kind: "endpoint";
+      readonly name: string;
+      readonly endpoint: string;
+      /** The export of its module that answers; absent: the default one. */
+      readonly entrypoint?: string;
+    };
 
 /** A queue whose messages one endpoint's `queue(batch, env, ctx)` gets. Every field is filled in when published. */
 export interface QueueConsumer {

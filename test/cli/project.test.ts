@@ -229,8 +229,8 @@ idd = "2"
     ['{ "queues": { "consumers": [{ "queue": "q", "max_retries": "3" }] } }', "a whole number"],
     ['{ "ratelimits": [{ "name": "R", "simple": { "limit": 5 } }] }', "{ limit, period }"],
     [
-      '{ "services": [{ "binding": "A", "service": "b", "entrypoint": "C" }] }',
-      "services[0].entrypoint: there is no such field here; there are binding, service",
+      '{ "services": [{ "binding": "A", "service": "b", "entry": "C" }] }',
+      "services[0].entry: there is no such field here; there are entrypoint, binding, service",
     ],
   ])("%j are refused with their place", (text, expected) => {
     expect(errorOf(() => read({ "edge.jsonc": text, "index.ts": "" }))).toContain(expected);

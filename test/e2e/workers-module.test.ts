@@ -73,6 +73,42 @@ test("classes that this platform lacks can be extended, not made", async () => {
   expect((await node.get("/rooms")).text).toBe("objectDurableObject does not exist here.");
 });
 
+test.each(["shared", "dedicated"] as const)(
+  "a named export answers whom a binding leads to it, and nobody else (%s)",
+  async (isolation) => {
+    const callee = `
+      import { WorkerEntrypoint } from "cloudflare:workers";
+      export default { fetch: (request) => new Response("default " + request.headers.get("islet-entrypoint")) };
+      export const plain = { fetch: async (request) => new Response("plain " + await request.text()) };
+      export class Api extends WorkerEntrypoint {
+        fetch(request) { return new Response(["class", this.env.NAME, request.method].join(" ")); }
+      }`;
+    await node.publish("callee", callee, { vars: { NAME: "env" }, isolation });
+    const bind = (name: string, entrypoint?: string) =>
+      ({
+        kind: "endpoint",
+        name,
+        endpoint: "callee",
+        ...(entrypoint === undefined ? {} : { entrypoint }),
+      }) as const;
+    const bindings = [bind("DEFAULT"), bind("PLAIN", "plain"), bind("API", "Api")];
+    const caller = `export default { async fetch(_, env) {
+      const ask = async (binding, init) => {
+        const { status, ok, text } = await binding.fetch("http://a/", init).then(async (r) => ({ status: r.status, ok: r.ok, text: await r.text() }));
+        return ok ? text : status;
+      };
+      return Response.json(await Promise.all([ask(env.DEFAULT), ask(env.API),
+        ask(env.PLAIN, { method: "POST", body: "text" }), ask(env.GONE), ask(env.PROTO)]));
+    } };`;
+    const all = [...bindings, bind("GONE", "gone"), bind("PROTO", "constructor")];
+    await node.publish("caller", caller, { bindings: all });
+    const expected = ["default null", "class env GET", "plain text", 500, 500];
+    expect(JSON.parse((await node.get("/caller")).text)).toEqual(expected);
+    const headers = { "islet-entrypoint": "Api", "x-entrypoint": "Api" };
+    expect((await node.get("/callee", { headers })).text).toBe("default Api");
+  },
+);
+
 test("waitUntil goes on behind the reply, and throws outside of requests", async () => {
   const source = `
     import { waitUntil } from "cloudflare:workers";

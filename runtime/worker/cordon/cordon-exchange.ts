@@ -42,6 +42,7 @@ export class CordonExchange implements Exchange, BodySource {
   readonly scheme: "http" | "https";
   readonly headers: HeaderList;
   readonly requestId: string;
+  readonly entrypoint: string;
   readonly hasBody: boolean;
   readonly upgrade: Upgrade | null;
   /** Whoever decides the outcome: it goes with the reply. */
@@ -77,6 +78,7 @@ export class CordonExchange implements Exchange, BodySource {
     this.scheme = head.scheme === "https" ? "https" : "http";
     this.headers = head.headers;
     this.requestId = head.requestId;
+    this.entrypoint = head.entrypoint;
     this.#address = head.address;
     this.hasBody = head.body !== "none";
     this.upgrade = head.asksSocket ? { accept: (...asked) => this.#becomeSocket(...asked) } : null;

@@ -95,6 +95,7 @@ export class Forwarded {
       scheme: exchange.scheme,
       address: exchange.remoteAddress(),
       asksSocket: exchange.upgrade !== null,
+      entrypoint: exchange.entrypoint ?? "",
       body: !exchange.hasBody ? "none" : along ? "whole" : "later",
       headers: exchange.headers,
     });

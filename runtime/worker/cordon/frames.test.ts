@@ -74,6 +74,7 @@ test("a request's head survives the way", () => {
     address: "192.0.2.1",
     body: "later",
     asksSocket: true,
+    entrypoint: "Api",
     headers: "x-a\n1\nx-a\n\nx-b\nü\n",
   };
   expect(parseRequest(packRequest(head))).toEqual(head);

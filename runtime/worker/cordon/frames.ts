@@ -160,6 +160,8 @@ export class FrameWriter {
 /** What a worker tells a cordon of a request. */
 export interface RequestHead {
   readonly endpoint: string;
+  /** As of an exchange; "": the default one. */
+  readonly entrypoint: string;
   /** Of the registry that the worker routed by. */
   readonly revision: number;
   readonly requestId: string;
@@ -176,21 +178,22 @@ export interface RequestHead {
   readonly headers: string;
 }
 
-const REQUEST_LINES = 11;
+const REQUEST_LINES = 12;
 
 /** None of the values can hold a line feed: the listener has refused those. */
 export function packRequest(head: RequestHead): string {
   return (
     `${head.endpoint}\n${head.revision}\n${head.requestId}\n${head.method}\n${head.url}\n` +
     `${head.host}\n${head.authority}\n${head.scheme}\n${head.address}\n${head.body}\n` +
-    `${head.asksSocket ? "socket" : ""}\n${head.headers}`
+    `${head.asksSocket ? "socket" : ""}\n${head.entrypoint}\n${head.headers}`
   );
 }
 
 export function parseRequest(text: string): RequestHead {
   const [lines, headers] = splitLines(text, REQUEST_LINES);
   const [endpoint = "", revision, requestId = "", method = "", url = ""] = lines;
-  const [host = "", authority = "", scheme = "", address = "", body, socket] = lines.slice(5);
+  const [host = "", authority = "", scheme = "", address = "", body, socket, entrypoint = ""] =
+    lines.slice(5);
   return {
     endpoint,
     revision: Number(revision),
@@ -203,6 +206,7 @@ export function parseRequest(text: string): RequestHead {
     address,
     body: body === "whole" || body === "later" ? body : "none",
     asksSocket: socket === "socket",
+    entrypoint,
     headers,
   };
 }

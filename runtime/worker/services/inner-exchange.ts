@@ -11,6 +11,8 @@ export interface InnerRequest {
   readonly body: Uint8Array | ReadableStream<Uint8Array> | null;
   readonly requestId: string;
   readonly signal: AbortSignal;
+  /** As of an exchange. */
+  readonly entrypoint: string;
 }
 
 export interface InnerReply {
@@ -28,6 +30,7 @@ export class InnerExchange implements Exchange {
   readonly scheme: "http" | "https";
   readonly headers: HeaderList;
   readonly requestId: string;
+  readonly entrypoint: string;
   readonly hasBody: boolean;
   /** Endpoints do not open WebSockets to each other. */
   readonly upgrade: Upgrade | null = null;
@@ -48,7 +51,8 @@ export class InnerExchange implements Exchange {
   #gone: () => void = () => undefined;
   readonly #done: (() => void)[] = [];
 
-  constructor({ method, url, headers, body, requestId, signal }: InnerRequest) {
+  constructor({ method, url, headers, body, requestId, signal, entrypoint }: InnerRequest) {
+    this.entrypoint = entrypoint;
     this.method = method;
     this.path = url.pathname;
     this.url = `${url.pathname}${url.search}`;

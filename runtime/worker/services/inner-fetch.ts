@@ -17,7 +17,13 @@ const LOOP_HEADER = "cdn-loop";
 /** Hands the exchange to the endpoint, or answers in its place. */
 export type InnerDispatch = (endpoint: string, exchange: InnerExchange) => void;
 
-function createInnerFetch(endpoint: string, dispatch: InnerDispatch): Send {
+export interface BoundEndpoint {
+  readonly endpoint: string;
+  /** The export that answers; "": the default one. */
+  readonly entrypoint: string;
+}
+
+function createInnerFetch({ endpoint, entrypoint }: BoundEndpoint, dispatch: InnerDispatch): Send {
   return async ({ method, url, headers, body }, { signal, onHop, trail }) => {
     onHop();
     // The caller's own request tells, not what it says in this one.
@@ -36,6 +42,7 @@ function createInnerFetch(endpoint: string, dispatch: InnerDispatch): Send {
       body,
       requestId: nextRequestId(),
       signal,
+      entrypoint,
     });
     dispatch(endpoint, exchange);
     return responseOf(url, await exchange.replied);
@@ -44,7 +51,7 @@ function createInnerFetch(endpoint: string, dispatch: InnerDispatch): Send {
 
 /** Those that an endpoint binds, by the binding's name. */
 export function boundFetches(
-  endpoints: ReadonlyMap<string, string>,
+  endpoints: ReadonlyMap<string, BoundEndpoint>,
   dispatch: InnerDispatch,
 ): ReadonlyMap<string, Send> {
   return new Map(

@@ -8,6 +8,7 @@ import { packEnvironment } from "../../../sdk/services/environment.ts";
 import { EMBEDDED, type Binding, type ServicePort } from "../../../sdk/services/service.ts";
 import { createServicePort } from "../../../services/ports.ts";
 import type { ServiceHub } from "./hub.ts";
+import type { BoundEndpoint } from "./inner-fetch.ts";
 
 export interface SurroundingsOptions {
   readonly hub: ServiceHub;
@@ -24,7 +25,7 @@ export interface Surroundings {
   /** By the binding's name. One isolate's: its streams and transactions are nobody else's. */
   createPorts(): ReadonlyMap<string, ServicePort>;
   /** Endpoints that it may call, by the binding's name. */
-  readonly endpoints: ReadonlyMap<string, string>;
+  readonly endpoints: ReadonlyMap<string, BoundEndpoint>;
 }
 
 export function surroundingsOf(
@@ -38,7 +39,11 @@ export function surroundingsOf(
   return {
     env: packEnvironment(vars, bindings),
     endpoints: new Map(
-      bindings.flatMap((each) => (each.kind === "endpoint" ? [[each.name, each.endpoint]] : [])),
+      bindings.flatMap((each): [string, BoundEndpoint][] => {
+        if (each.kind !== "endpoint") return [];
+        const { name, endpoint: callee, entrypoint = "" } = each;
+        return [[name, { endpoint: callee, entrypoint }]];
+      }),
     ),
     createPorts: () =>
       new Map(
