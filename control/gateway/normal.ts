@@ -18,6 +18,7 @@ import type { Finding } from "./faults.ts";
 import { frontTlsOf } from "./front-tls.ts";
 import type { GatewayFields, RouteFields, TlsFiles } from "./schema.ts";
 import { checkClaims, checkConsumers, consumersOf } from "./policies/identity.ts";
+import { withRevoked } from "./policies/revoked.ts";
 import { targetOf } from "./targets.ts";
 import type { Path } from "./yaml.ts";
 
@@ -38,10 +39,11 @@ export function normalise(fields: GatewayFields, folder: string): Normal {
   );
   const consumers = consumersOf(fields.consumers, found);
   checkPolicies(fields.policies, ["policies"], found);
-  const common = named(fields.policies, "policies");
+  const place = { folder, path: ["policies"] };
+  const common = named(withRevoked(fields.policies, place, found), "policies");
   const routes: GatewayRoute[] = [];
   for (const [index, route] of fields.routes.entries()) {
-    const made = routeOf(route, { index, common, fields }, found);
+    const made = routeOf(route, { index, common, fields, folder }, found);
     if (made !== null) routes.push(made);
   }
   checkNames(routes, found);
@@ -56,11 +58,13 @@ interface RoutePlace {
   /** Policies of all routes. */
   readonly common: readonly PolicyConfig[];
   readonly fields: GatewayFields;
+  /** What names of files are relative to. */
+  readonly folder: string;
 }
 
 function routeOf(
   route: RouteFields,
-  { index, common, fields }: RoutePlace,
+  { index, common, fields, folder }: RoutePlace,
   found: Finding[],
 ): GatewayRoute | null {
   const path: Path = ["routes", index];
@@ -73,7 +77,8 @@ function routeOf(
   const target = targetOf(route.target, place, found);
   const name = route.name ?? (match === null ? "" : routeText(match));
   checkPolicies(route.policies, [...path, "policies"], found);
-  const own = named(route.policies, name);
+  const policyPlace = { folder, path: [...path, "policies"] };
+  const own = named(withRevoked(route.policies, policyPlace, found), name);
   const policies = ordered([
     ...common.filter(({ kind }) => !own.some((policy) => policy.kind === kind)),
     ...own,

@@ -8,6 +8,7 @@ import { readGatewayConfig } from "../../control/gateway/config.ts";
 import type { Variables } from "../../control/gateway/yaml.ts";
 import { EdgeError } from "../../sdk/errors.ts";
 import { EMPTY_GATEWAY, type GatewayConfig } from "../../sdk/gateway/config.ts";
+import type { PolicyConfig } from "../../sdk/gateway/policies.ts";
 import type { Log } from "../observe/log.ts";
 import { withFlags, type TlsFlags } from "./tls/flags.ts";
 
@@ -98,11 +99,12 @@ export class GatewayFile {
     return withFlags(config, this.#flags);
   }
 
-  /** The file, and certificates: whoever renews them tells nobody. */
+  /** The file, and certificates and lists of revoked tokens: whoever writes them tells nobody. */
   #files(): string[] {
     const { path } = this.#options;
     const certificates = this.#config.tls?.certificates ?? [];
     const files = certificates.flatMap(({ certFile, keyFile }) => [certFile, keyFile]);
+    for (const { policies } of this.#config.routes) files.push(...revokedFiles(policies));
     return path === null ? files : [path, ...files];
   }
 
@@ -163,4 +165,13 @@ export class GatewayFile {
       log.write("error", `${what} was not reloaded, the running configuration stays. ${why}`);
     }
   }
+}
+
+function revokedFiles(policies: readonly PolicyConfig[]): string[] {
+  return policies.flatMap((policy) => {
+    if (policy.kind === "anyOf") return revokedFiles(policy.methods);
+    return policy.kind === "jwt" && policy.revoked !== null && policy.revoked.file !== ""
+      ? [policy.revoked.file]
+      : [];
+  });
 }

@@ -130,6 +130,14 @@ export interface ScryptHash {
   readonly hash: string;
 }
 
+/** By the token's own id, or by whom it is about. */
+export interface Revoked {
+  readonly jti: readonly string[];
+  readonly sub: readonly string[];
+  /** Whose lines are among them; absolute, "" for none. */
+  readonly file: string;
+}
+
 export interface JwtPolicy {
   readonly kind: "jwt";
   readonly from: readonly CredentialSource[];
@@ -143,6 +151,8 @@ export interface JwtPolicy {
   readonly audience: readonly string[];
   readonly skewMs: number;
   readonly requiredClaims: readonly string[];
+  /** Tokens that have not run out and are good no more. */
+  readonly revoked: Revoked | null;
   /** Claim, then the header it is sent on in. */
   readonly forward: readonly (readonly [string, string])[];
 }

@@ -29,6 +29,8 @@ export interface FrontOptions {
   /** Shared by several fronts, as by the workers of a node. */
   readonly store?: NodeStore;
   readonly random?: () => number;
+  /** Of the configuration: names of other files are relative to its folder. */
+  readonly path?: string;
 }
 
 export class Front implements AsyncDisposable {
@@ -40,13 +42,16 @@ export class Front implements AsyncDisposable {
   /** How requests ended. */
   readonly metrics: RequestMetrics = new RequestMetrics();
   readonly #variables: Readonly<Record<string, string>>;
+  readonly #path: string;
   #table: RouteTable = compileRoutes([]);
   #listener: Listener | null = null;
   #timer: NodeJS.Timeout;
   #aheadMs = 0;
 
-  constructor({ variables = {}, store = createMemoryStore(), random }: FrontOptions) {
+  constructor(options: FrontOptions) {
+    const { variables = {}, store = createMemoryStore(), random, path = "/edge.yaml" } = options;
     this.#variables = variables;
+    this.#path = path;
     const now = (): number => performance.now() + this.#aheadMs;
     this.gateway = new Gateway({
       openStore: () => store,
@@ -69,7 +74,7 @@ export class Front implements AsyncDisposable {
 
   configure(text: string): void {
     const variables = this.#variables;
-    this.gateway.apply(parseGatewayConfig({ path: "/edge.yaml", text, variables }));
+    this.gateway.apply(parseGatewayConfig({ path: this.#path, text, variables }));
     this.#table = compileRoutes(this.gateway.routes);
   }
 

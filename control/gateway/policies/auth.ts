@@ -24,6 +24,7 @@ import {
   text,
 } from "../fields.ts";
 import { checkKey, keySource } from "./keys.ts";
+import { REVOKED_MAX } from "./revoked.ts";
 
 export const ipFilter: z.ZodType<PolicyConfig, unknown> = z
   .strictObject({
@@ -90,6 +91,13 @@ const forwardAuth: z.ZodType<ForwardAuthPolicy, unknown> = z
     required: true,
   }));
 
+const ids = list(text("a text"), "texts", REVOKED_MAX).default([]);
+const revoked = z.strictObject({
+  jti: ids,
+  sub: ids,
+  file: text("a file with a jti or sub in each line").default(""),
+});
+
 const jwt: z.ZodType<JwtPolicy, unknown> = z
   .strictObject({
     from: sources({ kind: "bearer", name: "" }),
@@ -102,6 +110,7 @@ const jwt: z.ZodType<JwtPolicy, unknown> = z
     audience: strings.default([]),
     clockSkew: duration(0).default(30_000),
     requiredClaims: list(text("a claim's name"), "claims", 100).default([]),
+    revoked: revoked.optional(),
     forward: z
       .record(text("a claim's name"), headerName, { error: "claims with the names of headers" })
       .default({}),
@@ -120,6 +129,7 @@ const jwt: z.ZodType<JwtPolicy, unknown> = z
       audience: fields.audience,
       skewMs: fields.clockSkew,
       requiredClaims: fields.requiredClaims,
+      revoked: fields.revoked ?? null,
       forward: Object.entries(fields.forward),
     };
   });

@@ -13,6 +13,7 @@ import type { Pass } from "../../pass.ts";
 import type { PolicyHost } from "../contract.ts";
 import { createReader } from "./credentials.ts";
 import { ACCEPTED, type Method, type Refused, type Verdict } from "./method.ts";
+import { hasRepeatedKey } from "./repeated-key.ts";
 
 /** Parsing costs by length; no token of use is longer. */
 export const TOKEN_CHARS_MAX: number = 8 * 1024;
@@ -31,6 +32,7 @@ type Verify = (token: string) => Promise<JWTPayload>;
 
 export function createJwt(policy: JwtPolicy, host: PolicyHost): Method {
   const verify = createVerify(policy, host);
+  const isRevoked = createRevoked(policy);
   const readers = policy.from.map((source) => createReader(source));
   return {
     owned: policy.forward.map(([, header]) => header),
@@ -41,6 +43,8 @@ export function createJwt(policy: JwtPolicy, host: PolicyHost): Method {
       if (token.length > TOKEN_CHARS_MAX || !TOKEN.test(token)) return refused("malformed");
       try {
         const claims = await verify(token);
+        if (isAmbiguous(token)) return refused("malformed");
+        if (isRevoked(claims)) return refused("revoked");
         pass.claims = claims;
         pass.headers += forwarded(claims, policy.forward);
         return ACCEPTED;
@@ -61,6 +65,21 @@ function refused(reason: string): Refused {
 function isBearer({ exchange }: Pass, { from }: JwtPolicy): boolean {
   const reads = from.some(({ kind }) => kind === "bearer");
   return reads && /^Bearer(?: |$)/i.test(exchange.header("authorization") ?? "");
+}
+
+/** Of the token alone (jti), or of all whose subject is named. */
+function createRevoked({ revoked }: JwtPolicy): (claims: JWTPayload) => boolean {
+  if (revoked === null) return () => false;
+  const ids = new Set(revoked.jti);
+  const subjects = new Set(revoked.sub);
+  return ({ jti, sub }) =>
+    (jti !== undefined && ids.has(jti)) || (sub !== undefined && subjects.has(sub));
+}
+
+/** Header and claims of a token that has verified: what is read here is what others read. */
+function isAmbiguous(token: string): boolean {
+  const [header = "", claims = ""] = token.split(".");
+  return [header, claims].some((part) => hasRepeatedKey(Buffer.from(part, "base64url").toString()));
 }
 
 function createVerify(policy: JwtPolicy, host: PolicyHost): Verify {
