@@ -24,14 +24,9 @@ import type {
   JailVerdict,
   SnapshotVerdict,
 } from "../compiler/jail-protocol.ts";
-import {
-  createEngine,
-  makeSnapshot,
-  newCells,
-  safeEngineVersion,
-  SliceError,
-} from "./isolate/engine.ts";
+import { createEngine, makeSnapshot, newCells, safeEngineVersion } from "./isolate/engine.ts";
 import type { Engine } from "./isolate/engine.ts";
+import { SliceError } from "./isolate/slice/fault.ts";
 
 /** The platform's own code is trusted to end; this only bounds a bug in it. */
 const GUEST_TIMEOUT_MS = 5_000;

@@ -13,6 +13,7 @@ import { setFlagsFromString } from "node:v8";
 import type ivmTypes from "isolated-vm";
 import { CELLS_LENGTH } from "../../sdk/bridge.ts";
 import { EdgeError } from "../../sdk/errors.ts";
+import { SliceError, sliceFault, type SliceFault, type SliceTrace } from "./slice/fault.ts";
 
 const require = createRequire(import.meta.url);
 const ivm = require("isolated-vm") as typeof ivmTypes;
@@ -83,21 +84,6 @@ const INLINE_MS_MAX = 2_000;
 
 /** slice: the number given to enter, 0 for what left later; bytes: takes them with takeBytes. */
 export type Leave = (slice: number, settled: number, packed: string, bytes?: unknown) => void;
-
-/** How a slice ended when it did not end by itself. */
-export type SliceFault = "timeout" | "disposed" | "memory";
-
-export class SliceError extends Error {
-  readonly fault: SliceFault;
-  /** Where a slice was cut off, as far as the engine tells. */
-  readonly frames: string;
-  constructor(fault: SliceFault, message: string, frames = "") {
-    super(message);
-    this.name = "SliceError";
-    this.fault = fault;
-    this.frames = frames;
-  }
-}
 
 export function newCells(): SharedArrayBuffer {
   return new SharedArrayBuffer(CELLS_LENGTH * Int32Array.BYTES_PER_ELEMENT);
@@ -247,24 +233,25 @@ export class Engine {
   }
 
   /**
-   * A slice on a thread of the pool; it reports by leavePool and is silent when it is cut. `onCut` is told the frames
-   * of one that was, which costs a promise.
+   * A slice on a thread of the pool; it reports by leavePool and is silent when it is cut. `traced` is told what the
+   * engine knows of its end, which costs a promise.
    */
   enterPool(
     slice: number,
     now: number,
     packed: string,
     buffers: readonly ArrayBuffer[],
-    { timeoutMs, onCut }: { timeoutMs: number; onCut: ((frames: string) => void) | null },
+    { timeoutMs, traced }: { timeoutMs: number; traced: SliceTrace | null },
   ): void {
     const reference = this.#reference();
     const args = this.#args(1, slice, now, packed, buffers);
-    if (onCut === null) {
+    if (traced === null) {
       reference.applyIgnored(undefined, args, { timeout: timeoutMs });
       return;
     }
     guardedAsync(reference.apply(undefined, args, { timeout: timeoutMs })).catch((error) => {
-      if (error instanceof SliceError && error.fault === "timeout") onCut(error.frames);
+      if (!(error instanceof SliceError)) traced.rejected(error);
+      else if (error.fault === "timeout") traced.cut(error.frames);
     });
   }
 
@@ -367,33 +354,4 @@ async function guardedAsync<T>(result: Promise<T>): Promise<T> {
   } catch (error) {
     throw sliceFault(error);
   }
-}
-
-/** isolated-vm puts the guest's frames before the host's, which are nobody's business. */
-function guestFrames(stack: string): string {
-  const lines = stack.split("\n").filter((line) => /^\s+at /.test(line));
-  const end = lines.findIndex((line) => line.includes("(<isolated-vm boundary>)"));
-  return lines.slice(0, end < 0 ? 0 : end).join("\n");
-}
-
-/** isolated-vm tells its own failures apart by message only. What the guest threw passes unchanged. */
-function sliceFault(error: unknown): unknown {
-  if (!(error instanceof Error)) return error;
-  if (error.message === "Script execution timed out.")
-    return new SliceError("timeout", error.message, guestFrames(error.stack ?? ""));
-  if (
-    /^Isolate was disposed during execution due to memory limit|out of memory|Array buffer allocation failed/i.test(
-      error.message,
-    )
-  ) {
-    return new SliceError("memory", error.message);
-  }
-  if (
-    /^Isolate (is|was) (already )?disposed|^Isolate was disposed|Isolate is disposed/i.test(
-      error.message,
-    )
-  ) {
-    return new SliceError("disposed", error.message);
-  }
-  return error;
 }

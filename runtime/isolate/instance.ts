@@ -19,6 +19,7 @@ import { OpenJobs } from "./jobs/open-jobs.ts";
 import { Replies } from "./replies.ts";
 import { createHeadParser, thrownText } from "./reply.ts";
 import { RequestBody, shortText, createReceiver } from "./request-body.ts";
+import { rejectionText } from "./slice/fault.ts";
 import type { Death, SliceEvents } from "./slice/contract.ts";
 import { closeSocket, endSocket } from "./sockets/guest-socket.ts";
 import type { SliceRunner } from "./slice/runner.ts";
@@ -32,6 +33,15 @@ export interface InstanceEvents {
   ended(): void;
   died(death: Death): void;
 }
+
+/** Of the requests that are to blame. */
+const CODES: Readonly<Record<Death, Code>> = {
+  memory: "MEMORY_LIMIT",
+  disposed: "MEMORY_LIMIT",
+  timeout: "CPU_LIMIT",
+  wedged: "CPU_LIMIT",
+  broken: "ISOLATE_FAILED",
+};
 
 export class Instance implements SliceEvents {
   readonly #limits: Limits;
@@ -148,6 +158,11 @@ export class Instance implements SliceEvents {
     if (job !== undefined) job.burned = frames;
   }
 
+  rejected(ids: readonly number[], reason: unknown): void {
+    const job = ids.map((id) => this.#open.get(id)).find((one) => one !== undefined);
+    takeLog(job, `error\nUnhandled rejection: ${rejectionText(reason)}`, this.#limits.logBytes);
+  }
+
   drained(): void {
     if (this.#unanswered === 0 || !this.#isHung()) return;
     for (const job of this.#open.values()) {
@@ -177,7 +192,7 @@ export class Instance implements SliceEvents {
     // First, so that none comes in for each that goes.
     this.#dead = true;
     const blamed = new Set(running === 0 ? ids : [running]);
-    const code: Code = death === "memory" || death === "disposed" ? "MEMORY_LIMIT" : "CPU_LIMIT";
+    const code = CODES[death];
     for (const job of this.#open.values()) {
       this.#failJob(job, blamed.has(job.id) ? code : "ISOLATE_FAILED");
     }
@@ -288,6 +303,9 @@ export class Instance implements SliceEvents {
         break;
       case LEAVE.SOCKET_CLOSE:
         closeSocket(job, payload);
+        break;
+      case LEAVE.SOCKET_WAIT:
+        this.#push(ENTER.SOCKET_GO, id, "");
         break;
       case LEAVE.BACKGROUND:
         job.background = payload === "+";

@@ -81,6 +81,11 @@ const handlers = {
     ctx.waitUntil(Promise.reject(new Error("unseen")));
     return new Response("fine");
   },
+  unhandled: () => { Promise.reject(new Error("alone")); return new Response("ok"); },
+  unhandledLater: () => {
+    (async () => { await null; throw { not: "an error" }; })();
+    return new Response("ok");
+  },
   fetches: async () => new Response("got " + await (await fetch("http://b.test/x", { headers: { "x-q": "1" } })).text()),
   fetchFails: async () => {
     try { await fetch("http://b.test/fail"); } catch (error) { return new Response(error.name + " " + error.message); }
@@ -170,6 +175,8 @@ const CASES: readonly (readonly [RequestInput & { readonly url: string }, Expect
   [{ url: "/interval" }, { text: "3" }],
   [{ url: "/background" }, { text: "answered" }],
   [{ url: "/rejectedBackground" }, { text: "fine" }],
+  [{ url: "/unhandled" }, { text: "ok" }],
+  [{ url: "/unhandledLater" }, { text: "ok" }],
   [{ url: "/fetches" }, { text: "got from the host" }],
   [{ url: "/fetchFails" }, { text: "TypeError It did not work." }],
   [{ url: "/parallel" }, { text: "from the host,from the host,from the host,from the host" }],
@@ -224,7 +231,7 @@ describe.each(PLACES)("a %s instance", (place) => {
       const { exchange } = sent;
       expect(exchange).toMatchObject({ status, state });
       // A stack follows the first line; what background work logs comes after the reply.
-      const first = sent.logs.filter((line) => !line.includes("waitUntil"));
+      const first = sent.logs.filter((line) => !/waitUntil|Unhandled/.test(line));
       expect(first.map((line) => line.split("\n")[0])).toEqual(logs);
       if (replied !== undefined) expect(exchange.replied).toBe(replied);
       if (text !== undefined) expect(exchange.text).toBe(text);
@@ -238,6 +245,15 @@ describe.each(PLACES)("a %s instance", (place) => {
     if (opened === undefined) throw new Error(place);
     if (place.endsWith("own")) await earnInline(opened);
     else for (let i = 0; i < 2 * EARN_SLICES; i++) expect(await isInline(opened)).toBe(false);
+  });
+
+  test("tells in its log of a promise that was rejected and not handled", async () => {
+    const opened = instances.get(place);
+    if (opened === undefined) throw new Error(place);
+    if (!(await isInline(opened))) return;
+    const sent = opened.send({ url: "/unhandled" });
+    await sent.ended();
+    expect(sent.logs[0]).toMatch(/^error Unhandled rejection: Error: alone\n +at .+/);
   });
 
   test("is still the one that was loaded first", () => {

@@ -1,7 +1,7 @@
 // What a slice runner (runner.ts) is given to run, whom it tells, and what all runners of a worker share.
 
 import type { Records } from "../../../sdk/bridge.ts";
-import type { SliceFault } from "../engine.ts";
+import type { SliceFault } from "./fault.ts";
 import type { LaneJudge } from "./lane.ts";
 import type { Places } from "./places.ts";
 
@@ -30,6 +30,8 @@ export interface SliceEvents {
   cpuLeftUs(id: number): number;
   /** Where the time of this request went: an error's stack without its message. */
   burned(id: number, frames: string): void;
+  /** A promise of one of these requests was rejected with this, and nobody handled it. */
+  rejected(ids: readonly number[], reason: unknown): void;
   /** All that was entered has run to its end, and nothing waits to be entered. */
   drained(): void;
   /** This request's code held the slice too long; it must not be answered by the guest any more. */

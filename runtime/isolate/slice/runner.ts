@@ -9,18 +9,18 @@
 // machine took away (cpu-share.ts). The engine cuts by its wall clock, so on a busy machine it is told to wait longer.
 
 import { CELL, PHASE } from "../../../sdk/bridge.ts";
-import { SliceError, newCells, takeBytes, type Engine, type Leave } from "../engine.ts";
+import { newCells, takeBytes, type Engine, type Leave } from "../engine.ts";
 import { threadCpuUs } from "./cpu-share.ts";
+import { SliceError } from "./fault.ts";
 import { Intake } from "./intake.ts";
 import { Place } from "./places.ts";
 import { PoolMeter } from "./pool-meter.ts";
 import { ownersOf, RecordQueue, type PackedBatch } from "./queue.ts";
 import { CUT_GRACE_MS, isCut, leftMsOf, PROBE_MS, timeoutFor, WEDGE_MS } from "./time-out.ts";
+import { Tracer } from "./trace.ts";
 import { wasCut, type Trailing } from "./trailing.ts";
 import type { Death, PendingRecord, Runner, RunnerOptions } from "./contract.ts";
 
-/** So many slices after the start of an isolate, or after a cut, tell where they were if they are cut. */
-const TRACED_SLICES = 1_000;
 /** Inline slices shorter than this, too short to be judged long, are charged by the wall clock. */
 const SHORT_US = 400;
 
@@ -39,15 +39,14 @@ export class SliceRunner implements Runner {
   readonly #queue = new RecordQueue();
   readonly #intake: Intake;
   #slice = 0;
+  /** Of those on the inline lane, the last that came to its end. */
+  #reportedSlice = 0;
   #scheduled = false;
   #startedMs = 0;
   #startedNs = 0n;
   /** Of the slice under way, as the engine has it. */
   #timeoutMs = 0;
-  #traced = TRACED_SLICES;
-  /** Where the slice was that was cut last. */
-  #frames = "";
-  #cutSlice = 0;
+  readonly #tracer: Tracer;
   #recoveringSinceMs = 0;
   readonly #place: Place;
   /** A pool slice that has reported but may still run promise jobs. */
@@ -64,9 +63,13 @@ export class SliceRunner implements Runner {
     this.#place = new Place(host.places);
     this.#intake = new Intake({ host, events, onEmpty: () => this.#goOn() });
     this.#meter = new PoolMeter(host, events);
+    this.#tracer = new Tracer((ids, reason) => {
+      if (!this.#stopped()) events.rejected(ids, reason);
+    });
   }
 
-  readonly leaveInline: Leave = (_slice, _settled, packed, bytes) => {
+  readonly leaveInline: Leave = (slice, _settled, packed, bytes) => {
+    if (slice !== 0) this.#reportedSlice = slice;
     this.#intake.put(packed, bytes === undefined ? null : takeBytes(bytes));
   };
 
@@ -154,7 +157,7 @@ export class SliceRunner implements Runner {
   }
 
   #checkTrailing(engine: Engine, now: number, trailing: Trailing): void {
-    if (wasCut(trailing, this.#cutSlice, this.#meter.seenNs)) {
+    if (wasCut(trailing, this.#tracer.cutSlice, this.#meter.seenNs)) {
       if (this.#meter.idle) void this.#recover(engine, now);
     } else if (now - this.#startedMs > WEDGE_MS + trailing.timeoutMs) {
       void this.#recover(engine, now);
@@ -197,14 +200,6 @@ export class SliceRunner implements Runner {
     return timeoutFor(leftMs, this.#host.forecast(now));
   }
 
-  /** What the engine tells of a slice that is traced, if it cuts it. */
-  #cutListener(slice: number): (frames: string) => void {
-    return (frames) => {
-      this.#cutSlice = slice;
-      this.#frames = frames;
-    };
-  }
-
   #take(max: number): PackedBatch {
     const taken = this.#queue.take(max);
     this.#slice++;
@@ -227,15 +222,21 @@ export class SliceRunner implements Runner {
     const wallUs = (performance.now() - started) * 1_000;
     this.witness.leave();
     const cpuUs = wallUs < SHORT_US ? wallUs : Math.min(wallUs, threadCpuUs() - cpuBefore);
-    if (fault !== null) {
+    if (fault !== null && !this.#isRejection(fault)) {
       this.#endedBadly(engine, now, fault, cpuUs);
       return;
     }
+    if (fault !== null) this.#events.rejected(ownersOf(this.#queue.batch), fault);
     this.#state = "idle";
     this.#judge.ended(now, { lane: "inline", cpuUs, records: this.#queue.batch.length });
     if (!this.#chargeBatch(cpuUs)) return;
     this.#intake.empty();
     this.#goOn();
+  }
+
+  /** The engine throws what promises were rejected with and nobody handled, though the slice came to its end. */
+  #isRejection(fault: unknown): boolean {
+    return !(fault instanceof SliceError) && this.#reportedSlice === this.#slice;
   }
 
   #endedBadly(engine: Engine, now: number, fault: unknown, cpuUs: number): void {
@@ -247,7 +248,7 @@ export class SliceRunner implements Runner {
     }
     const running = this.#cell[CELL.RUNNING] ?? 0;
     this.#events.ran(running, cpuUs);
-    this.#frames = fault.frames;
+    this.#tracer.frames = fault.frames;
     this.#blame(CELL.PHASE, CELL.RUNNING, CELL.STARTED, this.#queue.batch);
     void this.#recover(engine, now);
   }
@@ -280,15 +281,14 @@ export class SliceRunner implements Runner {
       leftMsOf(this.#queue.batch, this.#cpuMs, this.#events),
       this.#startedMs,
     );
-    const onCut = this.#traced > 0 ? this.#cutListener(this.#slice) : null;
-    this.#traced--;
+    const traced = this.#tracer.begin(this.#slice, () => ownersOf(this.#queue.batch));
     this.#timeoutMs = timeoutMs;
     this.#state = "running";
     this.#startedNs = engine.runNs();
     this.#meter.begin(this.#startedNs, this.#trailing !== null);
     this.#host.watch(this);
     try {
-      engine.enterPool(this.#slice, this.#startedMs, packed, buffers, { timeoutMs, onCut });
+      engine.enterPool(this.#slice, this.#startedMs, packed, buffers, { timeoutMs, traced });
     } catch {
       // The isolate was disposed of between two slices: it ran out of memory.
       this.#die("memory");
@@ -302,7 +302,7 @@ export class SliceRunner implements Runner {
     const runNs = engine.runNs();
     const ranNs = runNs - this.#startedNs;
     const now = this.#host.now();
-    if (this.#trailing !== null && wasCut(this.#trailing, this.#cutSlice, runNs)) {
+    if (this.#trailing !== null && wasCut(this.#trailing, this.#tracer.cutSlice, runNs)) {
       // Promise jobs of the slice before were cut off, with this one behind them.
       void this.#recover(engine, now);
       return null;
@@ -313,7 +313,7 @@ export class SliceRunner implements Runner {
     this.#place.leave();
     if (settled === 1) this.#stopTrailing();
     else {
-      const [slice, traced, sinceNs] = [this.#slice, this.#traced >= 0, this.#startedNs];
+      const [slice, traced, sinceNs] = [this.#slice, this.#tracer.on, this.#startedNs];
       const { batch } = this.#queue;
       this.#trailing = { slice, traced, sinceNs, timeoutMs: this.#timeoutMs, batch };
     }
@@ -367,9 +367,7 @@ export class SliceRunner implements Runner {
     suspects: readonly PendingRecord[],
   ): void {
     const { batch } = this.#queue;
-    const frames = this.#frames;
-    this.#frames = "";
-    this.#traced = TRACED_SLICES;
+    const frames = this.#tracer.renew();
     if (this.#cell[phaseCell] !== PHASE.STARTING) {
       this.#queue.cut(batch.length);
       const ids = ownersOf(suspects);

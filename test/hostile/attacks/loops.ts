@@ -217,6 +217,21 @@ export const LOOPS: readonly Attack[] = [
     mayCostWorker: UNSTOPPABLE,
   },
   {
+    name: "rejection that loops when the engine looks at it",
+    group: "loops",
+    source: handler(
+      "const e = new Error('x'); Object.defineProperty(e, 'message', { get() { for (;;); } }); Promise.reject(e); return new Response('ok');",
+    ),
+    // On the accepting thread nobody is left to answer.
+    expect: ["ok", "CPU_LIMIT", "reset", "broken"],
+    limits: { cpuMs: 100, wallMs: 8_000 },
+    mayCostWorker: "The engine reads the message after the slice, without a time-out.",
+    withinMs: 8_000,
+    known: [
+      { property: "recovery", why: "It shows only when it is entered again.", sometimes: true },
+    ],
+  },
+  {
     name: "promise that nothing settles",
     group: "loops",
     source: handler("return new Promise(() => {});"),

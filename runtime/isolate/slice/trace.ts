@@ -1,0 +1,44 @@
+// Where slices were when they were cut, and what their promises were rejected with. Only some are traced on the pool:
+// each costs a promise of the engine's.
+
+import type { SliceTrace } from "./fault.ts";
+
+/** So many slices after the start of an isolate, or after a cut. */
+const TRACED_SLICES = 1_000;
+
+export class Tracer {
+  readonly #onRejected: (ids: readonly number[], reason: unknown) => void;
+  #left = TRACED_SLICES;
+  /** Of the slice that was cut last. */
+  frames = "";
+  cutSlice = 0;
+
+  constructor(onRejected: (ids: readonly number[], reason: unknown) => void) {
+    this.#onRejected = onRejected;
+  }
+
+  get on(): boolean {
+    return this.#left >= 0;
+  }
+
+  /** `ids`: whose code runs. */
+  begin(slice: number, ids: () => readonly number[]): SliceTrace | null {
+    if (--this.#left < 0) return null;
+    const owners = ids();
+    return {
+      cut: (frames) => {
+        this.cutSlice = slice;
+        this.frames = frames;
+      },
+      rejected: (reason) => this.#onRejected(owners, reason),
+    };
+  }
+
+  /** After a cut: hands out its frames, once. */
+  renew(): string {
+    const { frames } = this;
+    this.frames = "";
+    this.#left = TRACED_SLICES;
+    return frames;
+  }
+}
