@@ -45,6 +45,8 @@ export const ENTER = {
   SOCKET_BYTES: "Y",
   /** The WebSocket is over. Payload: code \n reason. */
   SOCKET_CLOSED: "Z",
+  /** Answers SOCKET_WAIT. */
+  SOCKET_GO: "G",
   /** A timer fired; id is the timer's. */
   TIMER: "T",
 } as const;
@@ -72,6 +74,8 @@ export const LEAVE = {
   SOCKET_BYTES: "y",
   /** Payload: code \n reason. */
   SOCKET_CLOSE: "z",
+  /** Messages wait in the guest for the host to come in again. */
+  SOCKET_WAIT: "j",
   /** The handler threw. Payload: name \n message \n stack. */
   THROWN: "q",
   /** What the handler returned was no Response; payload: what it was. */

@@ -157,6 +157,7 @@ class Bridge implements Wire {
     let settled = 1;
     this.#reporting = true;
     this.#calls.entered();
+    this.#requests.sockets.entered();
     for (let started = 1; records.next(); started++) {
       this.#cells[CELL.STARTED] = started;
       this.#start(records.op, records.id, records.payload, buffers);

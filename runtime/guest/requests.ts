@@ -41,7 +41,7 @@ export class Requests {
   readonly #env: unknown;
   readonly #services: object;
   readonly #open = new Places<Entry>();
-  readonly #sockets: Sockets;
+  readonly sockets: Sockets;
   readonly #hooks: ContextHooks<Entry> = {
     waitUntil: (entry, work) => void this.#track(entry, work),
     signal: (entry) => this.#signal(entry),
@@ -54,7 +54,7 @@ export class Requests {
   };
 
   constructor({ platform, wire, handler, env, services }: RequestsOptions) {
-    this.#sockets = new Sockets(wire);
+    this.sockets = new Sockets(wire);
     this.#services = services;
     this.#platform = platform;
     this.#wire = wire;
@@ -65,7 +65,7 @@ export class Requests {
   /** Whether code of this request may run yet: it has not answered, streams its reply or works on behind it. */
   isBusy(id: number): boolean {
     const entry = this.#open.get(id);
-    if (entry === undefined) return this.#sockets.has(id);
+    if (entry === undefined) return this.sockets.has(id);
     return (
       entry !== undefined && (!entry.answered || entry.streaming !== null || entry.background > 0)
     );
@@ -148,7 +148,7 @@ export class Requests {
 
   /** Body chunks, aborts, credit: what concerns a request that was started before. */
   advance(op: string, id: number, payload: string, buffers: readonly ArrayBuffer[]): void {
-    if (this.#sockets.advance(op, id, payload, buffers)) return;
+    if (this.sockets.advance(op, id, payload, buffers)) return;
     const entry = this.#open.get(id);
     if (entry === undefined) return;
     const { pull, text } = entry;
@@ -252,7 +252,7 @@ export class Requests {
   #send(entry: Entry, { status, headers, body, socket }: OutgoingResponse): void {
     if (socket !== null) {
       this.#wire.push(LEAVE.RESPONSE, entry.id, `${status}\n${BODY.SOCKET}\n${headers}`);
-      this.#sockets.open(entry.id, socket);
+      this.sockets.open(entry.id, socket);
       this.#answered(entry);
       return;
     }

@@ -7,6 +7,7 @@ import { LOOPS } from "./attacks/loops.ts";
 import { MEMORY } from "./attacks/memory.ts";
 import { PROTOCOL } from "./attacks/protocol.ts";
 import { SMUGGLING } from "./attacks/smuggling.ts";
+import { SOCKETS } from "./attacks/sockets.ts";
 import type { Attack } from "./range/attack.ts";
 
 export const ATTACKS: readonly Attack[] = [
@@ -17,4 +18,5 @@ export const ATTACKS: readonly Attack[] = [
   ...FLOODS,
   ...LOOPS,
   ...MEMORY,
+  ...SOCKETS,
 ];

@@ -6,24 +6,51 @@ import { fields, type Wire } from "../payload.ts";
 import type { SocketEnd } from "../port.ts";
 import { Table } from "../table.ts";
 
+/**
+ * Characters and bytes that leave between two enters, and the least that a message counts for: the host's thread takes
+ * longer over each than the guest takes to make it (see calls.ts). The others wait here, in memory that is the guest's.
+ */
+const LEAVING_MAX = 1_048_576;
+const TEXT_COST_MIN = 1_024;
+const BYTES_COST_MIN = 65_536;
+
+/** A list by links: elements of an array could meet an author's setters. */
+interface Waiting {
+  readonly op: typeof LEAVE.SOCKET_TEXT | typeof LEAVE.SOCKET_BYTES | typeof LEAVE.SOCKET_CLOSE;
+  readonly id: number;
+  readonly message: string | ArrayBuffer;
+  next: Waiting | null;
+}
+
+const { max } = Math;
+
 export class Sockets {
   readonly #wire: Wire;
   readonly #open = new Table<SocketEnd>();
+  #left = 0;
+  #first: Waiting | null = null;
+  #last: Waiting | null = null;
 
   constructor(wire: Wire) {
     this.#wire = wire;
   }
 
   open(id: number, end: SocketEnd): void {
-    const wire = this.#wire;
     this.#open.set(id, end);
     end.attach({
-      send(message) {
-        if (typeof message === "string") wire.push(LEAVE.SOCKET_TEXT, id, message);
-        else wire.pushBytes(LEAVE.SOCKET_BYTES, id, "", new Uint8Array(message));
+      send: (message) => {
+        const op = typeof message === "string" ? LEAVE.SOCKET_TEXT : LEAVE.SOCKET_BYTES;
+        this.#leave({ op, id, message, next: null });
       },
-      close: (code, reason) => wire.push(LEAVE.SOCKET_CLOSE, id, `${code}\n${reason}`),
+      close: (code, reason) =>
+        this.#leave({ op: LEAVE.SOCKET_CLOSE, id, message: `${code}\n${reason}`, next: null }),
     });
+  }
+
+  /** The host has come in, and so is done with what left before. */
+  entered(): void {
+    this.#left = 0;
+    if (this.#first !== null) this.#leaveWaiting();
   }
 
   has(id: number): boolean {
@@ -50,8 +77,38 @@ export class Sockets {
         end?.closed(Number(code), reason);
         return true;
       }
+      case ENTER.SOCKET_GO:
+        return true;
       default:
         return false;
+    }
+  }
+
+  #leave(message: Waiting): void {
+    const begins = this.#first === null;
+    if (this.#last === null) this.#first = message;
+    else this.#last.next = message;
+    this.#last = message;
+    if (begins) this.#leaveWaiting();
+  }
+
+  #leaveWaiting(): void {
+    const wire = this.#wire;
+    for (let each = this.#first; each !== null; each = this.#first) {
+      const { op, id, message } = each;
+      // The host comes in again when it is asked to, and only then for sure.
+      if (this.#left >= LEAVING_MAX) return wire.push(LEAVE.SOCKET_WAIT, id, "");
+      this.#first = each.next;
+      if (each.next === null) this.#last = null;
+      // Closed meanwhile.
+      if (this.#open.get(id) === undefined) continue;
+      if (typeof message === "string") {
+        this.#left += max(message.length, TEXT_COST_MIN);
+        wire.push(op, id, message);
+      } else {
+        this.#left += max(message.byteLength, BYTES_COST_MIN);
+        wire.pushBytes(op, id, "", new Uint8Array(message));
+      }
     }
   }
 }

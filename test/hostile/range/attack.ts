@@ -6,11 +6,13 @@ import type { Outcome } from "../../../sdk/outcome.ts";
 import type { Trust } from "../../../sdk/records.ts";
 import type { Target } from "./target.ts";
 
-export type Group = "loops" | "memory" | "floods" | "escapes" | "protocol";
+export type Group = "loops" | "memory" | "floods" | "escapes" | "protocol" | "sockets";
 
 /** How one request ended for its client. */
 export type Verdict =
   | Outcome
+  /** Of a WebSocket: the code that its client got. */
+  | `closed ${number}`
   /** The reply began and broke off. */
   | "broken"
   /** The connection ended without a reply. */

@@ -1,6 +1,7 @@
 // The attacked endpoint as its client sees it.
 
 import { request as httpRequest } from "node:http";
+import { WebSocket } from "ws";
 import { isCode } from "../../../sdk/errors.ts";
 import { RawClient } from "../../http/raw-client.ts";
 import type { Verdict } from "./attack.ts";
@@ -50,6 +51,27 @@ export class Target {
       shoot(this.port, `/${this.name}${path}`, init),
     );
     return (await Promise.all(shots)).map(({ verdict }) => verdict);
+  }
+
+  /** A WebSocket: what `act` does with it, and how it ends. */
+  dial(act: (socket: WebSocket) => void | Promise<void>): Promise<Verdict> {
+    const { promise, resolve } = Promise.withResolvers<Verdict>();
+    const socket = new WebSocket(`ws://127.0.0.1:${this.port}/${this.name}`);
+    const end = (verdict: Verdict): void => {
+      clearTimeout(patience);
+      resolve(verdict);
+      socket.terminate();
+    };
+    const patience = setTimeout(() => end("silent"), PATIENCE_MS);
+    socket.on("unexpected-response", (_request, response) => {
+      let text = "";
+      response.on("data", (chunk: Buffer) => (text += chunk.toString()));
+      response.on("end", () => end(verdictOf(response.statusCode ?? 0, text)));
+    });
+    socket.on("open", () => void Promise.resolve(act(socket)).catch(() => end("broken")));
+    socket.on("close", (code) => end(`closed ${code}`));
+    socket.on("error", () => undefined);
+    return promise;
   }
 
   raw(): RawClient {
