@@ -17,6 +17,7 @@ import type { Method } from "./policies/auth/method.ts";
 import { createRateLimit } from "./policies/limits/rate-limit.ts";
 import { createCompression } from "./policies/content/compression.ts";
 import { createCustom } from "./policies/custom/custom.ts";
+import { createIdempotency } from "./policies/stored/idempotency.ts";
 import { createTimeout } from "./policies/limits/timeout.ts";
 import type { PolicyHost } from "./policies/contract.ts";
 
@@ -68,6 +69,8 @@ function createPolicy(policy: PolicyConfig, host: PolicyHost): Policy {
       return createTimeout(policy.totalMs);
     case "compression":
       return createCompression(policy);
+    case "idempotency":
+      return createIdempotency(policy, host);
     case "custom":
       return createCustom(policy, host);
   }

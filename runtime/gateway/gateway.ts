@@ -23,6 +23,7 @@ import { isPreflight } from "./policies/content/cors.ts";
 import type { RouteInput } from "./route/contract.ts";
 import { fileRoutes, methodsOf, routeOwner } from "./route/file-routes.ts";
 import { LimitCells } from "./shared/limit-cells.ts";
+import type { ReplyStore } from "./shared/reply-store.ts";
 import type { NodeStore } from "./shared/store.ts";
 import { createTarget, type Target } from "./target.ts";
 import { Upstream } from "./upstream/upstream.ts";
@@ -35,6 +36,7 @@ export interface GatewayHost {
   readonly openStore: () => NodeStore;
   readonly log: (level: "info" | "warn", text: string) => void;
   readonly runPolicy: RunPolicy;
+  readonly openReplies: () => Promise<ReplyStore>;
   readonly random?: () => number;
   readonly clock?: Clock;
   readonly now?: Clock;
@@ -64,6 +66,7 @@ export class Gateway {
   readonly #counts = new Map<string, number>();
   #store: NodeStore | null = null;
   #limits: LimitCells | null = null;
+  #replies: Promise<ReplyStore> | null = null;
   #config: GatewayConfig = EMPTY_GATEWAY;
   #gates = new Map<string, Gate>();
   #upstreams = new Map<string, Upstream>();
@@ -146,6 +149,7 @@ export class Gateway {
   async close(): Promise<void> {
     for (const upstream of [...this.#upstreams.values(), ...this.#leaving]) upstream.close();
     await this.#store?.close();
+    await (await this.#replies)?.close();
   }
 
   #openStore(): NodeStore {
@@ -189,6 +193,7 @@ export class Gateway {
       consumers,
       wallClock: this.#host.wallClock ?? Date.now,
       runPolicy: this.#host.runPolicy,
+      replies: () => (this.#replies ??= this.#host.openReplies()),
       route: route.name,
       counted: (metric, label) => this.#count(metric, route.name, label),
     });

@@ -7,10 +7,15 @@ import { openNodeStore } from "../gateway/shared/store.ts";
 import { SHARED_FOLDER } from "../link/places.ts";
 import type { Log } from "../observe/log.ts";
 import type { Samples } from "../observe/metrics.ts";
+import { openReplyStore } from "./reply-store.ts";
+
+/** Beside the folders of services, whose names are ids. */
+const REPLIES = "gateway-replies";
 
 export function openGateway(data: string, log: Log, runPolicy: RunPolicy): Gateway {
   return new Gateway({
     runPolicy,
+    openReplies: () => openReplyStore(join(data, "services", REPLIES)),
     openStore: () => openNodeStore(join(data, SHARED_FOLDER)),
     log: (level, text) => log.write(level, text),
   });

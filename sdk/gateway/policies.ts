@@ -16,6 +16,7 @@ export type PolicyConfig =
   | { readonly kind: "bodyLimit"; readonly bytesMax: number }
   | { readonly kind: "timeout"; readonly totalMs: number }
   | CompressionPolicy
+  | IdempotencyPolicy
   | CustomPolicy;
 
 export type PolicyKind = PolicyConfig["kind"];
@@ -194,4 +195,20 @@ export interface CompressionPolicy {
   readonly bytesMin: number;
   /** text/html, text/*, *+json; in lower case. */
   readonly types: readonly string[];
+}
+
+export interface IdempotencyPolicy {
+  readonly kind: "idempotency";
+  /** That has the key, in lower case. */
+  readonly header: string;
+  readonly methods: readonly string[];
+  readonly required: boolean;
+  /** How long a reply is kept. */
+  readonly ttlMs: number;
+  /** After which a request that is under way no longer keeps others waiting. */
+  readonly lockMs: number;
+  /** For one that is under way. */
+  readonly waitMs: number;
+  readonly bodyBytesMax: number;
+  readonly replyBytesMax: number;
 }

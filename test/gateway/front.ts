@@ -6,12 +6,14 @@ import { Gateway } from "../../runtime/gateway/gateway.ts";
 import { compileRoutes } from "../../runtime/gateway/route/table.ts";
 import type { RouteTable } from "../../runtime/gateway/route/contract.ts";
 import type { NodeStore } from "../../runtime/gateway/shared/store.ts";
+import { temporary, type Temporary } from "../temporary.ts";
 import { createMemoryStore } from "./memory-store.ts";
 import { listenNode } from "../../runtime/http/node-listener.ts";
 import { listenUws } from "../../runtime/http/uws-listener.ts";
 import type { AccessRecord } from "../../runtime/observe/access-log.ts";
 import { RequestMetrics } from "../../runtime/observe/metrics.ts";
 import { RecentRequests } from "../../runtime/worker/recent-requests.ts";
+import { openReplyStore } from "../../runtime/worker/reply-store.ts";
 import { RequestTicket, type Observers } from "../../runtime/worker/request-ticket.ts";
 import type { Listener } from "../../sdk/exchange.ts";
 import { HEADER_BYTES_MAX, resolveLimits } from "../../sdk/limits.ts";
@@ -28,6 +30,8 @@ export interface FrontOptions {
   readonly variables?: Readonly<Record<string, string>>;
   /** Shared by several fronts, as by the workers of a node. */
   readonly store?: NodeStore;
+  /** Folder of replies that are kept, shared as well. */
+  readonly replies?: string;
   readonly random?: () => number;
   /** Of the configuration: names of other files are relative to its folder. */
   readonly path?: string;
@@ -47,14 +51,20 @@ export class Front implements AsyncDisposable {
   #listener: Listener | null = null;
   #timer: NodeJS.Timeout;
   #aheadMs = 0;
+  #folder: Temporary | null = null;
 
   constructor(options: FrontOptions) {
     const { variables = {}, store = createMemoryStore(), random, path = "/edge.yaml" } = options;
+    const { replies } = options;
     this.#variables = variables;
     this.#path = path;
     const now = (): number => performance.now() + this.#aheadMs;
     this.gateway = new Gateway({
       openStore: () => store,
+      openReplies: () => {
+        this.#folder ??= temporary();
+        return openReplyStore(replies ?? this.#folder.path);
+      },
       runPolicy: async () => ({ kind: "failed", code: "NOT_DEPLOYED" }),
       log: (_level, text) => this.lines.push(text),
       now,
@@ -119,6 +129,7 @@ export class Front implements AsyncDisposable {
     clearInterval(this.#timer);
     await this.#listener?.drain(0);
     await this.gateway.close();
+    this.#folder?.[Symbol.dispose]();
   }
 
   #observers(): Observers {

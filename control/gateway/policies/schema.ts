@@ -5,6 +5,7 @@ import type { PolicyConfig } from "../../../sdk/gateway/policies.ts";
 import { AUTH, ipFilter } from "./auth.ts";
 import { cors, headers } from "./content.ts";
 import { compression } from "./compression.ts";
+import { idempotency } from "./stored.ts";
 import { custom } from "./custom.ts";
 import { bodyLimit, rateLimit, timeout } from "./limits.ts";
 
@@ -18,6 +19,7 @@ const POLICIES: Readonly<Record<string, z.ZodType<PolicyConfig, unknown>>> = {
   bodyLimit,
   timeout,
   compression,
+  idempotency,
   custom,
 };
 const ONE = `one policy, of ${Object.keys(POLICIES).join(", ")}`;

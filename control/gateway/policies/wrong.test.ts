@@ -37,6 +37,8 @@ const WRONG: readonly (readonly [string, string])[] = [
     "5:32 compression.types[0]: a media type such as text/html, text/* or *+json",
     "compression: { types: [text] }",
   ],
+  ["5:33 idempotency.maxBody: a size of at most 16MiB", "idempotency: { maxBody: 16777217 }"],
+  ["5:29 idempotency.ttl: a duration from 1000ms to 24h", "idempotency: { ttl: 999ms }"],
 ];
 
 test.each(WRONG)("a fault is told with its place: %s", (fault, policy) => {
@@ -46,6 +48,8 @@ test.each(WRONG)("a fault is told with its place: %s", (fault, policy) => {
 const RIGHT: readonly string[] = [
   "custom: { endpoint: a }",
   "compression: {}",
+  "idempotency: {}",
+  "idempotency: { maxBody: 16MiB, maxReply: 0, ttl: 1s, lock: 1s, wait: 0s, required: true }",
   "compression: { encodings: [gzip], minSize: 0, types: ['text/*', '*+json', 'image/svg+xml'] }",
   `custom: { endpoint: a, options: "${"x".repeat(16_382)}" }`,
 ];

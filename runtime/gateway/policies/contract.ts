@@ -3,6 +3,7 @@
 import type { Clock } from "../clock.ts";
 import type { Consumers } from "./auth/consumers.ts";
 import type { RunPolicy } from "./custom/outcome.ts";
+import type { ReplyStore } from "../shared/reply-store.ts";
 import type { LimitCells } from "../shared/limit-cells.ts";
 
 export interface PolicyHost {
@@ -11,6 +12,8 @@ export interface PolicyHost {
   /** Of the wall, for tokens. */
   readonly wallClock: Clock;
   readonly runPolicy: RunPolicy;
+  /** Opened when somebody asks. */
+  readonly replies: () => Promise<ReplyStore>;
   /** Name of the route. */
   readonly route: string;
   /** Counted for the metrics. */
