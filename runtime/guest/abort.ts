@@ -26,6 +26,8 @@ export let abortSignal: (signal: AbortSignal, reason: unknown) => void;
 export let onSignalAbort: (signal: AbortSignal, run: () => void) => void;
 export let isAbortSignal: (value: unknown) => value is AbortSignal;
 let isAborted: (signal: AbortSignal) => boolean;
+/** Makes a fresh signal abort with `parent`, whose own listeners run first. */
+export let dependOn: (signal: AbortSignal, parent: AbortSignal) => void;
 
 export class AbortSignal extends EventTarget {
   #aborted = false;
@@ -42,6 +44,7 @@ export class AbortSignal extends EventTarget {
       typeof value === "object" && value !== null && #aborted in value;
     isAborted = (signal) => signal.#aborted;
     abortSignal = (signal, reason) => signal.#abort(reason);
+    dependOn = (signal, parent) => signal.#depend([parent]);
     onSignalAbort = (signal, run) => {
       if (signal.#aborted) run();
       else signal.#algorithms = { run, next: signal.#algorithms };
@@ -79,21 +82,7 @@ export class AbortSignal extends EventTarget {
       if (!isAbortSignal(source)) throw new TypeError("any requires signals only");
     }
     const result = createSignal();
-    for (const source of sources as AbortSignal[]) {
-      if (!source.#aborted) continue;
-      result.#aborted = true;
-      result.#reason = source.#reason;
-      return result;
-    }
-    const roots: AbortSignal[] = [];
-    for (const source of sources as AbortSignal[]) {
-      if (source.#sources.length === 0) roots[roots.length] = source;
-      else for (const root of source.#sources) roots[roots.length] = root;
-    }
-    result.#sources = roots;
-    for (const root of roots) {
-      root.#dependents = { signal: result, next: root.#dependents };
-    }
+    result.#depend(sources as AbortSignal[]);
     return result;
   }
 
@@ -107,6 +96,28 @@ export class AbortSignal extends EventTarget {
 
   throwIfAborted(): void {
     if (this.#aborted) throw this.#reason;
+  }
+
+  #depend(sources: readonly AbortSignal[]): void {
+    for (let i = 0; i < sources.length; i++) {
+      const source = sources[i] as AbortSignal;
+      if (!source.#aborted) continue;
+      this.#aborted = true;
+      this.#reason = source.#reason;
+      return;
+    }
+    const roots: AbortSignal[] = [];
+    for (let i = 0; i < sources.length; i++) {
+      const source = sources[i] as AbortSignal;
+      const own = source.#sources;
+      if (own.length === 0) roots[roots.length] = source;
+      for (let j = 0; j < own.length; j++) roots[roots.length] = own[j] as AbortSignal;
+    }
+    this.#sources = roots;
+    for (let i = 0; i < roots.length; i++) {
+      const root = roots[i] as AbortSignal;
+      root.#dependents = { signal: this, next: root.#dependents };
+    }
   }
 
   #abort(reason: unknown): void {

@@ -254,7 +254,7 @@ export function cloneBody(body: Body): Body {
 
 export interface PulledBody {
   pull(): Promise<Uint8Array | null>;
-  cancel(reason: string): void;
+  cancel(reason: unknown): void;
 }
 
 /** Hands the body to the bridge: text, bytes that are its own from now on, or something to pull from. */

@@ -1,5 +1,5 @@
 // DOMException, with the legacy codes. A real Error (stack, Error.isError, `instanceof Error`), whose name and
-// message are accessors on the prototype as Web IDL asks.
+// message are accessors on the prototype as Web IDL asks, while the class itself inherits from no other.
 
 import { defineConstants, exposeInterface } from "./interface.ts";
 
@@ -44,38 +44,65 @@ NAMES.split(",").forEach((name, code) => {
   if (name !== "") codes[name] = code;
 });
 
-export class DOMException extends Error {
-  readonly #name: string;
-  readonly #message: string;
+interface Fields {
+  readonly name: string;
+  readonly message: string;
+}
 
+const construct = Reflect.construct;
+const NativeError = Error;
+/** By object and not in private fields: those would need Error as the class's parent, which Web IDL forbids. */
+const fields = new WeakMap<object, Fields>();
+const findFields = fields.get.bind(fields);
+const keepFields = fields.set.bind(fields);
+
+function fieldsOf(exception: object): Fields {
+  const found = findFields(exception);
+  if (found === undefined) throw new TypeError("Illegal invocation");
+  return found;
+}
+
+class Exception {
   constructor(message: unknown = "", options: unknown = "Error") {
-    super();
+    const error = construct(NativeError, [], new.target) as Exception;
     const text = `${message as string}`;
+    let name: string;
     if (typeof options === "object" && options !== null) {
-      const { name = "Error" } = options as { name?: unknown };
-      this.#name = `${name as string}`;
-      if ("cause" in options) {
-        Object.defineProperty(this, "cause", {
-          value: options.cause,
+      const given = options as { name?: unknown; cause?: unknown };
+      name = given.name === undefined ? "Error" : `${given.name as string}`;
+      if ("cause" in given) {
+        Object.defineProperty(error, "cause", {
+          value: given.cause,
           writable: true,
           configurable: true,
         });
       }
-    } else this.#name = `${options as string}`;
-    this.#message = text;
+    } else name = `${options as string}`;
+    keepFields(error, { name, message: text });
+    // Instead of `this`: only Error makes what has a stack and passes for an error.
+    return error;
   }
 
-  override get name(): string {
-    return this.#name;
+  get name(): string {
+    return fieldsOf(this).name;
   }
 
-  override get message(): string {
-    return this.#message;
+  get message(): string {
+    return fieldsOf(this).message;
   }
 
   get code(): number {
-    return codes[this.#name] ?? 0;
+    return codes[fieldsOf(this).name] ?? 0;
   }
 }
-exposeInterface(DOMException, "DOMException");
-defineConstants(DOMException, CONSTANTS);
+Object.setPrototypeOf(Exception.prototype, Error.prototype);
+exposeInterface(Exception, "DOMException");
+defineConstants(Exception, CONSTANTS);
+
+export interface DOMException extends Error {
+  readonly code: number;
+}
+export const DOMException: {
+  new (message?: unknown, options?: unknown): DOMException;
+  readonly prototype: DOMException;
+} = Exception as never;

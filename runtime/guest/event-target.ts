@@ -267,6 +267,40 @@ function busy(): Error {
   return new DOMException("The event is being dispatched already", "InvalidStateError");
 }
 
+/** `onerror`, which gets the parts of the event, and the other two handlers that every global object has. */
+export function defineGlobalHandlers(): void {
+  const types = ["error", "unhandledrejection", "rejectionhandled"];
+  for (let i = 0; i < types.length; i++) {
+    const type = types[i] ?? "";
+    let given: unknown = null;
+    const attribute = {
+      get [`on${type}`](): unknown {
+        return given;
+      },
+      set [`on${type}`](value: unknown) {
+        given = isObject(value) || typeof value === "function" ? value : null;
+        const told = type === "error" && typeof given === "function" ? tellError(given) : given;
+        writeHandler(globalTarget, type, told);
+      },
+    };
+    const descriptor = Object.getOwnPropertyDescriptor(attribute, `on${type}`);
+    if (descriptor === undefined) continue;
+    Object.defineProperty(globalThis, `on${type}`, { ...descriptor, enumerable: false });
+  }
+}
+
+function tellError(handler: unknown): (event: unknown) => unknown {
+  return (event) => {
+    const isReport = event instanceof ErrorEvent;
+    const parts = isReport
+      ? [event.message, event.filename, event.lineno, event.colno, event.error]
+      : [event];
+    const result: unknown = apply(handler as () => unknown, globalThis, parts);
+    // The opposite of all other handlers: true prevents.
+    return isReport ? result !== true : result;
+  };
+}
+
 /** Defines the attribute `on<type>` on an interface derived from EventTarget. */
 export function defineHandlerAttribute(prototype: EventTarget, type: string): void {
   const attribute = {

@@ -5,8 +5,9 @@ export {
   AbortSignal,
   abortSignal,
   createSignal,
+  dependOn,
   isAbortSignal,
   onSignalAbort,
 } from "./abort.ts";
 export { CustomEvent, ErrorEvent, Event, PromiseRejectionEvent } from "./event.ts";
-export { EventTarget, globalTarget } from "./event-target.ts";
+export { defineGlobalHandlers, EventTarget, globalTarget } from "./event-target.ts";

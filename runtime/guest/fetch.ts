@@ -50,8 +50,11 @@ export function fetchBound(binding: string, input: unknown, init: unknown): Prom
 }
 
 function send(request: Request, call: Port["fetch"]): Promise<Response> {
-  const { signal, ...outgoing } = takeRequest(request);
-  if (signal !== null && signal.aborted) return fail(signal.reason);
+  const { signal, cancelBody, ...outgoing } = takeRequest(request);
+  if (signal !== null && signal.aborted) {
+    cancelBody?.(signal.reason);
+    return fail(signal.reason);
+  }
   const { url } = outgoing;
   if (url.startsWith("data:")) return load(url, outgoing.method);
   if (!url.startsWith("http:") && !url.startsWith("https:")) {

@@ -51,7 +51,7 @@ export function encodeForm(form: GuestFormData): EncodedForm {
 export function decodeForm(bytes: Uint8Array, contentType: string | null): GuestFormData {
   const type = contentType ?? "";
   const essence = (type.split(";")[0] ?? "").trim().toLowerCase();
-  if (essence === "application/x-www-form-urlencoded") return decodeUrlencoded(decodeUtf8(bytes));
+  if (essence === "application/x-www-form-urlencoded") return decodeUrlencoded(bytes);
   const boundary = essence === "multipart/form-data" ? boundaryOf(type) : null;
   if (boundary === null) throw new TypeError("The body's content type is not that of a form.");
   return decodeMultipart(bytes, boundary);
@@ -63,10 +63,10 @@ function boundaryOf(type: string): string | null {
   return value === "" ? null : value;
 }
 
-function decodeUrlencoded(text: string): GuestFormData {
+function decodeUrlencoded(bytes: Uint8Array): GuestFormData {
   const form = new FormData();
   const entries = formEntries(form);
-  const list = parseForm(text);
+  const list = parseForm(decodeUtf8(bytes, { ignoreBom: true }));
   for (let i = 0; i < list.length; i += 2) {
     entries[entries.length] = [list[i] ?? "", list[i + 1] ?? ""];
   }

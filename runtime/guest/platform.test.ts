@@ -108,3 +108,27 @@ test("every global of the platform is there, hidden from enumeration and replace
   );
   expect(result).toEqual([[], true]);
 });
+
+test("onerror gets the parts of an error, and true keeps it from the log", async () => {
+  const result = await guest.run<unknown>(
+    `const seen = [];
+     onerror = (...parts) => { seen.push(parts[0], parts.length, parts[4]); return true; };
+     reportError(new Error("a"));
+     onerror = null;
+     return [seen[0], seen[1], seen[2].message, onerror, "onunhandledrejection" in globalThis];`,
+  );
+  expect(result).toEqual(["a", 5, "a", null, true]);
+});
+
+test("a DOMException is an Error whose class inherits from no other", async () => {
+  const result = await guest.run<unknown>(
+    `class Own extends DOMException {}
+     const own = new Own("m", "AbortError");
+     return [Object.getPrototypeOf(DOMException) === Function.prototype, own instanceof Error, own instanceof Own,
+       Error.isError(own), own.name, own.message, own.code, typeof own.stack, String(own),
+       (() => { try { return DOMException.prototype.name; } catch (error) { return error.name; } })(),
+       structuredClone(own).name];`,
+  );
+  const own = ["AbortError", "m", 20, "string", "AbortError: m", "TypeError", "AbortError"];
+  expect(result).toEqual([true, true, true, true, ...own]);
+});

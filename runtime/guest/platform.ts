@@ -135,6 +135,7 @@ function install(): void {
   define(globalThis, "addEventListener", globalTarget.addEventListener.bind(globalTarget));
   define(globalThis, "removeEventListener", globalTarget.removeEventListener.bind(globalTarget));
   define(globalThis, "dispatchEvent", globalTarget.dispatchEvent.bind(globalTarget));
+  events.defineGlobalHandlers();
 }
 
 function define(target: object, name: string, value: unknown): void {

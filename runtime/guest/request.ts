@@ -16,13 +16,7 @@ import {
   takeText,
 } from "./body.ts";
 import { type Blob, createBlob } from "./blob.ts";
-import {
-  type AbortSignal,
-  abortSignal,
-  createSignal,
-  isAbortSignal,
-  onSignalAbort,
-} from "./events.ts";
+import { type AbortSignal, abortSignal, createSignal, dependOn, isAbortSignal } from "./events.ts";
 import type { FormData } from "./form-data.ts";
 import { type Headers, headersFromPacked, packHeaders, packInit, withType } from "./headers.ts";
 import { DOMException } from "./dom-exception.ts";
@@ -38,10 +32,16 @@ const parseJson = JSON.parse;
 const INTERNAL = {};
 
 export let requestFromHost: (incoming: IncomingRequest) => Request;
+type TakenRequest = OutgoingFetch & {
+  readonly signal: AbortSignal | null;
+  /** Of a streamed body that nobody will read. */
+  readonly cancelBody: ((reason: unknown) => void) | null;
+};
+
 /** Aborts the signal of a request that requestFromHost made. */
 export let abortRequest: (request: object, reason: string) => void;
 /** What fetch needs of a request; takes its body. */
-export let takeRequest: (request: Request) => OutgoingFetch & { signal: AbortSignal | null };
+export let takeRequest: (request: Request) => TakenRequest;
 /** Without its body, which stays. */
 export let requestHead: (request: Request) => Pick<OutgoingFetch, "method" | "url" | "headers">;
 export let isRequest: (value: unknown) => value is Request;
@@ -110,6 +110,7 @@ export class Request {
         body: source ? () => body.pull() : body,
         onAbort: null,
         signal: request.#signal,
+        cancelBody: source ? (reason) => body.cancel(reason) : null,
       };
     };
   }
@@ -164,7 +165,7 @@ export class Request {
     if (!isAbortSignal(parent)) throw new TypeError("signal must be an AbortSignal.");
     const signal = createSignal();
     this.#signal = signal;
-    onSignalAbort(parent, () => abortSignal(signal, parent.reason));
+    dependOn(signal, parent);
   }
 
   #abort(reason: string): void {

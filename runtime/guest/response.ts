@@ -44,6 +44,8 @@ type ResponseType = "basic" | "default" | "error";
 export let responseFromHost: (incoming: IncomingResponse) => Response;
 export let isResponse: (value: unknown) => value is Response;
 export let failResponse: (response: Response, reason: unknown) => void;
+/** Its bytes; rejects when they were read before. */
+export let takeBody: (response: Response) => Promise<Uint8Array>;
 export let takeResponse: (value: unknown) => OutgoingResponse | null;
 /** Without its body, which stays; null when it is no Response. */
 export let responseHead: (value: unknown) => ResponseHead | null;
@@ -113,6 +115,7 @@ export class Response {
     failResponse = (response, reason) => {
       if (response.#body !== null) failBody(response.#body, reason);
     };
+    takeBody = async (response) => takeBytes(response.#body);
     responseHead = (value) => {
       if (!isResponse(value)) return null;
       return { status: value.#status, statusText: value.#statusText, headers: value.#list() };

@@ -10,7 +10,7 @@ import {
   TransformStream,
   WritableStream,
 } from "web-streams-polyfill";
-import { structuredClone } from "./structured-clone.ts";
+import { registerTransferable, structuredClone } from "./structured-clone.ts";
 
 export {
   ByteLengthQueuingStrategy,
@@ -114,6 +114,35 @@ export function copied(stream: ReadableStream<unknown>): ReadableStream<unknown>
     cancel: (reason: unknown) => cancelRead(reader, reason),
   };
   return new ReadableStream(source as never, { highWaterMark: 0 });
+}
+
+registerTransferable({
+  isKind: isReadableStream,
+  canMove: (value) => !isLocked(value as ReadableStream<unknown>),
+  move: (value) => copied(value as ReadableStream<unknown>),
+});
+
+const pipeTo = ReadableStream.prototype.pipeTo;
+const isWritableLocked = Object.getOwnPropertyDescriptor(WritableStream.prototype, "locked")
+  ?.get as (this: unknown) => boolean;
+
+registerTransferable({
+  isKind: (value) => value instanceof WritableStream,
+  canMove: (value) => !apply(isWritableLocked, value, []),
+  move(value) {
+    const { readable, writable } = new TransformStream<unknown, unknown>();
+    // Whoever writes learns of a failure from the writable end.
+    void settled(apply(pipeTo, copied(readable), [value as WritableStream<unknown>]));
+    return writable;
+  },
+});
+
+async function settled(piping: Promise<void>): Promise<void> {
+  try {
+    await piping;
+  } catch {
+    // The ends know.
+  }
 }
 
 /** A stream with the content of another, which becomes locked and read. */

@@ -159,6 +159,18 @@ describe("transfer", () => {
     expect(buffer.detached).toBe(false);
   });
 
+  test("keeps a view that follows the length of its buffer", () => {
+    const buffer = new ArrayBuffer(4, { maxByteLength: 64 });
+    const fixed = new Uint8Array(buffer, 0, 4);
+    const copy = clone([new Float64Array(buffer), fixed] as const, { transfer: [buffer] });
+    copy[0].buffer.resize(16);
+    expect([copy[0].length, copy[1].length, copy[0].buffer === copy[1].buffer]).toEqual([
+      2,
+      4,
+      true,
+    ]);
+  });
+
   test("moves a buffer that the value does not mention", () => {
     const buffer = new ArrayBuffer(4);
     expect(clone(1, { transfer: [buffer] })).toBe(1);

@@ -6,6 +6,7 @@
 import { isArrayBuffer, typedArrayName } from "./buffer-source.ts";
 import { createGrowable, transferCounted } from "./growable.ts";
 import { DOMException } from "./dom-exception.ts";
+import { isOutOfBounds, lengthOf, viewConstructor } from "./cloned-views.ts";
 import { isPlatformObject } from "./interface.ts";
 
 type Callable = (this: unknown, ...args: never[]) => unknown;
@@ -48,26 +49,6 @@ const ERRORS: Readonly<Record<string, ErrorConstructor>> = Object.assign(
   { Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError },
 );
 
-type ViewConstructor = new (
-  buffer: ArrayBuffer,
-  byteOffset: number,
-  length?: number,
-) => ArrayBufferView;
-const VIEWS: Record<string, ViewConstructor> = Object.assign(Object.create(null) as object, {
-  Int8Array,
-  Uint8Array,
-  Uint8ClampedArray,
-  Int16Array,
-  Uint16Array,
-  Int32Array,
-  Uint32Array,
-  Float32Array,
-  Float64Array,
-  BigInt64Array,
-  BigUint64Array,
-  DataView,
-});
-
 /** Kinds with inner state that nothing here can copy; told by their tag. */
 const OPAQUE_TAGS: readonly string[] = [
   "Promise",
@@ -90,6 +71,27 @@ export function registerCloner(cloner: Cloner): void {
   cloners[cloners.length] = cloner;
 }
 
+/** Takes a platform object's inside out of it and into a new one; null when it is detached or in use. */
+interface Transferable {
+  readonly isKind: (value: unknown) => boolean;
+  readonly canMove: (value: object) => boolean;
+  readonly move: (value: object) => object;
+}
+const transferables: Transferable[] = [];
+
+/** At import only. */
+export function registerTransferable(kind: Transferable): void {
+  transferables[transferables.length] = kind;
+}
+
+function transferableOf(value: unknown): Transferable | null {
+  for (let i = 0; i < transferables.length; i++) {
+    const kind = transferables[i] as Transferable;
+    if (kind.isKind(value)) return kind;
+  }
+  return null;
+}
+
 /** At import only: `isKind` tells an object without an interface of its own that cannot be cloned. */
 export function refuseToClone(isKind: (value: object) => boolean): void {
   refusals[refusals.length] = isKind;
@@ -107,18 +109,19 @@ interface MovingView {
   readonly buffer: ArrayBuffer;
   readonly name: string;
   readonly offset: number;
-  readonly length: number;
+  /** undefined for a view that is as long as its resizable buffer. */
+  readonly length: number | undefined;
 }
 
 interface Walk {
   /** Original → copy; also what keeps cycles and shared references. */
   readonly seen: Map<object, object>;
-  /** Buffers that will move; their views get stand-ins too. */
-  readonly moving: readonly ArrayBuffer[];
+  /** What will move; views of a buffer get stand-ins too. */
+  readonly moving: readonly object[];
   readonly views: MovingView[];
 }
 
-function createWalk(moving: readonly ArrayBuffer[]): Walk {
+function createWalk(moving: readonly object[]): Walk {
   return { seen: new NativeMap<object, object>(), moving, views: [] };
 }
 
@@ -137,38 +140,74 @@ function refuse(message: string): never {
 
 export function structuredClone(value: unknown, options?: { transfer?: unknown } | null): unknown {
   if (arguments.length === 0) throw new TypeError("structuredClone requires an argument");
-  const listed: unknown = options?.transfer;
-  if (listed === undefined) return clone(value, createWalk([]));
-  const buffers: ArrayBuffer[] = [];
-  for (const item of listed as Iterable<unknown>) {
-    if (!isArrayBuffer(item)) refuse("Only an ArrayBuffer can be transferred");
-    if (item.detached || buffers.includes(item)) refuse("A buffer cannot be transferred twice");
-    buffers[buffers.length] = item;
-  }
-  return buffers.length === 0 ? clone(value, createWalk([])) : cloneMoving(value, buffers);
+  return cloneMoving(value, options?.transfer).data;
 }
 
-function cloneMoving(value: unknown, buffers: readonly ArrayBuffer[]): unknown {
-  const first = createWalk(buffers);
-  for (const buffer of buffers) remember(first, buffer, {});
+export interface Moved {
+  readonly data: unknown;
+  /** The new object of each in the transfer list. */
+  readonly moved: readonly object[];
+}
+
+/** `transfer` is the author's list; `forbidden` may not be in it. */
+export function cloneMoving(value: unknown, transfer: unknown, forbidden?: object): Moved {
+  const items: object[] = [];
+  if (transfer !== undefined) {
+    for (const item of transfer as Iterable<unknown>) {
+      checkTransfer(item);
+      if (item === forbidden) refuse("A port cannot be transferred by itself");
+      for (let i = 0; i < items.length; i++) {
+        if (items[i] === item) refuse("An object cannot be transferred twice");
+      }
+      items[items.length] = item as object;
+    }
+  }
+  if (items.length === 0) return { data: clone(value, createWalk([])), moved: items };
+  return cloneAndMove(value, items);
+}
+
+function checkTransfer(item: unknown): void {
+  if (!isArrayBuffer(item) && transferableOf(item) === null) {
+    refuse("The object cannot be transferred");
+  }
+}
+
+function canMove(item: object): boolean {
+  return isArrayBuffer(item) ? !item.detached : transferableOf(item)?.canMove(item) === true;
+}
+
+function move(item: object): object {
+  return isArrayBuffer(item) ? transferCounted(item) : (transferableOf(item)?.move(item) ?? item);
+}
+
+function cloneAndMove(value: unknown, items: readonly object[]): Moved {
+  const first = createWalk(items);
+  for (let i = 0; i < items.length; i++) {
+    const item = items[i] as object;
+    if (!canMove(item)) refuse("The object is detached or in use");
+    remember(first, item, {});
+  }
   const intermediate = clone(value, first);
   const second = createWalk([]);
-  for (const buffer of buffers) {
-    if (buffer.detached) refuse("The buffer was detached while it was being cloned");
+  for (let i = 0; i < items.length; i++) {
+    if (!canMove(items[i] as object)) refuse("The object was detached while it was being cloned");
   }
-  const moved = new NativeMap<ArrayBuffer, ArrayBuffer>();
-  for (const buffer of buffers) {
-    const target = transferCounted(buffer);
-    apply(setInMap, moved, [buffer, target] as never[]);
-    const standIn = seenCopy(first, buffer);
+  const targets = new NativeMap<object, object>();
+  const moved: object[] = [];
+  for (let i = 0; i < items.length; i++) {
+    const item = items[i] as object;
+    const target = move(item);
+    moved[i] = target;
+    apply(setInMap, targets, [item, target] as never[]);
+    const standIn = seenCopy(first, item);
     if (standIn !== undefined) remember(second, standIn, target);
   }
-  for (const view of first.views) {
-    const target = apply(getFromMap, moved, [view.buffer] as never[]) as ArrayBuffer;
-    const View = VIEWS[view.name] as ViewConstructor;
-    remember(second, view.standIn, new View(target, view.offset, view.length));
+  for (let i = 0; i < first.views.length; i++) {
+    const { standIn, buffer, name, offset, length } = first.views[i] as MovingView;
+    const target = apply(getFromMap, targets, [buffer] as never[]) as ArrayBuffer;
+    remember(second, standIn, createView(name, target, offset, length));
   }
-  return clone(intermediate, second);
+  return { data: clone(intermediate, second), moved };
 }
 
 function clone(value: unknown, walk: Walk): unknown {
@@ -258,29 +297,26 @@ function copyBuffer(buffer: ArrayBuffer): ArrayBuffer {
 function cloneView(view: ArrayBufferView, walk: Walk): object {
   const name = typedArrayName(view) ?? "DataView";
   if (isOutOfBounds(view, name)) refuse(`A ${name} without its memory could not be cloned`);
-  const length = name === "DataView" ? view.byteLength : (view as Uint8Array).length;
   const { buffer, byteOffset: offset } = view;
   if (!isArrayBuffer(buffer)) refuse("Shared memory could not be cloned");
-  if (walk.moving.includes(buffer)) {
+  const length = lengthOf(view, name, buffer);
+  if (isMoving(walk, buffer)) {
     const standIn = {};
     walk.views[walk.views.length] = { standIn, buffer, name, offset, length };
     return remember(walk, view, standIn);
   }
-  // Not captured at import: missing while a snapshot is made.
-  const View = VIEWS[name] ?? (globalThis as unknown as Record<string, ViewConstructor>)[name];
-  if (View === undefined) refuse(`A ${name} could not be cloned`);
-  return remember(walk, view, new View(clone(buffer, walk) as ArrayBuffer, offset, length));
+  const copy = createView(name, clone(buffer, walk) as ArrayBuffer, offset, length);
+  return remember(walk, view, copy);
 }
 
-/** Its buffer was detached or has shrunk. */
-function isOutOfBounds(view: ArrayBufferView, name: string): boolean {
-  try {
-    if (name === "DataView") return view.byteLength < 0;
-    // The constructor refuses such a source; only an empty one can be one.
-    return (view as Uint8Array).length === 0 && new Uint8Array(view as Uint8Array).length > 0;
-  } catch {
-    return true;
-  }
+function createView(name: string, buffer: ArrayBuffer, offset: number, length?: number): object {
+  const View = viewConstructor(name) ?? refuse(`A ${name} could not be cloned`);
+  return new View(buffer, offset, length);
+}
+
+function isMoving({ moving }: Walk, buffer: object): boolean {
+  for (let i = 0; i < moving.length; i++) if (moving[i] === buffer) return true;
+  return false;
 }
 
 function cloneMap(map: object, walk: Walk): object {

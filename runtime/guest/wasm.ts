@@ -10,6 +10,7 @@
 
 import { bytesOfShared } from "./buffer-source.ts";
 import { reserving, roomToGrow } from "./reserved.ts";
+import { replaceStreaming } from "./wasm-streaming.ts";
 import {
   MEMORY_FIELD,
   MEMORY_MODULE,
@@ -22,13 +23,7 @@ const PAGE_BYTES: number = 64 * 1024;
 /** Of a module's size, for its machine code and the bytes themselves. */
 const MODULE_FACTOR = 4;
 
-const REMOVED: readonly string[] = [
-  "compileStreaming",
-  "instantiateStreaming",
-  "promising",
-  "Suspending",
-  "SuspendError",
-];
+const REMOVED: readonly string[] = ["promising", "Suspending", "SuspendError"];
 
 const apply = Reflect.apply;
 const construct = Reflect.construct;
@@ -44,6 +39,9 @@ const NativeUint8Array = Uint8Array;
 const NativeBigInt = BigInt;
 const NativeBoolean = Boolean;
 const NativeNumber = Number;
+const truncate = Math.trunc;
+const UINT32_MAX = 2 ** 32 - 1;
+const UINT64_MAX = 2 ** 64;
 const { set } = Uint8Array.prototype;
 const viewLength = descriptorOf(
   Reflect.getPrototypeOf(Uint8Array.prototype) as object,
@@ -146,17 +144,21 @@ function replaceCompiling(wasm: object, native: Native): void {
     async compile(bytes: unknown): Promise<object> {
       return createModule(native, bytes, Module);
     },
-    async instantiate(source: unknown, imports?: unknown): Promise<object> {
+    async instantiate(source: unknown, imports: unknown = undefined): Promise<object> {
       if (typeof source === "object" && source !== null && memoryOf(source) !== undefined) {
         return createInstance(native, { module: source, imports }, Instance);
       }
       const module = createModule(native, source, Module);
+      // The standard's: imports are looked at once the module is compiled, in a later turn.
+      // oxlint-disable-next-line typescript/await-thenable -- one turn of the promise jobs.
+      await undefined;
       return { module, instance: createInstance(native, { module, imports }, Instance) };
     },
   };
   const shown = { writable: true, enumerable: true, configurable: true };
   define(wasm, "compile", { ...shown, value: members.compile });
   define(wasm, "instantiate", { ...shown, value: members.instantiate });
+  replaceStreaming(wasm, (bytes) => createModule(native, bytes, Module), members.instantiate);
 }
 
 function createModule(native: Native, source: unknown, newTarget: NewableFunction): object {
@@ -214,20 +216,33 @@ function createMemory(native: Native, descriptor: unknown, newTarget: NewableFun
   if (typeof descriptor !== "object" || descriptor === null) {
     throw new TypeError("WebAssembly.Memory(): Argument 0 must be a memory descriptor");
   }
-  // Each property is read once, and becomes a primitive that cannot change any more.
-  const { address, initial, maximum, minimum, shared } = descriptor as MemoryDescriptor;
+  // Each property is read once, in Web IDL's order, and becomes a primitive that cannot change any more.
+  const given = descriptor as MemoryDescriptor;
+  const { address } = given;
   const kind = address === undefined ? "i32" : `${address as string}`;
   const wide = kind === "i64";
-  const pages = (value: unknown): number =>
-    wide ? NativeNumber(NativeBigInt(value as bigint)) : +(value as number);
-  const min = pages(initial === undefined ? minimum : initial);
-  const max = maximum === undefined ? Infinity : pages(maximum);
+  const initial = pagesOf(given.initial, wide);
+  const maximum = pagesOf(given.maximum, wide);
+  const minimum = pagesOf(given.minimum, wide);
+  const { shared } = given;
+  const min = initial ?? minimum;
+  if (min === null) throw new TypeError("WebAssembly.Memory(): 'initial' is required");
+  const max = maximum ?? Infinity;
+  if (min > max) throw new RangeError("WebAssembly.Memory(): 'maximum' is below 'initial'");
   const plain = { min, max, shared: NativeBoolean(shared), wide };
-  const wrong = (kind !== "i32" && !wide) || !(min >= 0) || !(max >= min);
+  const wrong = kind !== "i32" && !wide;
   if (wrong || (plain.shared && max === Infinity)) {
     throw new TypeError("WebAssembly.Memory(): The descriptor is not that of a memory");
   }
   return reserveMemory(native, plain, newTarget);
+}
+
+/** Web IDL's `[EnforceRange] unsigned long`; null when it is not given. */
+function pagesOf(value: unknown, wide: boolean): number | null {
+  if (value === undefined) return null;
+  const pages = wide ? NativeNumber(NativeBigInt(value as bigint)) : truncate(+(value as number));
+  if (pages >= 0 && pages <= (wide ? UINT64_MAX : UINT32_MAX)) return pages;
+  throw new TypeError("WebAssembly.Memory(): a number of pages is out of range");
 }
 
 function reserveMemory(native: Native, type: MemoryType, newTarget: NewableFunction): object {

@@ -62,7 +62,7 @@ test("a port with listeners begins when it is started", async () => {
   expect(result).toEqual([0, 1]);
 });
 
-test("buffers are transferred, ports and what cannot be cloned are refused", async () => {
+test("buffers are transferred, ports left out and what cannot be cloned are refused", async () => {
   const result = await run(
     `const first = new ArrayBuffer(3), second = new ArrayBuffer(4);
      const arrived = [];
@@ -71,11 +71,51 @@ test("buffers are transferred, ports and what cannot be cloned are refused", asy
      port1.postMessage(second, { transfer: [second] });
      await scheduler.wait(5);
      return [arrived, first.byteLength, second.byteLength, name(() => port1.postMessage(port2)),
-       name(() => port1.postMessage(1, [port2])), name(() => port1.postMessage(() => {})),
+       name(() => port1.postMessage(1, [port1])), name(() => port1.postMessage(() => {})),
        name(() => port1.postMessage()), name(() => new MessagePort())];`,
   );
   const refused = ["DataCloneError", "DataCloneError", "DataCloneError", "TypeError", "TypeError"];
   expect(result).toEqual([[3, 4], 0, 0, ...refused]);
+});
+
+test("a port that is transferred goes on as another, with the messages that have waited", async () => {
+  const result = await run(
+    `const other = new MessageChannel();
+     port1.postMessage("waited");
+     const first = new Promise((resolve) => { other.port2.onmessage = resolve; });
+     other.port1.postMessage({ port: port2 }, [port2]);
+     const { data, ports } = await first;
+     const seen = [];
+     const both = new Promise((resolve) => {
+       data.port.onmessage = (event) => { if (seen.push(event.data) === 2) resolve(); };
+     });
+     port1.postMessage("after");
+     port2.postMessage("nowhere");
+     await both;
+     return [seen, ports[0] === data.port, Object.isFrozen(ports), data.port === port2,
+       name(() => structuredClone(1, { transfer: [port2] })),
+       name(() => new MessageEvent("x", { ports: [{}] }))];`,
+  );
+  const rest = [true, true, false, "DataCloneError", "TypeError"];
+  expect(result).toEqual([["waited", "after"], ...rest]);
+});
+
+test("streams are transferred, unless somebody reads or writes them", async () => {
+  const result = await run(
+    `const stream = new ReadableStream({ start(c) { c.enqueue({ a: 1 }); c.close(); } });
+     const moved = structuredClone(stream, { transfer: [stream] });
+     const written = [];
+     const sink = new WritableStream({ write(chunk) { written.push(chunk); } });
+     const writer = structuredClone(sink, { transfer: [sink] }).getWriter();
+     const again = [stream, sink].map((each) => [each.locked, name(() => structuredClone(each, { transfer: [each] }))]);
+     await writer.write({ b: 2 });
+     await writer.close();
+     const chunks = [];
+     for await (const chunk of moved) chunks.push(chunk);
+     return [chunks, written, ...again];`,
+  );
+  const refused = [true, "DataCloneError"];
+  expect(result).toEqual([[{ a: 1 }], [{ b: 2 }], refused, refused]);
 });
 
 test("a closed port sends and takes nothing more, what came before still arrives", async () => {

@@ -59,7 +59,20 @@ const handlers = {
   changing: () => { let n = 0; const descriptor = { get initial() { return n++ === 0 ? 1 : 500; }, maximum: 1000 };
     return new WebAssembly.Memory(descriptor).buffer.byteLength / 65536; },
   modules: () => until(1e4, (n) => kept.push(new WebAssembly.Module(padded(n)))),
-  missing: () => ["promising", "Suspending", "SuspendError", "compileStreaming"].filter((name) => name in WebAssembly),
+  streaming: async () => {
+    const respond = (init) => new Response(growing, { headers: { "content-type": "application/wasm" }, ...init });
+    const { instance } = await WebAssembly.instantiateStreaming(Promise.resolve(respond()));
+    const failures = [];
+    for (const source of [respond({ status: 404 }), respond({ headers: {} }), growing]) {
+      await WebAssembly.compileStreaming(source).catch((error) => failures.push(error.name));
+    }
+    return [instance.exports.grow(1), (await WebAssembly.compileStreaming(respond())) instanceof WebAssembly.Module, failures];
+  },
+  ranges: () => [{ initial: Infinity }, { initial: 2 ** 32 }, { initial: -1 }, { initial: 0, maximum: 2 ** 32 }, { maximum: 1 },
+    { initial: 2, maximum: 1 }, { initial: 65537 }].map((descriptor) => {
+      try { new WebAssembly.Memory(descriptor); return "made"; } catch (error) { return error.name; }
+    }),
+  missing: () => ["promising", "Suspending", "SuspendError"].filter((name) => name in WebAssembly),
   resizable: (mb) => { const b = new ArrayBuffer(0, { maxByteLength: mb * MB }); b.resize(mb * MB); return b.byteLength / MB; },
   growable: (mb) => { const b = new SharedArrayBuffer(0, { maxByteLength: mb * MB }); b.grow(mb * MB); return b.byteLength / MB; },
   resizables: () => until(1e4, (n) => {
@@ -212,6 +225,16 @@ test.each(["own", "untrusted"] as const)(
 
 test("what would run or take memory where nobody looks is not there", async () => {
   expect(await ask(open(), "/missing")).toEqual([]);
+});
+
+test("modules come out of responses that say what they are", async () => {
+  const failures = ["TypeError", "TypeError", "TypeError"];
+  expect(await ask(open(), "/streaming")).toEqual([1, true, failures]);
+});
+
+test("what cannot be a number of pages is refused as the standard says", async () => {
+  const types = Array<string>(5).fill("TypeError");
+  expect(await ask(open(), "/ranges")).toEqual([...types, "RangeError", "RangeError"]);
 });
 
 test("a descriptor that changes between two looks is looked at once", async () => {

@@ -1,10 +1,11 @@
 // MessageChannel within one isolate. Messages are copies, and arrive in a task of their own: after a turn of the host's
-// timers, those that wait by then one after the other. A port itself cannot be transferred: there is nowhere to go.
+// timers, those that wait by then one after the other. A port that is transferred becomes another one at the same end
+// of its channel, with the messages that have waited.
 
 import { defineHandlerAttribute, dispatchTrusted, EventTarget } from "../event-target.ts";
 import { exposeInterface } from "../interface.ts";
-import { MessageEvent } from "../sockets/socket-events.ts";
-import { refuseToClone, structuredClone } from "../structured-clone.ts";
+import { MessageEvent, setPortCheck } from "../sockets/socket-events.ts";
+import { cloneMoving, refuseToClone, registerTransferable } from "../structured-clone.ts";
 import { startTimer } from "../timers.ts";
 
 const apply = Reflect.apply;
@@ -15,12 +16,15 @@ const INTERNAL = {};
 /** A list by links: elements of an array could meet an author's setters. */
 interface Waiting {
   readonly data: unknown;
+  readonly ports: readonly object[];
   next: Waiting | null;
 }
 
 let entangle: (one: MessagePort, other: MessagePort) => void;
 let startPort: (port: MessagePort) => void;
-let isPort: (value: object) => boolean;
+let isPort: (value: unknown) => boolean;
+let canMove: (port: MessagePort) => boolean;
+let movePort: (port: MessagePort) => MessagePort;
 
 export class MessagePort extends EventTarget {
   #other: MessagePort | null = null;
@@ -30,6 +34,8 @@ export class MessagePort extends EventTarget {
   #started = false;
   #closed = false;
   #due = false;
+  /** Closed, or transferred: another one has taken its place. */
+  #detached = false;
 
   constructor(internal: unknown) {
     if (internal !== INTERNAL) throw new TypeError("Illegal constructor");
@@ -42,14 +48,16 @@ export class MessagePort extends EventTarget {
       other.#other = one;
     };
     startPort = (port) => port.#start();
-    isPort = (value) => #other in value;
+    isPort = (value) => typeof value === "object" && value !== null && #other in value;
+    canMove = (port) => !port.#detached;
+    movePort = (port) => port.#move();
   }
 
   postMessage(message: unknown, options: unknown = undefined): void {
     if (arguments.length === 0) throw new TypeError("postMessage requires a message");
-    const data = structuredClone(message, { transfer: transferOf(options) });
+    const { data, moved } = cloneMoving(message, transferOf(options), this);
     const other = this.#other;
-    if (other !== null) other.#receive(data);
+    if (other !== null) other.#receive({ data, ports: portsOf(moved), next: null });
   }
 
   start(): void {
@@ -59,6 +67,7 @@ export class MessagePort extends EventTarget {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#detached = true;
     const other = this.#other;
     this.#other = null;
     if (other !== null) other.#other = null;
@@ -69,8 +78,24 @@ export class MessagePort extends EventTarget {
     this.#deliverSoon();
   }
 
-  #receive(data: unknown): void {
-    const waiting: Waiting = { data, next: null };
+  #move(): MessagePort {
+    const moved = new MessagePort(INTERNAL);
+    moved.#closed = this.#closed;
+    moved.#first = this.#first;
+    moved.#last = this.#last;
+    moved.#count = this.#count;
+    const other = this.#other;
+    if (other !== null) entangle(moved, other);
+    this.#other = null;
+    this.#first = null;
+    this.#last = null;
+    this.#count = 0;
+    this.#detached = true;
+    this.#closed = true;
+    return moved;
+  }
+
+  #receive(waiting: Waiting): void {
     if (this.#last === null) this.#first = waiting;
     else this.#last.next = waiting;
     this.#last = waiting;
@@ -92,7 +117,7 @@ export class MessagePort extends EventTarget {
       if (waiting.next === null) this.#last = null;
       this.#count--;
       // Without a prototype: the event must not read what an author has put on Object.prototype.
-      const init = { __proto__: null, data: waiting.data };
+      const init = { __proto__: null, data: waiting.data, ports: waiting.ports };
       dispatchTrusted(this, new MessageEvent("message", init));
       // oxlint-disable-next-line typescript/await-thenable -- promise jobs of one message come before the next.
       await undefined;
@@ -105,7 +130,22 @@ exposeInterface(MessagePort, "MessagePort");
 defineHandlerAttribute(MessagePort.prototype, "message");
 defineHandlerAttribute(MessagePort.prototype, "messageerror");
 startWithHandler();
+setPortCheck((value) => isPort(value));
 refuseToClone((value) => isPort(value));
+registerTransferable({
+  isKind: (value) => isPort(value),
+  canMove: (value) => canMove(value as MessagePort),
+  move: (value) => movePort(value as MessagePort),
+});
+
+function portsOf(moved: readonly object[]): readonly object[] {
+  const ports: object[] = [];
+  for (let i = 0; i < moved.length; i++) {
+    const each = moved[i];
+    if (each !== undefined && isPort(each)) ports[ports.length] = each;
+  }
+  return ports;
+}
 
 /** The standard's: setting `onmessage` starts the port. */
 function startWithHandler(): void {
