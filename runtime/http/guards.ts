@@ -133,6 +133,11 @@ export function asksToClose(connection: string | null): boolean {
 
 const ASCII = /^[\0-\x7f]*$/;
 
+/** Node reads bytes as Latin-1, uWS as UTF-8; here both give UTF-8. */
+export function decoded(text: string): string {
+  return ASCII.test(text) ? text : Buffer.from(text, "latin1").toString("utf8");
+}
+
 /** Bytes beyond ASCII percent-encoded, as a browser sends them. */
 export function asciiTarget(target: string): string {
   if (ASCII.test(target)) return target;

@@ -1,7 +1,6 @@
-// One request on the node listener. Slower than its uws twin, and simple: node:http keeps the order of
+// One request on the node listener. Slower than its uws twin, and simple: Node keeps the order of
 // pipelined replies, frames bodies and notices a client that goes away, also while its body is held up.
 
-import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Code } from "../../sdk/errors.ts";
 import { addressText } from "./address.ts";
 import { DISCARD_BYTES_MAX, InboundBody } from "./body.ts";
@@ -18,6 +17,7 @@ import type { Hub, RequestHead } from "./hub.ts";
 import { problem } from "./problem.ts";
 import { hasNoBody, replyFields } from "./reply-head.ts";
 import { nextRequestId } from "./request-id.ts";
+import type { Wire } from "./h2/wire.ts";
 
 export class NodeExchange implements Exchange, BodySource {
   readonly method: string;
@@ -31,8 +31,7 @@ export class NodeExchange implements Exchange, BodySource {
   upgrade: Upgrade | null = null;
   readonly requestId: string = nextRequestId();
   readonly #hub: Hub;
-  readonly #req: IncomingMessage;
-  readonly #res: ServerResponse;
+  readonly #wire: Wire;
   readonly #body: InboundBody | null;
   readonly #closes: boolean;
   #state: "open" | "streaming" | "done" | "gone" = "open";
@@ -46,12 +45,11 @@ export class NodeExchange implements Exchange, BodySource {
   #done: (() => void) | null = null;
   #drained: (() => void) | null = null;
 
-  constructor(hub: Hub, req: IncomingMessage, res: ServerResponse, request: RequestHead) {
+  constructor(hub: Hub, wire: Wire, request: RequestHead) {
     hub.opened();
     this.#hub = hub;
     this.scheme = hub.scheme;
-    this.#req = req;
-    this.#res = res;
+    this.#wire = wire;
     this.method = request.method;
     this.url = request.url;
     this.path = request.path;
@@ -61,12 +59,18 @@ export class NodeExchange implements Exchange, BodySource {
     this.#closes = request.closes;
     this.hasBody = request.length !== 0;
     this.#body = this.hasBody ? new InboundBody(this, request.length, hub.bodyBytesMax) : null;
-    res.on("drain", () => this.#drained?.());
-    res.on("finish", () => this.#settle("done"));
-    res.on("close", () => this.#settle("gone"));
+    const { body, reply } = wire;
+    reply.on("drain", () => this.#drained?.());
+    reply.on("finish", () => {
+      // HTTP/2 ends a stream by itself when its client resets it, or when the status has no body.
+      if (!this.#finishing && this.#carriesBody()) return;
+      wire.finished();
+      this.#settle("done");
+    });
+    reply.on("close", () => this.#settle("gone"));
     // Said again by close; without a listener it would end the process.
-    req.on("error", () => {});
-    res.on("error", () => {});
+    body.on("error", () => {});
+    reply.on("error", () => {});
   }
 
   get state(): "open" | "streaming" | "done" | "gone" {
@@ -82,7 +86,7 @@ export class NodeExchange implements Exchange, BodySource {
   }
 
   remoteAddress(): string {
-    return addressText(this.#req.socket.remoteAddress ?? "");
+    return addressText(this.#wire.peer);
   }
 
   header(name: string): string | undefined {
@@ -131,14 +135,14 @@ export class NodeExchange implements Exchange, BodySource {
     this.#finishing = true;
     if (this.#carriesBody() && body !== null) {
       this.#bytesOut = bytes;
-      this.#res.end(body);
-    } else this.#res.end();
+      this.#wire.reply.end(body);
+    } else this.#wire.reply.end();
   }
 
   begin(status: number, headers: HeaderList): void {
     if (this.#state !== "open") return;
     this.#left = this.#writeHead(status, headers, null);
-    this.#res.flushHeaders();
+    this.#wire.flush();
   }
 
   write(chunk: Uint8Array): boolean {
@@ -148,7 +152,7 @@ export class NodeExchange implements Exchange, BodySource {
       this.#left -= chunk.byteLength;
     }
     this.#bytesOut += chunk.byteLength;
-    return this.#res.write(chunk);
+    return this.#wire.reply.write(chunk);
   }
 
   finish(): void {
@@ -157,7 +161,7 @@ export class NodeExchange implements Exchange, BodySource {
     if (this.#left > 0 && this.#carriesBody()) return this.reset();
     this.#finishing = true;
     this.#dropBody();
-    this.#res.end();
+    this.#wire.reply.end();
   }
 
   reset(): void {
@@ -165,7 +169,7 @@ export class NodeExchange implements Exchange, BodySource {
     const isSocket = this.#status === 101;
     this.#settle("done");
     // Whoever has the WebSocket closes it.
-    if (!isSocket) this.#req.socket.destroy();
+    if (!isSocket) this.#wire.cut();
   }
 
   /** The connection is a WebSocket's from now on; its end is told by `socketEnded`. */
@@ -179,11 +183,11 @@ export class NodeExchange implements Exchange, BodySource {
   }
 
   hold(): void {
-    this.#req.pause();
+    this.#wire.body.pause();
   }
 
   release(): void {
-    this.#req.resume();
+    this.#wire.body.resume();
   }
 
   overflow(bytesMax: number): void {
@@ -207,8 +211,10 @@ export class NodeExchange implements Exchange, BodySource {
       this.#dispatched = true;
       handler(this);
     };
-    this.#req.on("data", (chunk: Uint8Array) => body.push(chunk));
-    this.#req.on("end", () => {
+    this.#wire.body.on("data", (chunk: Uint8Array) => body.push(chunk));
+    this.#wire.body.on("end", () => {
+      // Then `close` follows.
+      if (this.#wire.broken) return;
       body.end();
       once();
     });
@@ -227,8 +233,7 @@ export class NodeExchange implements Exchange, BodySource {
     fields.push("x-request-id", this.requestId);
     const bytes = known ?? length;
     if (bytes >= 0 && !hasNoBody(status)) fields.push("content-length", String(bytes));
-    if (this.#closesAfter()) fields.push("connection", "close");
-    this.#res.writeHead(status, fields);
+    this.#wire.head(status, fields, this.#closesAfter());
     return length;
   }
 

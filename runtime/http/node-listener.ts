@@ -4,13 +4,23 @@
 import { createServer, ServerResponse, STATUS_CODES } from "node:http";
 import type { IncomingMessage, Server, ServerOptions } from "node:http";
 import { createServer as createSecureServer, Server as SecureServer } from "node:https";
+import type { ServerHttp2Stream } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type { TLSSocket } from "node:tls";
 import type { Code } from "../../sdk/errors.ts";
 import { EdgeError } from "../../sdk/errors.ts";
 import type { HeaderList, HttpListener, Listen, ListenOptions } from "../../sdk/exchange.ts";
-import { asciiTarget, asksToClose, bodyLength, hostOf, joined, refuseHead } from "./guards.ts";
-import type { Framing } from "./guards.ts";
+import {
+  asciiTarget,
+  asksToClose,
+  bodyLength,
+  decoded,
+  hostOf,
+  joined,
+  refuseHead,
+} from "./guards.ts";
+import type { Framing, Refusal } from "./guards.ts";
 import { Hub } from "./hub.ts";
 import { refuseHandshake } from "./sockets/handshake.ts";
 import { NodeExchange } from "./node-exchange.ts";
@@ -18,10 +28,18 @@ import { NodeSockets } from "./sockets/node-socket.ts";
 import { problem } from "./problem.ts";
 import { nextRequestId } from "./request-id.ts";
 import type { FrontTls } from "../../sdk/gateway/config.ts";
+import { Http2Sessions } from "./h2/h2-sessions.ts";
+import { Http2Wire, streamHead } from "./h2/h2-wire.ts";
+import { Http1Wire } from "./h2/wire.ts";
 import { NodeTls } from "./tls/node-tls.ts";
 
 /** As long as uWS keeps an idle connection, so that clients meet the same. */
 const KEEP_ALIVE_MS = 10_000;
+
+const HEADERS_TOO_LARGE: Refusal = {
+  code: "HEADERS_TOO_LARGE",
+  detail: "The headers are larger than the limit.",
+};
 
 export const listenNode: Listen = async (options: ListenOptions): Promise<HttpListener> => {
   const listener = new NodeListener(options);
@@ -35,6 +53,7 @@ class NodeListener implements HttpListener {
   readonly #options: ListenOptions;
   readonly #server: Server | SecureServer;
   readonly #tls: NodeTls | null;
+  readonly #http2: Http2Sessions;
   /** Connections that end after a refusal. What comes behind it may be a request hidden in an ambiguous one. */
   readonly #refused = new WeakSet<Duplex>();
   #port = 0;
@@ -57,6 +76,10 @@ class NodeListener implements HttpListener {
       this.#tls === null
         ? createServer(http)
         : createSecureServer({ ...http, ...this.#tls.options() });
+    const { headerBytesMax } = options;
+    const stream = this.#acceptStream.bind(this);
+    this.#http2 = new Http2Sessions({ headerBytesMax, stream });
+    if (this.#tls !== null) this.#shareConnections();
     this.#server.on("request", (req, res) => this.#accept(req, res));
     // Any expectation but 100-continue may be ignored (RFC 9110 section 10.1.1), as uWS does.
     this.#server.on("checkExpectation", (req, res) => this.#accept(req, res));
@@ -107,7 +130,9 @@ class NodeListener implements HttpListener {
   async #drainOnce(timeoutMs: number): Promise<void> {
     this.stopAccepting();
     this.#sockets.closeAll();
+    this.#http2.drain();
     await this.#hub.drain(timeoutMs);
+    this.#http2.end();
     this.#server.closeAllConnections();
   }
 
@@ -119,6 +144,47 @@ class NodeListener implements HttpListener {
     res.assignSocket(socket as Socket);
     res.on("finish", () => socket.end());
     this.#accept(req, res, first);
+  }
+
+  /** By what TLS has agreed on: to HTTP/2, or to node:https as if nobody stood between. */
+  #shareConnections(): void {
+    const https = this.#server.listeners("secureConnection");
+    this.#server.removeAllListeners("secureConnection");
+    this.#server.on("secureConnection", (socket: TLSSocket) => {
+      if (socket.alpnProtocol === "h2") this.#http2.take(socket);
+      else for (const accept of https) accept.call(this.#server, socket);
+    });
+  }
+
+  #acceptStream(stream: ServerHttp2Stream, raw: readonly string[]): void {
+    const { method, url: target, headers, framing, waits } = streamHead(raw);
+    const url = asciiTarget(target);
+    const refusal =
+      headers.length > this.#options.headerBytesMax
+        ? HEADERS_TOO_LARGE
+        : refuseHead(method, url, headers, framing);
+    const query = url.indexOf("?");
+    const authority = framing.host ?? "";
+    const length = stream.endAfterHeaders
+      ? 0
+      : framing.contentLength === null
+        ? -1
+        : bodyLength(framing);
+    const exchange = new NodeExchange(this.#hub, new Http2Wire(stream), {
+      method,
+      url,
+      path: query < 0 ? url : url.slice(0, query),
+      host: refusal === null ? (hostOf(authority) ?? "") : "",
+      authority,
+      headers,
+      length: refusal === null ? length : 0,
+      closes: false,
+    });
+    if (refusal !== null) exchange.refuse(refusal.code, refusal.detail);
+    else {
+      if (waits) stream.additionalHeaders({ ":status": 100 });
+      exchange.dispatch(this.#options.handler);
+    }
   }
 
   #accept(req: IncomingMessage, res: ServerResponse, first: Buffer | null = null): void {
@@ -139,7 +205,7 @@ class NodeListener implements HttpListener {
         : refuseHead(method, url, headers, framing);
     const query = url.indexOf("?");
     const authority = framing.host ?? "";
-    const exchange = new NodeExchange(this.#hub, req, res, {
+    const exchange = new NodeExchange(this.#hub, new Http1Wire(req, res), {
       method,
       url,
       path: query < 0 ? url : url.slice(0, query),
@@ -175,13 +241,6 @@ function packHeaders(raw: readonly string[], framing: Framing): HeaderList {
     }
   }
   return list;
-}
-
-const ASCII = /^[\0-\x7f]*$/;
-
-/** node:http reads bytes as Latin-1, uWS as UTF-8; here both give UTF-8. */
-function decoded(text: string): string {
-  return ASCII.test(text) ? text : Buffer.from(text, "latin1").toString("utf8");
 }
 
 /** Absolute-form carries its own host, which beats the Host header (RFC 9112 section 3.2.2). */

@@ -29,6 +29,7 @@ export class NodeTls {
     return {
       ...this.#fallback,
       handshakeTimeout: HANDSHAKE_MS_MAX,
+      ALPNProtocols: ["h2", "http/1.1"],
       SNICallback: (name, done) => done(null, this.#names.find(name)),
     };
   }
