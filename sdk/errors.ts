@@ -27,6 +27,7 @@ export const CODES = {
   CONSUMER_DENIED: { fault: "client", status: 403, retry: false, title: "This consumer may not use this route" },
   AUTH_UNAVAILABLE: { fault: "operator", status: 503, retry: true, title: "The server that decides who may pass does not answer", fix: "See the node's log; is the address of forwardAuth right, and does it answer this node in time?" },
   TOKEN_KEYS_UNAVAILABLE: { fault: "operator", status: 503, retry: true, title: "The keys that verify tokens cannot be fetched", fix: "See the node's log; is the address of jwks right, and does it answer this node?" },
+  CONCURRENCY_LIMITED: { fault: "client", status: 429, retry: true, title: "Too many requests at once" },
   RATE_LIMITED: { fault: "client", status: 429, retry: true, title: "Too many requests" },
   IDEMPOTENCY_KEY_INVALID: { fault: "client", status: 400, retry: false, title: "The request's idempotency key is missing or not usable", fix: "Send 1 to 255 printable characters, a UUID for example." },
   IDEMPOTENCY_MISMATCH: { fault: "client", status: 422, retry: false, title: "Another request was sent under this idempotency key", fix: "Take a new key for each new request; send the same one only with the same request." },

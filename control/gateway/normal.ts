@@ -123,7 +123,7 @@ function checkNames(routes: readonly GatewayRoute[], found: Finding[]): void {
 function checkPolicies(policies: readonly PolicyConfig[], path: Path, found: Finding[]): void {
   for (const [index, { kind }] of policies.entries()) {
     // Of limits several may hold at once, and policies of one's own are each another.
-    const isSeveral = kind === "rateLimit" || kind === "custom";
+    const isSeveral = isCounted(kind) || kind === "custom";
     if (isSeveral || policies.findIndex((one) => one.kind === kind) === index) continue;
     const problem = `a second ${kind}`;
     found.push({ path: [...path, index], expected: "one of each kind", problem });
@@ -135,10 +135,16 @@ const BY_NAME: ReadonlySet<string> = new Set(["jwt", "consumer", "apiKey"]);
 
 /** What limits are counted under lasts as long as the route's name and their order. */
 function named(policies: readonly PolicyConfig[], owner: string): PolicyConfig[] {
-  let limits = 0;
+  const counts = { rateLimit: 0, concurrency: 0 };
   return policies.map((policy) =>
-    policy.kind === "rateLimit" ? { ...policy, id: `${owner}#${limits++}` } : policy,
+    policy.kind === "rateLimit" || policy.kind === "concurrency"
+      ? { ...policy, id: `${owner}#${counts[policy.kind]++}` }
+      : policy,
   );
+}
+
+function isCounted(kind: PolicyConfig["kind"]): boolean {
+  return kind === "rateLimit" || kind === "concurrency";
 }
 
 /**
@@ -149,7 +155,8 @@ function ordered(policies: readonly PolicyConfig[]): PolicyConfig[] {
   const rank = (policy: PolicyConfig): number => {
     if (policy.kind === "cors") return 0;
     const isByName =
-      policy.kind === "rateLimit" && policy.key.some(({ kind }) => BY_NAME.has(kind));
+      (policy.kind === "rateLimit" || policy.kind === "concurrency") &&
+      policy.key.some(({ kind }) => BY_NAME.has(kind));
     return isByName ? 2 : 1;
   };
   return policies.toSorted((a, b) => rank(a) - rank(b));

@@ -14,6 +14,7 @@ import { createForwardAuth } from "./policies/auth/forward-auth.ts";
 import { createIpFilter } from "./policies/auth/ip-filter.ts";
 import { createJwt } from "./policies/auth/jwt.ts";
 import type { Method } from "./policies/auth/method.ts";
+import { createConcurrency } from "./policies/limits/concurrency.ts";
 import { createRateLimit } from "./policies/limits/rate-limit.ts";
 import { createCompression } from "./policies/content/compression.ts";
 import { createCustom } from "./policies/custom/custom.ts";
@@ -63,6 +64,8 @@ function createPolicy(policy: PolicyConfig, host: PolicyHost): Policy {
       return createCors(policy);
     case "headers":
       return createHeaders(policy);
+    case "concurrency":
+      return createConcurrency(policy, host);
     case "bodyLimit":
       return createBodyLimit(policy.bytesMax);
     case "timeout":

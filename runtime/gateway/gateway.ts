@@ -17,13 +17,15 @@ import { createSharedClock, type Clock } from "./clock.ts";
 import { FilteredExchange } from "./filtered-exchange.ts";
 import { Pass, type PassParts } from "./pass.ts";
 import { Consumers } from "./policies/auth/consumers.ts";
-import type { PolicyMetric } from "./policies/contract.ts";
+import type { InFlight, PolicyMetric } from "./policies/contract.ts";
 import type { RunPolicy } from "./policies/custom/outcome.ts";
 import { isPreflight } from "./policies/content/cors.ts";
 import type { RouteInput } from "./route/contract.ts";
 import { fileRoutes, methodsOf, routeOwner } from "./route/file-routes.ts";
+import { WaitingRoom } from "./policies/limits/waiting-room.ts";
 import { LimitCells } from "./shared/limit-cells.ts";
 import type { ReplyStore } from "./shared/reply-store.ts";
+import { OpenCounts } from "./shared/open-counts.ts";
 import type { NodeStore } from "./shared/store.ts";
 import { createTarget, type Target } from "./target.ts";
 import { Upstream } from "./upstream/upstream.ts";
@@ -67,6 +69,7 @@ export class Gateway {
   #store: NodeStore | null = null;
   #limits: LimitCells | null = null;
   #replies: Promise<ReplyStore> | null = null;
+  #inFlight: InFlight | null = null;
   #config: GatewayConfig = EMPTY_GATEWAY;
   #gates = new Map<string, Gate>();
   #upstreams = new Map<string, Upstream>();
@@ -124,6 +127,8 @@ export class Gateway {
   /** About ten times a second. */
   expire(): void {
     const now = this.#now();
+    this.#inFlight?.open.beat();
+    this.#inFlight?.waiting.tick();
     for (const upstream of this.#upstreams.values()) upstream.expire(now);
     for (const upstream of this.#leaving) {
       upstream.expire(now);
@@ -139,6 +144,11 @@ export class Gateway {
       servers: one.view(),
       retries: one.retriesTotal,
     }));
+  }
+
+  /** Requests that wait for others to end. */
+  get waiting(): number {
+    return this.#inFlight?.waiting.size ?? 0;
   }
 
   /** By metric and labels. */
@@ -181,6 +191,14 @@ export class Gateway {
     return (this.#limits ??= new LimitCells(this.#openStore(), this.#clock));
   }
 
+  #inFlightOf(): InFlight {
+    if (this.#inFlight === null) {
+      const open = new OpenCounts(this.#openStore(), this.#clock);
+      this.#inFlight = { open, waiting: new WaitingRoom(open, this.#now) };
+    }
+    return this.#inFlight;
+  }
+
   #consumers({ consumers }: GatewayConfig): Consumers {
     const counted = (metric: PolicyMetric, label: string): void =>
       this.#count(metric, "consumers", label);
@@ -191,6 +209,7 @@ export class Gateway {
     const chain = compileChain(route.policies, {
       limits: this.#cells(),
       consumers,
+      inFlight: () => this.#inFlightOf(),
       wallClock: this.#host.wallClock ?? Date.now,
       runPolicy: this.#host.runPolicy,
       replies: () => (this.#replies ??= this.#host.openReplies()),

@@ -17,6 +17,8 @@ export interface GateTicket {
   readonly failure: Code | null;
   /** Sends the problem reply if nothing was sent yet, else breaks the reply off; fixes the outcome. */
   fail(code: Code, logged?: string, headers?: HeaderList): void;
+  /** Called when the exchange is over, however it ended; at once if it is. */
+  whenDone(listener: () => void): void;
   /** Of what was answered without `fail`. */
   answered(outcome: Outcome): void;
   /** Name of the consumer that asks, for the access log. */

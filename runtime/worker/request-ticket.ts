@@ -96,7 +96,14 @@ export class RequestTicket implements Ticket, GateTicket {
   whenDone(listener: () => void): void {
     const { state } = this.exchange;
     if (state === "done" || state === "gone") listener();
-    else this.#whenDone = listener;
+    else if (this.#whenDone === null) this.#whenDone = listener;
+    else {
+      const earlier = this.#whenDone;
+      this.#whenDone = () => {
+        earlier();
+        listener();
+      };
+    }
   }
 
   log(level: string, text: string, fields?: JsonObject): void {

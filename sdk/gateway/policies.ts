@@ -9,6 +9,7 @@ export type PolicyConfig =
       readonly deny: readonly string[];
     }
   | RateLimitPolicy
+  | ConcurrencyPolicy
   | AuthPolicy
   | AnyOfPolicy
   | CorsPolicy
@@ -42,6 +43,18 @@ export interface RateLimitPolicy {
   /** Of the windows. */
   readonly windowMs: number;
   readonly key: readonly KeySource[];
+}
+
+export interface ConcurrencyPolicy {
+  readonly kind: "concurrency";
+  /** As a rate limit's. */
+  readonly id: string;
+  /** Requests that are open at once, over all workers. */
+  readonly max: number;
+  readonly key: readonly KeySource[];
+  /** Further ones that wait, in each worker; 0: none. */
+  readonly queueMax: number;
+  readonly timeoutMs: number;
 }
 
 export const SIGNATURES = [

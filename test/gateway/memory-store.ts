@@ -3,7 +3,12 @@
 import type { NodeStore, RowTable } from "../../runtime/gateway/shared/store.ts";
 
 export function createMemoryStore(): NodeStore {
-  return { servers: memoryTable(), limits: memoryTable(), close: () => Promise.resolve() };
+  return {
+    servers: memoryTable(),
+    limits: memoryTable(),
+    open: memoryTable(),
+    close: () => Promise.resolve(),
+  };
 }
 
 function memoryTable<K>(): RowTable<K> {
@@ -17,7 +22,9 @@ function memoryTable<K>(): RowTable<K> {
     read: fill,
     update(key, row, change) {
       fill(key, row);
-      if (change()) rows.set(key, row.slice());
+      const wanted = change();
+      if (wanted === "remove") rows.delete(key);
+      else if (wanted) rows.set(key, row.slice());
     },
   };
 }

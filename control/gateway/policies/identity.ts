@@ -27,15 +27,15 @@ export function consumersOf(fields: ConsumerFields, found: Finding[]): ConsumerC
 export function checkClaims(policies: readonly PolicyConfig[], path: Path, found: Finding[]): void {
   const methods = methodsOf(policies);
   for (const policy of policies) {
-    if (policy.kind !== "rateLimit") continue;
+    if (policy.kind !== "rateLimit" && policy.kind !== "concurrency") continue;
     const claim = policy.key.find(({ kind }) => kind === "jwt");
     if (claim !== undefined && !methods.some(({ kind }) => kind === "jwt")) {
-      const problem = `a rateLimit by jwt:${claim.name} without a jwt policy`;
+      const problem = `a ${policy.kind} by jwt:${claim.name} without a jwt policy`;
       found.push({ path, expected: "a jwt policy on the same route", problem });
     }
     const isByConsumer = policy.key.some(({ kind }) => kind === "consumer");
     if (isByConsumer && !methods.some(({ kind }) => kind === "apiKey" || kind === "basic")) {
-      const problem = "a rateLimit by consumer without a policy that tells who it is";
+      const problem = `a ${policy.kind} by consumer without a policy that tells who it is`;
       found.push({ path, expected: "apiKey or basic on the same route", problem });
     }
   }

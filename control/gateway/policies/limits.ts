@@ -58,6 +58,28 @@ function limitOf(
   };
 }
 
+/** More connections than a node has. */
+const OPEN_MAX = 1_000_000;
+/** Of requests that wait; more of them would have to wait too long. */
+const QUEUE_MAX = 10_000;
+
+export const concurrency: z.ZodType<PolicyConfig, unknown> = z
+  .strictObject({
+    max: count(1, OPEN_MAX),
+    key: keyField.default([{ kind: "route", name: "" }]),
+    queue: z
+      .strictObject({ max: count(1, QUEUE_MAX), timeout: duration().default(1_000) })
+      .optional(),
+  })
+  .transform(({ max, key, queue }): PolicyConfig => ({
+    kind: "concurrency",
+    id: "",
+    max,
+    key,
+    queueMax: queue?.max ?? 0,
+    timeoutMs: queue?.timeout ?? 0,
+  }));
+
 export const bodyLimit: z.ZodType<PolicyConfig, unknown> = z
   .strictObject({ max: size() })
   .transform(({ max }): PolicyConfig => ({ kind: "bodyLimit", bytesMax: max }));

@@ -7,12 +7,13 @@ import { cors, headers } from "./content.ts";
 import { compression } from "./compression.ts";
 import { idempotency } from "./stored.ts";
 import { custom } from "./custom.ts";
-import { bodyLimit, rateLimit, timeout } from "./limits.ts";
+import { bodyLimit, concurrency, rateLimit, timeout } from "./limits.ts";
 
 /** In the order in which they are listed to people. */
 const POLICIES: Readonly<Record<string, z.ZodType<PolicyConfig, unknown>>> = {
   ipFilter,
   rateLimit,
+  concurrency,
   ...AUTH,
   cors,
   headers,

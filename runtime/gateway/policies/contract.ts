@@ -4,11 +4,20 @@ import type { Clock } from "../clock.ts";
 import type { Consumers } from "./auth/consumers.ts";
 import type { RunPolicy } from "./custom/outcome.ts";
 import type { ReplyStore } from "../shared/reply-store.ts";
+import type { WaitingRoom } from "./limits/waiting-room.ts";
 import type { LimitCells } from "../shared/limit-cells.ts";
+import type { OpenCounts } from "../shared/open-counts.ts";
+
+export interface InFlight {
+  readonly open: OpenCounts;
+  readonly waiting: WaitingRoom;
+}
 
 export interface PolicyHost {
   readonly limits: LimitCells;
   readonly consumers: Consumers;
+  /** Made when a policy first counts what is open. */
+  readonly inFlight: () => InFlight;
   /** Of the wall, for tokens. */
   readonly wallClock: Clock;
   readonly runPolicy: RunPolicy;

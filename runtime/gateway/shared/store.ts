@@ -16,13 +16,15 @@ const READERS_MAX = 1_024;
 export interface RowTable<K> {
   /** Fills `row` with what is stored, or with zeros. */
   read(key: K, row: Float64Array): void;
-  /** One at a time over all workers: reads into `row`, runs `change`, and writes what it left if it says so. */
-  update(key: K, row: Float64Array, change: () => boolean): void;
+  /** One at a time over all workers: reads into `row`, runs `change`, and writes or removes the row if it says so. */
+  update(key: K, row: Float64Array, change: () => boolean | "remove"): void;
 }
 
 export interface NodeStore {
   readonly servers: RowTable<string>;
   readonly limits: RowTable<number>;
+  /** Open requests. */
+  readonly open: RowTable<string>;
   close(): Promise<void>;
 }
 
@@ -38,6 +40,7 @@ export function openNodeStore(folder: string): NodeStore {
     overlappingSync: false,
   });
   const servers = env.openDB<Buffer, string>({ name: "servers", encoding: "binary" });
+  const counts = env.openDB<Buffer, string>({ name: "open", encoding: "binary" });
   const limits = env.openDB<Buffer, number>({
     name: "limits",
     encoding: "binary",
@@ -46,6 +49,7 @@ export function openNodeStore(folder: string): NodeStore {
   return {
     servers: tableOf(env, servers),
     limits: tableOf(env, limits),
+    open: tableOf(env, counts),
     close: () => env.close(),
   };
 }
@@ -70,8 +74,11 @@ function tableOf<K extends string | number>(
     update(key, row, change) {
       env.transactionSync(() => {
         fill(key, row);
-        if (!change()) return;
-        database.putSync(key, Buffer.from(row.buffer, row.byteOffset, row.byteLength));
+        const wanted = change();
+        if (wanted === "remove") database.removeSync(key);
+        else if (wanted) {
+          database.putSync(key, Buffer.from(row.buffer, row.byteOffset, row.byteLength));
+        }
       });
     },
   };
