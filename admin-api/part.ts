@@ -5,7 +5,8 @@ import { z } from "zod";
 import { parseInput } from "../control/parse.ts";
 import { bindingsOf, isWhole, scopeSchema } from "../control/services/bindings.ts";
 import { EdgeError } from "../sdk/errors.ts";
-import { EMBEDDED, SERVICE_TYPES, type ServiceKind } from "../sdk/services/service.ts";
+import { builtIn } from "../sdk/services/built-in.ts";
+import { SERVICE_TYPES, type ServiceKind } from "../sdk/services/service.ts";
 import type { AdminDeps } from "./deps.ts";
 
 export interface Part {
@@ -25,7 +26,7 @@ export function findPart(
 ): Part {
   const records = deps.registry.services();
   const isService =
-    name === EMBEDDED || records.some((record) => record.name === name || record.id === name);
+    builtIn(name) !== null || records.some((record) => record.name === name || record.id === name);
   const parts = boundParts(deps, kind);
   if (isService || scope !== undefined) return partOf(deps, kind, { name, scope, parts });
   const found = parts.filter((part) => part.scope === name);
@@ -45,15 +46,13 @@ function partOf(
   kind: ServiceKind,
   given: { readonly name: string; readonly scope: string | undefined; parts: readonly Part[] },
 ): Part {
-  const { name: service, type } =
-    given.name === EMBEDDED
-      ? { name: EMBEDDED, type: "embedded" as const }
-      : services.find(given.name);
+  const found = services.find(given.name);
+  const { name: service, type } = found;
   if (!SERVICE_TYPES[type].includes(kind)) {
     const kinds = SERVICE_TYPES[type].join(", ");
     throw invalid(`${service} is of type ${type}, which serves ${kinds} and no ${kind}`);
   }
-  if (isWhole(type, kind)) return { service, scope: "" };
+  if (isWhole(found, kind)) return { service, scope: "" };
   if (given.scope !== undefined && given.scope !== "") {
     const { scope } = parseInput(partSchema, { scope: given.scope }, {});
     return { service, scope };

@@ -8,6 +8,8 @@ import { openDataFolder, type DataFolder } from "../control/data-folder.ts";
 import { EdgeError } from "../sdk/errors.ts";
 import { cordonsOf } from "../sdk/isolation.ts";
 import type { ServeOptions } from "../sdk/serve.ts";
+import { POSTGRES_FOLDER } from "../services/database/postgres/embedded/launch.ts";
+import { whenEnded } from "../services/database/postgres/embedded/postmaster.ts";
 import { fileRoutes } from "./gateway/route/file-routes.ts";
 import { probePort } from "./http/port.ts";
 import type { ToWorker } from "./link/messages.ts";
@@ -136,11 +138,20 @@ async function serveIn(
     for (const clocked of [file, plane.schedule]) clocked.close();
     for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => keeper.killAll());
     // A start that fails must not end what served before it.
-    await (isReady ? keeper.stop() : keeper.abandon());
+    await (isReady ? endWorkers(keeper, folder) : keeper.abandon());
     await admin?.close();
     await plane.close();
     log.flush();
   }
+}
+
+/** Beyond that it is left to itself: it ends anyway. */
+const POSTGRES_END_MS_MAX = 10_000;
+
+/** And with them the node's Postgres, which nobody wants then: after the end its folder is at rest. */
+async function endWorkers(keeper: Keeper, { path }: DataFolder): Promise<void> {
+  await keeper.stop();
+  await whenEnded(join(path, "services", POSTGRES_FOLDER), POSTGRES_END_MS_MAX);
 }
 
 function greeting(isolateBytes: number, { config }: GatewayFile): readonly ToWorker[] {

@@ -11,6 +11,7 @@ import type {
   MinioConfig,
   PostgresConfig,
   ServicePlaces,
+  SharedPlaces,
   SqliteConfig,
 } from "../sdk/services/config.ts";
 import type { DatabaseBackend } from "../sdk/services/database.ts";
@@ -20,6 +21,7 @@ import type { KvBackend } from "../sdk/services/kv.ts";
 import type { QueueBackend } from "../sdk/services/queue.ts";
 import type { RateBackend } from "../sdk/services/ratelimit.ts";
 import type { StorageBackend } from "../sdk/services/storage.ts";
+import { EMBEDDED } from "../sdk/services/built-in.ts";
 import { SERVICE_TYPES, type ServiceType } from "../sdk/services/service.ts";
 
 /** What opening a kind gives. */
@@ -37,7 +39,12 @@ export interface Backends {
 export type BackendKind = keyof Backends;
 
 export interface OpenOptions {
+  /** The service's. */
+  readonly id: string;
   readonly places: ServicePlaces;
+  readonly shared: SharedPlaces;
+  /** For the node's log. */
+  readonly notice: (text: string) => void;
   readonly signal: AbortSignal;
 }
 
@@ -87,8 +94,14 @@ const OPENERS: Openers = {
       const { openSqlite } = await import("./database/sqlite.ts");
       return openSqlite({ place: { path, create } });
     },
-    postgres: async (config: PostgresConfig, options) =>
-      (await import("./database/postgres.ts")).openPostgres(config, options),
+    async postgres(config: PostgresConfig, { id, shared, notice, signal }) {
+      if (config.host !== EMBEDDED) {
+        return (await import("./database/postgres.ts")).openPostgres(config, { signal });
+      }
+      const place = { folder: shared.postgres, notice };
+      const { openEmbeddedPostgres } = await import("./database/embedded-postgres.ts");
+      return openEmbeddedPostgres(config, { service: id, place });
+    },
   },
   storage: {
     embedded: async (_config: object, { places }) =>

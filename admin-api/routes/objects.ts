@@ -10,7 +10,8 @@
 import type { Hono } from "hono";
 import { parseInput } from "../../control/parse.ts";
 import { EdgeError } from "../../sdk/errors.ts";
-import { EMBEDDED, OPERATOR_BYTES_MAX } from "../../sdk/services/service.ts";
+import { EMBEDDED } from "../../sdk/services/built-in.ts";
+import { OPERATOR_BYTES_MAX } from "../../sdk/services/service.ts";
 import type { Value } from "../../sdk/services/values.ts";
 import { readBytes, readJson } from "../body.ts";
 import type { AdminDeps } from "../deps.ts";

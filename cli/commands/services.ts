@@ -3,6 +3,7 @@
 
 import { resolve } from "node:path";
 import { EdgeError, isCode } from "../../sdk/errors.ts";
+import { BUILT_IN } from "../../sdk/services/built-in.ts";
 import type { Json, JsonObject } from "../../sdk/errors.ts";
 import { NODE_OPTIONS } from "../command.ts";
 import type { Command, CommandContext, CommandGroup, OptionSpec } from "../command.ts";
@@ -42,8 +43,8 @@ const list: Command = {
       ...["name", "service_type", "state"].map((name) => textOf(field(service, name))),
       names(field(service, "endpoints")),
     ]);
-    const embedded = ["embedded", "embedded", "available", "-"];
-    return { data, text: tableText(["NAME", "TYPE", "STATE", "USED BY"], [embedded, ...rows]) };
+    const always = BUILT_IN.map(({ name, type, state }) => [name, type, state, "-"]);
+    return { data, text: tableText(["NAME", "TYPE", "STATE", "USED BY"], [...always, ...rows]) };
   },
 };
 

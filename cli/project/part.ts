@@ -3,7 +3,8 @@
 
 import { resolve } from "node:path";
 import { EdgeError } from "../../sdk/errors.ts";
-import { EMBEDDED, type ServiceKind } from "../../sdk/services/service.ts";
+import { EMBEDDED } from "../../sdk/services/built-in.ts";
+import type { ServiceKind } from "../../sdk/services/service.ts";
 import type { CommandContext, OptionSpec } from "../command.ts";
 import { listBindings } from "./bindings.ts";
 import { readProjectHere } from "./project.ts";

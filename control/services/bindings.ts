@@ -6,16 +6,16 @@ import { NAME } from "../../sdk/isolation.ts";
 import type { RegistryReader } from "../../sdk/node.ts";
 import type { BindingRequest, ConsumerRequest } from "../../sdk/publish.ts";
 import type { Deployed, EndpointRecord, Manifest } from "../../sdk/records.ts";
+import { BUILT_IN, builtIn, EMBEDDED, isEmbeddedPostgres } from "../../sdk/services/built-in.ts";
 import {
   BINDINGS_PER_ENDPOINT_MAX,
   CONSUMERS_PER_ENDPOINT_MAX,
-  EMBEDDED,
   SERVICE_NAME,
   SERVICE_TYPES,
   type Binding,
   type QueueConsumer,
   type ServiceKind,
-  type ServiceType,
+  type ServiceRecord,
 } from "../../sdk/services/service.ts";
 
 /** An endpoint's name, a slash and a binding's. */
@@ -131,9 +131,11 @@ export function completeConsumer(request: ConsumerRequest): QueueConsumer {
 const WHOLE: ReadonlySet<string> = new Set(["postgres/database", "sqlite/database"]);
 const NAMED: ReadonlySet<string> = new Set(["minio/storage"]);
 
-export function isWhole(type: ServiceType, kind: ServiceKind): boolean {
-  return WHOLE.has(`${type}/${kind}`);
+export function isWhole(service: Served, kind: ServiceKind): boolean {
+  return WHOLE.has(`${service.type}/${kind}`) && !isEmbeddedPostgres(service);
 }
+
+type Served = Pick<ServiceRecord, "type" | "config">;
 
 /** Throws BINDING_INVALID when the service is unknown or serves no such kind. */
 export function completeBinding(
@@ -143,11 +145,12 @@ export function completeBinding(
 ): Binding {
   if (request.kind === "ratelimit" || request.kind === "endpoint") return request;
   const { kind, name, service = EMBEDDED, options } = request;
-  const type = typeOf(registry, service);
-  if (type === null) {
+  const served = findService(registry, service);
+  if (served === null) {
     const problem = `there is no service "${service}"; there are ${known(registry).join(", ")}`;
     throw bindingError(name, problem, { field: "service", known: known(registry) });
   }
+  const { type } = served;
   if (!SERVICE_TYPES[type].includes(kind)) {
     const kinds = SERVICE_TYPES[type].join(", ");
     const problem = `service "${service}" is of type ${type}, which serves ${kinds} and no ${kind}`;
@@ -155,7 +158,7 @@ export function completeBinding(
   }
   const what = `${type}/${kind}`;
   const own = NAMED.has(what) ? "" : `${endpoint}/${name.toLowerCase()}`;
-  const scope = kind === "email" || isWhole(type, kind) ? "" : (request.scope ?? own);
+  const scope = kind === "email" || isWhole(served, kind) ? "" : (request.scope ?? own);
   return { kind, name, service, scope, ...(isEmpty(options) ? {} : { options }) };
 }
 
@@ -163,13 +166,12 @@ function isEmpty(options: JsonObject | undefined): options is undefined {
   return options === undefined || Object.keys(options).length === 0;
 }
 
-function typeOf(registry: RegistryReader, service: string): ServiceType | null {
-  if (service === EMBEDDED) return "embedded";
-  return registry.services().find(({ name }) => name === service)?.type ?? null;
+function findService(registry: RegistryReader, service: string): Served | null {
+  return registry.services().find(({ name }) => name === service) ?? builtIn(service);
 }
 
 function known(registry: RegistryReader): readonly string[] {
-  return [EMBEDDED, ...registry.services().map(({ name }) => name)];
+  return [...BUILT_IN, ...registry.services()].map(({ name }) => name);
 }
 
 /** All that the endpoint's handler sees beside variables and secrets. */

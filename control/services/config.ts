@@ -13,6 +13,7 @@ import type {
   RedisConfig,
   SqliteConfig,
 } from "../../sdk/services/config.ts";
+import { EMBEDDED } from "../../sdk/services/built-in.ts";
 import { SERVICE_TYPES, TYPE_ALIASES, type ServiceType } from "../../sdk/services/service.ts";
 import { parseInput } from "../parse.ts";
 import { referenceOf } from "./sealing.ts";
@@ -63,21 +64,41 @@ const sqlite: z.ZodType<SqliteConfig, unknown> = z.strictObject({
   create_if_missing: z.boolean().default(true),
 });
 
-const postgres: z.ZodType<PostgresConfig, unknown> = z.strictObject({
-  ...actor,
-  host: text,
-  port: port.default(5_432),
-  database: text,
-  username: text,
-  password: text.exactOptional(),
-  ssl_mode: z
-    .enum(["disable", "allow", "prefer", "require", "verify-ca", "verify-full"])
-    .default("prefer"),
-  ssl_ca: pem.exactOptional(),
-  pool_size: poolSize.default(10),
-  statement_timeout_ms: milliseconds.default(30_000),
-  read_only: z.boolean().default(false),
-});
+const postgres: z.ZodType<PostgresConfig, unknown> = z
+  .strictObject({
+    ...actor,
+    host: text,
+    port: port.default(5_432),
+    // "" is what it is stored as where there is none.
+    database: z.string().max(TEXT_CHARS_MAX).default(""),
+    username: z.string().max(TEXT_CHARS_MAX).default(""),
+    password: text.exactOptional(),
+    ssl_mode: z
+      .enum(["disable", "allow", "prefer", "require", "verify-ca", "verify-full"])
+      .default("prefer"),
+    ssl_ca: pem.exactOptional(),
+    pool_size: poolSize.default(10),
+    statement_timeout_ms: milliseconds.default(30_000),
+    read_only: z.boolean().default(false),
+  })
+  .superRefine(({ host, ...config }, context) => {
+    const isEmbedded = host === EMBEDDED;
+    for (const field of ["database", "username"] as const) {
+      if ((config[field] === "") === isEmbedded) continue;
+      const message = isEmbedded
+        ? "the embedded Postgres makes a database for each scope"
+        : "expected text";
+      context.addIssue({ code: "custom", message, path: [field] });
+    }
+    for (const field of ["password", "ssl_ca"] as const) {
+      if (!isEmbedded || config[field] === undefined) continue;
+      context.addIssue({
+        code: "custom",
+        message: "the embedded Postgres has none",
+        path: [field],
+      });
+    }
+  });
 
 const redis: z.ZodType<RedisConfig, unknown> = z
   .strictObject({

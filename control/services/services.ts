@@ -4,8 +4,8 @@
 import { randomUUID } from "node:crypto";
 import { EdgeError, errorData, type Code, type JsonObject } from "../../sdk/errors.ts";
 import type { Fleet, RegistryWriter } from "../../sdk/node.ts";
+import { BUILT_IN, builtIn } from "../../sdk/services/built-in.ts";
 import {
-  EMBEDDED,
   SERVICE_NAME,
   SERVICES_MAX,
   type ServiceProbe,
@@ -63,9 +63,9 @@ export function createServiceControl(ports: ServicePorts): ServiceControl {
   return {
     find: (address) => find(ports, address),
     create: async (input) => create(ports, input),
-    update: async (address, patch) => update(ports, find(ports, address), patch),
+    update: async (address, patch) => update(ports, findAdded(ports, address), patch),
     test: async (address) => test(ports, find(ports, address)),
-    remove: async (address) => remove(ports, find(ports, address)),
+    remove: async (address) => remove(ports, findAdded(ports, address)),
     users: ({ name }) => usersOf(ports.registry.all(), name),
   };
 }
@@ -73,8 +73,14 @@ export function createServiceControl(ports: ServicePorts): ServiceControl {
 function find({ registry }: ServicePorts, address: string): ServiceRecord {
   const all = registry.services();
   const found = all.find(({ name }) => name === address) ?? all.find(({ id }) => id === address);
-  if (found !== undefined) return found;
-  if (address !== EMBEDDED) throw new EdgeError("SERVICE_NOT_FOUND");
+  const service = found ?? builtIn(address);
+  if (service === null) throw new EdgeError("SERVICE_NOT_FOUND");
+  return service;
+}
+
+function findAdded(ports: ServicePorts, address: string): ServiceRecord {
+  const service = find(ports, address);
+  if (!BUILT_IN.includes(service)) return service;
   const message = "The embedded services are always there; they have nothing to set";
   throw new EdgeError("SERVICE_NOT_FOUND", message);
 }
@@ -160,7 +166,7 @@ function assertName({ registry }: ServicePorts, name: string): void {
   if (!SERVICE_NAME.test(name) || UUID.test(name)) {
     throw invalid("name", "1 to 63 letters, digits, blanks, ., _ and -, and no id");
   }
-  if (name === EMBEDDED) throw invalid("name", `${EMBEDDED} is always there`);
+  if (builtIn(name) !== null) throw invalid("name", `${name} is always there`);
   if (registry.services().some((each) => each.name === name)) throw new EdgeError("SERVICE_EXISTS");
 }
 

@@ -21,9 +21,10 @@ export interface SqliteConfig extends ActorConfig {
 }
 
 export interface PostgresConfig extends ActorConfig {
-  /** A name, an address, or the folder of a Unix socket. */
+  /** A name, an address, or the folder of a Unix socket; "embedded": the node's own server. */
   readonly host: string;
   readonly port: number;
+  /** "" of the node's own server, which has one per scope. */
   readonly database: string;
   readonly username: string;
   readonly password?: string;
@@ -95,4 +96,9 @@ export interface EmailConfig extends ActorConfig {
 /** What embedded backends need of the node: a folder of their own, which all workers share. */
 export interface ServicePlaces {
   readonly folder: string;
+}
+
+/** What the node has one of, whichever services use it. */
+export interface SharedPlaces {
+  readonly postgres: string;
 }

@@ -34,9 +34,6 @@ export const TYPE_ALIASES: Readonly<Record<string, ServiceType>> = {
 /** 1 to 63 letters, digits, blanks, ".", "_" and "-", letters or digits at both ends. */
 export const SERVICE_NAME: RegExp = /^[A-Za-z0-9](?:[A-Za-z0-9 ._-]{0,61}[A-Za-z0-9])?$/;
 
-/** The service that bindings mean which name none: the embedded default, always there. */
-export const EMBEDDED = "embedded";
-
 /** created: never activated. available: takes calls. deactivated: what was under way has ended or will soon. */
 export type ServiceState = "created" | "available" | "deactivated";
 

@@ -30,7 +30,8 @@ export async function openPostgres(
   config: PostgresConfig,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<DatabaseBackend> {
-  const backend = new PostgresBackend(() => new PostgresConnection(config), config.pool_size);
+  const connect = (): Connection => connectPostgres(config, (onSocket) => dial(config, onSocket));
+  const backend = new PostgresBackend(connect, config.pool_size);
   try {
     await backend.probe(signal);
     return backend;
@@ -38,6 +39,13 @@ export async function openPostgres(
     await backend.close();
     throw error;
   }
+}
+
+/** Gives every socket of the connection, also those that only cancel what runs on another. */
+export type Dial = (onSocket: (socket: Socket) => void) => Promise<Socket>;
+
+export function connectPostgres(config: PostgresConfig, dialServer: Dial): Connection {
+  return new PostgresConnection(config, dialServer);
 }
 
 /** What the driver's queries are, as far as they are used here. */
@@ -56,7 +64,7 @@ interface Done {
 }
 
 class PostgresConnection implements Connection {
-  readonly #config: PostgresConfig;
+  readonly #dialServer: Dial;
   readonly #client: Sql;
   readonly #sockets = new Set<Socket>();
   readonly #prepared = new Set<string>();
@@ -67,8 +75,8 @@ class PostgresConnection implements Connection {
   #closed = false;
   #page: AsyncIterator<unknown[][] & Done> | null = null;
 
-  constructor(config: PostgresConfig) {
-    this.#config = config;
+  constructor(config: PostgresConfig, dialServer: Dial) {
+    this.#dialServer = dialServer;
     this.#client = createClient(
       clientOptions(config, {
         socket: () => this.#dial(),
@@ -139,7 +147,7 @@ class PostgresConnection implements Connection {
   }
 
   async #dial(): Promise<Socket> {
-    const socket = await dial(this.#config, (each) => this.#own(each));
+    const socket = await this.#dialServer((each) => this.#own(each));
     this.#guard = new AnswerGuard(socket);
     return socket;
   }
@@ -214,7 +222,7 @@ class PostgresConnection implements Connection {
   async #sendCancel({ state }: Running): Promise<void> {
     const { pid, secret } = state ?? {};
     if (typeof pid !== "number" || typeof secret !== "number") return this.close();
-    const socket = await dial(this.#config, (each) => this.#own(each));
+    const socket = await this.#dialServer((each) => this.#own(each));
     socket.end(cancelRequest(pid, secret));
     socket.resume();
   }

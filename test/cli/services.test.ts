@@ -65,14 +65,15 @@ function sent(): readonly unknown[] {
 }
 
 describe("edge services", () => {
-  test("list shows every service, and the one that is always there", async () => {
+  test("list shows every service, and those that are always there", async () => {
     answers = { "GET /api/services": [SERVICE] };
     const { stdout } = await edge(["services", "list"]);
     expect(stdout).toBe(
       [
-        "NAME      TYPE      STATE      USED BY",
-        "embedded  embedded  available  -",
-        "db        postgres  available  hello",
+        "NAME               TYPE      STATE      USED BY",
+        "embedded           embedded  available  -",
+        "embedded-postgres  postgres  available  -",
+        "db                 postgres  available  hello",
         "",
       ].join("\n"),
     );

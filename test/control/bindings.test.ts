@@ -49,6 +49,14 @@ describe("bindings of a publish", () => {
       made: { kind: "database", name: "DB", service: "main-db", scope: "" },
     },
     {
+      asked: { kind: "database", name: "DB", service: "embedded-postgres", scope: "shop" },
+      made: { kind: "database", name: "DB", service: "embedded-postgres", scope: "shop" },
+    },
+    {
+      asked: { kind: "database", name: "DB", service: "embedded-postgres" },
+      made: { kind: "database", name: "DB", service: "embedded-postgres", scope: "hello/db" },
+    },
+    {
       asked: { kind: "storage", name: "S", service: "files" },
       made: { kind: "storage", name: "S", service: "files", scope: "" },
     },
@@ -96,7 +104,8 @@ describe("bindings of a publish", () => {
     {
       what: "an unknown service",
       more: bind({ kind: "kv", name: "PAGES", service: "sesions" }),
-      message: 'PAGES: there is no service "sesions"; there are embedded, files, main-db, sessions',
+      message:
+        'PAGES: there is no service "sesions"; there are embedded, embedded-postgres, files, main-db, sessions',
     },
     {
       what: "a kind that the service does not serve",
@@ -171,7 +180,8 @@ describe("bindings of a publish", () => {
     await node.registry.append([{ op: "service.delete", id: "id-sessions" }]);
     await expect(node.control.rollback("hello")).rejects.toMatchObject({
       code: "BINDING_INVALID",
-      message: 'A: there is no service "sessions"; there are embedded, files, main-db',
+      message:
+        'A: there is no service "sessions"; there are embedded, embedded-postgres, files, main-db',
     });
   });
 

@@ -37,6 +37,20 @@ function addPostgres(node: TestNode, config: JsonObject = {}): Promise<ServiceRe
 describe("configuration", () => {
   test.each([
     ["embedded", {}, { default_ttl_secs: 3_600, max_entries: 10_000 }],
+    [
+      "postgres",
+      { host: "embedded" },
+      {
+        host: "embedded",
+        port: 5_432,
+        database: "",
+        username: "",
+        ssl_mode: "prefer",
+        pool_size: 10,
+        statement_timeout_ms: 30_000,
+        read_only: false,
+      },
+    ],
     ["sqlite", { path: "a.db" }, { path: "a.db", create_if_missing: true }],
     [
       "postgresql",
@@ -119,6 +133,8 @@ describe("configuration", () => {
     ["postgres", { ...POSTGRES, port: 65_536 }, "config.port: "],
     ["postgres", { ...POSTGRES, ssl_mode: "maybe" }, "config.ssl_mode: "],
     ["postgres", { host: "a" }, "config.database: "],
+    ["postgres", { host: "embedded", database: "a" }, "config.database: the embedded Postgres"],
+    ["postgres", { host: "embedded", password: "a" }, "config.password: the embedded Postgres"],
     ["postgres", { ...POSTGRES, host: "x${secret:A}" }, "config.host: ${secret:NAME} stands for"],
     ["redis", {}, "config.host: one of host, sentinels and cluster"],
     ["redis", { host: "a", cluster: ["a:1"] }, "config.host: one of host, sentinels and cluster"],
@@ -259,6 +275,7 @@ describe("services", () => {
     ["a/b", "INPUT_INVALID"],
     ["a".repeat(64), "INPUT_INVALID"],
     ["embedded", "INPUT_INVALID"],
+    ["embedded-postgres", "INPUT_INVALID"],
     ["00000000-0000-0000-0000-000000000000", "INPUT_INVALID"],
     ["main-db", "SERVICE_EXISTS"],
   ])("are not called %j: %s", async (name, expected) => {

@@ -1,6 +1,7 @@
 // What a handler sees of a service whose server is killed, paused, slow, cut off or refused, after how long, and how
 // soon it works again: one row per backend and fault, each against the real server behind a proxy.
 
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { EdgeError } from "../../sdk/errors.ts";
 import { ServiceActor } from "../../services/actor.ts";
@@ -108,9 +109,12 @@ async function meet(
   });
   const open = (signal: AbortSignal): Promise<Backends[BackendKind]> =>
     openService(kind, {
+      id: "subject",
       type,
       config: config(proxy.port),
       places: { folder: folder.path },
+      shared: { postgres: join(folder.path, "postgres") },
+      notice: print,
       signal,
     });
   actor.start({ limits: { concurrency: 4, queue: 100, timeoutMs: TIMEOUT_MS }, open });

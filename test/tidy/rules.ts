@@ -77,7 +77,14 @@ export const BANS: readonly Ban[] = [
     name: "environment",
     pattern: /(?<![\w."'`])process\.env\b/,
     instead: "an option, read in runtime/supervisor/environment.ts",
-    allowed: ["cli/", "runtime/supervisor/environment.ts", "vitest.config.ts", ...TESTS],
+    allowed: [
+      "cli/",
+      "runtime/supervisor/environment.ts",
+      // The PATH, in which a Postgres may be.
+      "services/database/postgres/embedded/programs.ts",
+      "vitest.config.ts",
+      ...TESTS,
+    ],
   },
   {
     name: "plain error",

@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { EdgeError } from "../../../sdk/errors.ts";
 import type { JsonObject } from "../../../sdk/errors.ts";
 import type { ServiceStats } from "../../../sdk/node.ts";
-import type { EmbeddedConfig } from "../../../sdk/services/config.ts";
-import { EMBEDDED, type ServiceProbe, type ServiceRecord } from "../../../sdk/services/service.ts";
+import { BUILT_IN } from "../../../sdk/services/built-in.ts";
+import type { ServiceProbe, ServiceRecord } from "../../../sdk/services/service.ts";
+import { POSTGRES_FOLDER } from "../../../services/database/postgres/embedded/launch.ts";
 import { ACTOR_LIMITS, ServiceActor, type ActorLimits } from "../../../services/actor.ts";
 import {
   openService,
@@ -29,11 +30,6 @@ export interface HubOptions {
   readonly now: () => number;
   readonly log: Log;
 }
-
-/** Of the embedded cache: the seeds' defaults. */
-const EMBEDDED_CONFIG: EmbeddedConfig = { default_ttl_secs: 3_600, max_entries: 10_000 };
-
-const EMBEDDED_SERVICE = { id: "embedded", type: "embedded" } as const;
 
 /** A stream holds its place for as long as a client takes to read it; ten slow ones must not be all there are. */
 const STORAGE_CONCURRENCY = 64;
@@ -59,7 +55,8 @@ export class ServiceHub {
 
   /** Brings every actor to what the registry says now. */
   refresh(): void {
-    this.#records = new Map(this.#options.records().map((record) => [record.name, record]));
+    const all = [...BUILT_IN, ...this.#options.records()];
+    this.#records = new Map(all.map((record) => [record.name, record]));
     this.#secretsKey = this.#options.secretsKey();
     for (const entry of this.#entries.values()) this.#apply(entry);
   }
@@ -123,12 +120,11 @@ export class ServiceHub {
 
   #apply(entry: Entry): void {
     const { service, actor } = entry;
-    const record = service === EMBEDDED ? null : this.#records.get(service);
+    const record = this.#records.get(service);
     const setting = `${JSON.stringify(record) ?? "gone"}${this.#secretsKey}`;
     if (setting === entry.setting) return;
     entry.setting = setting;
-    if (record === null) this.#start(entry, EMBEDDED_SERVICE, { ...EMBEDDED_CONFIG });
-    else if (record === undefined) this.#stop(entry, `There is no service named ${service}.`);
+    if (record === undefined) this.#stop(entry, `There is no service named ${service}.`);
     else if (record.state !== "available") this.#stop(entry, `${service} is not activated.`);
     else {
       try {
@@ -143,14 +139,17 @@ export class ServiceHub {
 
   #start(
     { kind, actor }: Pick<Entry, "kind" | "actor">,
-    { id, type }: Pick<ServiceRecord, "id" | "type">,
+    { id, name, type }: Pick<ServiceRecord, "id" | "name" | "type">,
     config: JsonObject,
   ): void {
     // A second embedded service shares nothing with the one that is always there.
-    const places = { folder: join(this.#options.folder, id) };
+    const { folder, log } = this.#options;
+    const places = { folder: join(folder, id) };
+    const shared = { postgres: join(folder, POSTGRES_FOLDER) };
+    const notice = (text: string): void => log.write("info", text, { service: name, kind });
     actor.start({
       limits: limitsOf(kind, config),
-      open: (signal) => openService(kind, { type, config, places, signal }),
+      open: (signal) => openService(kind, { id, type, config, places, shared, notice, signal }),
     });
   }
 

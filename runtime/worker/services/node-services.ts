@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { RegistryReader, ServiceStats } from "../../../sdk/node.ts";
 import type { Deployed, VersionRecord } from "../../../sdk/records.ts";
 import { EdgeError } from "../../../sdk/errors.ts";
+import { BUILT_IN } from "../../../sdk/services/built-in.ts";
 import type { OperatorCall, PackedText, ServiceProbe } from "../../../sdk/services/service.ts";
 import { createVault, type Vault } from "../../../control/secrets/vault.ts";
 import { openConfig } from "../../../control/services/sealing.ts";
@@ -63,7 +64,7 @@ export class NodeServices {
 
   /** Opens the service, available or not, and asks it. */
   async probe(id: string): Promise<ServiceProbe> {
-    const record = this.#reader.services().find((each) => each.id === id);
+    const record = [...BUILT_IN, ...this.#reader.services()].find((each) => each.id === id);
     if (record === undefined) throw new EdgeError("SERVICE_NOT_FOUND");
     return this.#hub.probe(record);
   }

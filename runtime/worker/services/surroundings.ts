@@ -4,8 +4,9 @@
 import type { Json } from "../../../sdk/errors.ts";
 import type { RegistryReader } from "../../../sdk/node.ts";
 import type { EndpointRecord, Manifest, SecretRecord } from "../../../sdk/records.ts";
+import { EMBEDDED } from "../../../sdk/services/built-in.ts";
 import { packEnvironment } from "../../../sdk/services/environment.ts";
-import { EMBEDDED, type Binding, type ServicePort } from "../../../sdk/services/service.ts";
+import type { Binding, ServicePort } from "../../../sdk/services/service.ts";
 import { createServicePort } from "../../../services/ports.ts";
 import type { ServiceHub } from "./hub.ts";
 import type { BoundEndpoint } from "./inner-fetch.ts";

@@ -26,18 +26,19 @@ export class PostgresBackend implements DatabaseBackend {
   readonly #pool: ConnectionPool<Connection>;
   readonly #reader = new StatementReader("postgres");
 
-  constructor(connect: () => Connection, connectionsMax: number) {
+  /** `connect` is told the name that calls give, which says nothing where the server is one database. */
+  constructor(connect: (database: string) => Connection, connectionsMax: number) {
     this.#pool = new ConnectionPool(connect, connectionsMax);
   }
 
   async run(
-    _database: string,
+    database: string,
     statements: readonly Statement[],
     signal: AbortSignal,
   ): Promise<readonly ResultSet[]> {
     const [first, ...others] = this.#readAll(statements, false);
     if (first === undefined) return [];
-    return this.#once(signal, async (connection) => {
+    return this.#once(database, signal, async (connection) => {
       if (others.length === 0) return [await connection.run(first, signal)];
       return this.#together(connection, signal, () =>
         runAll(connection, [first, ...others], signal),
@@ -45,8 +46,8 @@ export class PostgresBackend implements DatabaseBackend {
     });
   }
 
-  exec(_database: string, script: string, signal: AbortSignal): Promise<number> {
-    return this.#once(signal, async (connection) => {
+  exec(database: string, script: string, signal: AbortSignal): Promise<number> {
+    return this.#once(database, signal, async (connection) => {
       const statements = parseScript(script, { dialect: "postgres", bound: false });
       for (const statement of statements) assertAllowed(statement, false);
       // One message is one transaction, unless it has a single statement: some want to be alone.
@@ -58,11 +59,11 @@ export class PostgresBackend implements DatabaseBackend {
   }
 
   async begin(
-    _database: string,
+    database: string,
     { readOnly }: { readonly readOnly: boolean },
     signal: AbortSignal,
   ): Promise<Transaction> {
-    const connection = await this.#pool.take(signal);
+    const connection = await this.#pool.take(database, signal);
     const give = (): void => this.#pool.give(connection);
     try {
       await connection.script(readOnly ? BEGIN_READING : BEGIN, signal);
@@ -77,13 +78,13 @@ export class PostgresBackend implements DatabaseBackend {
   }
 
   async open(
-    _database: string,
+    database: string,
     statement: Statement,
     { rows }: { readonly rows: number },
     signal: AbortSignal,
   ): Promise<Cursor> {
     const [read] = this.#readAll([statement], false);
-    const connection = await this.#pool.take(signal);
+    const connection = await this.#pool.take(database, signal);
     const give = (): void => this.#pool.give(connection);
     try {
       if (read === undefined) throw new EdgeError("SERVICE_INPUT");
@@ -99,8 +100,8 @@ export class PostgresBackend implements DatabaseBackend {
     }
   }
 
-  probe(signal: AbortSignal): Promise<Probe> {
-    return this.#once(signal, async (connection) => {
+  probe(signal: AbortSignal, database = ""): Promise<Probe> {
+    return this.#once(database, signal, async (connection) => {
       const statement = { text: "SELECT version()", parameters: 0, params: [] };
       const { rows } = await connection.run(statement, signal);
       const text = rows[0]?.[0];
@@ -113,8 +114,12 @@ export class PostgresBackend implements DatabaseBackend {
     this.#pool.close();
   }
 
-  async #once<T>(signal: AbortSignal, work: (connection: Connection) => Promise<T>): Promise<T> {
-    const connection = await this.#pool.take(signal);
+  async #once<T>(
+    database: string,
+    signal: AbortSignal,
+    work: (connection: Connection) => Promise<T>,
+  ): Promise<T> {
+    const connection = await this.#pool.take(database, signal);
     try {
       return await work(connection);
     } finally {

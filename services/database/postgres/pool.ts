@@ -1,5 +1,6 @@
 // Connections to one server: as many as were needed at once, up to a number. Each serves one caller at a time, so that
-// nobody's statements stand in a line behind another's, and a cancelled one cannot hit a stranger's.
+// nobody's statements stand in a line behind another's, and a cancelled one cannot hit a stranger's. Each is for one
+// database; one that rests makes room for another database's.
 
 import { EdgeError } from "../../../sdk/errors.ts";
 
@@ -10,14 +11,15 @@ export interface PooledConnection {
 }
 
 export class ConnectionPool<C extends PooledConnection> {
-  readonly #create: () => C;
+  readonly #create: (database: string) => C;
   readonly #max: number;
   readonly #resting: C[] = [];
-  readonly #all = new Set<C>();
+  /** And for which database it is. */
+  readonly #all = new Map<C, string>();
   #asking: (() => void)[] = [];
   #closed = false;
 
-  constructor(create: () => C, max: number) {
+  constructor(create: (database: string) => C, max: number) {
     this.#create = create;
     this.#max = max;
   }
@@ -27,11 +29,11 @@ export class ConnectionPool<C extends PooledConnection> {
   }
 
   /** The caller gives it back in any case. Rejects when the signal aborts first. */
-  async take(signal: AbortSignal): Promise<C> {
+  async take(database: string, signal: AbortSignal): Promise<C> {
     for (;;) {
       signal.throwIfAborted();
       if (this.#closed) throw new EdgeError("SERVICE_STOPPED");
-      const found = this.#rested() ?? this.#made();
+      const found = this.#rested(database) ?? this.#made(database);
       if (found !== null) return found;
       await this.#turn(signal);
     }
@@ -45,24 +47,29 @@ export class ConnectionPool<C extends PooledConnection> {
 
   close(): void {
     this.#closed = true;
-    for (const connection of this.#all) this.#drop(connection);
+    for (const connection of this.#all.keys()) this.#drop(connection);
     for (const wake of this.#asking.splice(0)) wake();
   }
 
   /** The one that served last: the others may be closed by whoever is between, and are no loss. */
-  #rested(): C | null {
+  #rested(database: string): C | null {
     for (;;) {
-      const connection = this.#resting.pop();
+      const at = this.#resting.findLastIndex((each) => this.#all.get(each) === database);
+      const [connection] = at === -1 ? [] : this.#resting.splice(at, 1);
       if (connection === undefined) return null;
       if (!connection.worn) return connection;
       this.#drop(connection);
     }
   }
 
-  #made(): C | null {
-    if (this.#all.size >= this.#max) return null;
-    const connection = this.#create();
-    this.#all.add(connection);
+  #made(database: string): C | null {
+    if (this.#all.size >= this.#max) {
+      const other = this.#resting.shift();
+      if (other === undefined) return null;
+      this.#drop(other);
+    }
+    const connection = this.#create(database);
+    this.#all.set(connection, database);
     return connection;
   }
 
