@@ -29,6 +29,8 @@ export const CODES = {
   TOKEN_KEYS_UNAVAILABLE: { fault: "operator", status: 503, retry: true, title: "The keys that verify tokens cannot be fetched", fix: "See the node's log; is the address of jwks right, and does it answer this node?" },
   CONCURRENCY_LIMITED: { fault: "client", status: 429, retry: true, title: "Too many requests at once" },
   RATE_LIMITED: { fault: "client", status: 429, retry: true, title: "Too many requests" },
+  MAINTENANCE: { fault: "operator", status: 503, retry: true, title: "Closed for maintenance" },
+  REQUEST_INVALID: { fault: "client", status: 422, retry: false, title: "The request does not fit the route's schema" },
   IDEMPOTENCY_KEY_INVALID: { fault: "client", status: 400, retry: false, title: "The request's idempotency key is missing or not usable", fix: "Send 1 to 255 printable characters, a UUID for example." },
   IDEMPOTENCY_MISMATCH: { fault: "client", status: 422, retry: false, title: "Another request was sent under this idempotency key", fix: "Take a new key for each new request; send the same one only with the same request." },
   IDEMPOTENCY_CONFLICT: { fault: "client", status: 409, retry: true, title: "A request under this idempotency key is under way, or its reply was too long to be kept" },

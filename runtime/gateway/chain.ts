@@ -18,6 +18,11 @@ import { createConcurrency } from "./policies/limits/concurrency.ts";
 import { createRateLimit } from "./policies/limits/rate-limit.ts";
 import { createCompression } from "./policies/content/compression.ts";
 import { createCustom } from "./policies/custom/custom.ts";
+import { createErrorPages } from "./policies/content/error-pages.ts";
+import { createSecurityHeaders } from "./policies/content/security-headers.ts";
+import { createValidation } from "./policies/content/validation.ts";
+import { createFault } from "./policies/traffic/fault.ts";
+import { createMaintenance } from "./policies/traffic/maintenance.ts";
 import { createIdempotency } from "./policies/stored/idempotency.ts";
 import { createTimeout } from "./policies/limits/timeout.ts";
 import type { PolicyHost } from "./policies/contract.ts";
@@ -74,6 +79,16 @@ function createPolicy(policy: PolicyConfig, host: PolicyHost): Policy {
       return createCompression(policy);
     case "idempotency":
       return createIdempotency(policy, host);
+    case "securityHeaders":
+      return createSecurityHeaders(policy);
+    case "errorPages":
+      return createErrorPages(policy);
+    case "maintenance":
+      return createMaintenance(policy);
+    case "fault":
+      return createFault(policy, host);
+    case "validation":
+      return createValidation(policy);
     case "custom":
       return createCustom(policy, host);
   }

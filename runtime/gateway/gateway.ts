@@ -212,6 +212,7 @@ export class Gateway {
       inFlight: () => this.#inFlightOf(),
       wallClock: this.#host.wallClock ?? Date.now,
       runPolicy: this.#host.runPolicy,
+      random: this.#host.random ?? Math.random,
       replies: () => (this.#replies ??= this.#host.openReplies()),
       route: route.name,
       counted: (metric, label) => this.#count(metric, route.name, label),

@@ -18,6 +18,11 @@ export type PolicyConfig =
   | { readonly kind: "timeout"; readonly totalMs: number }
   | CompressionPolicy
   | IdempotencyPolicy
+  | SecurityHeadersPolicy
+  | ErrorPagesPolicy
+  | MaintenancePolicy
+  | FaultPolicy
+  | ValidationPolicy
   | CustomPolicy;
 
 export type PolicyKind = PolicyConfig["kind"];
@@ -224,4 +229,54 @@ export interface IdempotencyPolicy {
   readonly waitMs: number;
   readonly bodyBytesMax: number;
   readonly replyBytesMax: number;
+}
+
+/** Names in lower case. */
+export interface SecurityHeadersPolicy {
+  readonly kind: "securityHeaders";
+  readonly set: readonly (readonly [string, string])[];
+  readonly remove: readonly string[];
+}
+
+export interface ErrorPage {
+  /** 404, 5xx, UPSTREAM_FAILED. */
+  readonly on: readonly string[];
+  /** "" for none; one of the two there is. */
+  readonly html: string;
+  readonly json: string;
+}
+
+export interface ErrorPagesPolicy {
+  readonly kind: "errorPages";
+  readonly pages: readonly ErrorPage[];
+  /** Whose failures: "all" takes in the target's. */
+  readonly replies: "gateway" | "all";
+}
+
+export interface MaintenancePolicy {
+  readonly kind: "maintenance";
+  readonly enabled: boolean;
+  /** As CIDR. */
+  readonly allow: readonly string[];
+  readonly retryAfterSec: number;
+}
+
+export interface FaultPolicy {
+  readonly kind: "fault";
+  /** Only requests that have it; "" for all. */
+  readonly header: string;
+  /** Shares from 0 to 1. */
+  readonly delayShare: number;
+  readonly delayMs: number;
+  readonly abortShare: number;
+  readonly abortStatus: number;
+}
+
+/** JSON Schemas; null: anything fits. */
+export interface ValidationPolicy {
+  readonly kind: "validation";
+  readonly body: object | null;
+  readonly query: object | null;
+  readonly headers: object | null;
+  readonly bodyBytesMax: number;
 }

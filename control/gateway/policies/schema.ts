@@ -6,6 +6,8 @@ import { AUTH, ipFilter } from "./auth.ts";
 import { cors, headers } from "./content.ts";
 import { compression } from "./compression.ts";
 import { idempotency } from "./stored.ts";
+import { errorPages, fault, maintenance, securityHeaders } from "./replies.ts";
+import { validation } from "./validation.ts";
 import { custom } from "./custom.ts";
 import { bodyLimit, concurrency, rateLimit, timeout } from "./limits.ts";
 
@@ -21,6 +23,11 @@ const POLICIES: Readonly<Record<string, z.ZodType<PolicyConfig, unknown>>> = {
   timeout,
   compression,
   idempotency,
+  securityHeaders,
+  errorPages,
+  maintenance,
+  fault,
+  validation,
   custom,
 };
 const ONE = `one policy, of ${Object.keys(POLICIES).join(", ")}`;

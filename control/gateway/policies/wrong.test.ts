@@ -39,6 +39,16 @@ const WRONG: readonly (readonly [string, string])[] = [
   ],
   ["5:33 idempotency.maxBody: a size of at most 16MiB", "idempotency: { maxBody: 16777217 }"],
   ["5:29 idempotency.ttl: a duration from 1000ms to 24h", "idempotency: { ttl: 999ms }"],
+  [
+    "5:39 errorPages.pages[0].on[0]: a status such as 404, a class such as 5xx, or a code such as UPSTREAM_FAILED",
+    "errorPages: { pages: [ { on: [200], html: a } ] }",
+  ],
+  ["5:32 errorPages.pages[0]: html, json or both", "errorPages: { pages: [ { on: [404] } ] }"],
+  ["5:34 fault.abort.share: a number from 0 to 1", "fault: { abort: { share: 2 } }"],
+  [
+    "5:29 validation.body: a JSON Schema (2020-12): can't resolve reference #/none from id #",
+    "validation: { body: { $ref: '#/none' } }",
+  ],
 ];
 
 test.each(WRONG)("a fault is told with its place: %s", (fault, policy) => {
@@ -48,6 +58,11 @@ test.each(WRONG)("a fault is told with its place: %s", (fault, policy) => {
 const RIGHT: readonly string[] = [
   "custom: { endpoint: a }",
   "compression: {}",
+  "securityHeaders: {}",
+  "maintenance: {}",
+  "fault: {}",
+  "errorPages: { pages: [ { on: [404, 5xx, INTERNAL], json: '{}' } ] }",
+  "validation: { body: { type: object } }",
   "idempotency: {}",
   "idempotency: { maxBody: 16MiB, maxReply: 0, ttl: 1s, lock: 1s, wait: 0s, required: true }",
   "compression: { encodings: [gzip], minSize: 0, types: ['text/*', '*+json', 'image/svg+xml'] }",

@@ -21,6 +21,7 @@ export interface PolicyHost {
   /** Of the wall, for tokens. */
   readonly wallClock: Clock;
   readonly runPolicy: RunPolicy;
+  readonly random: () => number;
   /** Opened when somebody asks. */
   readonly replies: () => Promise<ReplyStore>;
   /** Name of the route. */
