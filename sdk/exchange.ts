@@ -23,6 +23,9 @@ export interface Socket {
   send(message: string | Uint8Array): boolean;
   /** 1005: without a code. Idempotent; `closed` follows. */
   close(code: number, reason: string): void;
+  /** No more messages for now. Where the listener cannot (uWS), who gets what comes all the same has to bound it. */
+  pause(): void;
+  resume(): void;
 }
 
 export interface SocketEvents {

@@ -95,6 +95,11 @@ export const SOCKET_BACKLOG_BYTES_MAX: number = 512 * 1_024 * 1_024;
 /** Messages that a handler has not taken. Each costs the host a record; more is a flood. */
 export const SOCKET_MESSAGES_WAITING_MAX = 4_096;
 
+/** One message of a WebSocket that goes through to an upstream; what uWS itself takes unless told otherwise. */
+export const PROXIED_MESSAGE_BYTES_MAX: number = 16 * 1_024 * 1_024;
+/** Messages that wait for an upstream which does not take them, of one client that cannot be told to wait. */
+export const PROXIED_BACKLOG_BYTES_MAX: number = 4 * 1_024 * 1_024;
+
 /** PBKDF2: iterations times blocks of output. OWASP asks for 600 000 iterations; this is half a second of a thread. */
 export const PBKDF2_ROUNDS_MAX = 1_000_000;
 /** Finding the primes of a longer one takes many seconds of a thread. */

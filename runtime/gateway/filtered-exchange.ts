@@ -1,7 +1,7 @@
 // An exchange as targets see it behind policies: the request as policies left it, and replies that pass through
 // them on their way out. Everything else is the exchange itself.
 
-import type { HeaderList } from "../../sdk/exchange.ts";
+import type { HeaderList, Upgrade } from "../../sdk/exchange.ts";
 import { headerOf } from "../../sdk/gateway/header-list.ts";
 import { ExchangeLayer } from "./exchange-layer.ts";
 import type { Pass } from "./pass.ts";
@@ -39,6 +39,15 @@ export class FilteredExchange extends ExchangeLayer {
 
   override header(name: string): string | undefined {
     return headerOf(this.#pass.headers, name);
+  }
+
+  override get upgrade(): Upgrade | null {
+    const { upgrade } = this.inner;
+    if (upgrade === null) return null;
+    return {
+      accept: (headers, messageBytesMax, events) =>
+        upgrade.accept(this.#filter(101, headers).headers, messageBytesMax, events),
+    };
   }
 
   override limitBody(bytesMax: number): void {

@@ -206,12 +206,13 @@ export function describeSockets(
 
     test("a socket outlives a publish until the old version has drained, then it is told to come again", async () => {
       const socket = await open("echo");
+      const end = closed(socket);
       await node.publish("talk", `${HANDLER}\n// anew`, {
         ...(isolation === undefined ? {} : { isolation }),
         limits: { socketBytes: LIMIT_BYTES, cpuMs: 500, memoryMb: 64 },
         drainTimeoutMs: 300,
       });
-      expect((await closed(socket))[0]).toBe(1012);
+      expect((await end)[0]).toBe(1012);
       const again = await open("echo");
       again.send("new");
       expect(await next(again)).toBe("new");

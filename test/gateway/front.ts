@@ -105,7 +105,7 @@ export class Front implements AsyncDisposable {
       port: 0,
       bodyBytesMax: 1024 ** 3,
       headerBytesMax: HEADER_BYTES_MAX,
-      socketBytesMax: 1024,
+      socketBytesMax: 4 * 1024 * 1024,
       handler: (exchange) => {
         const ticket = new RequestTicket(exchange, observers);
         const result = this.#table.match(exchange.method, exchange.host, exchange.path);
@@ -123,6 +123,10 @@ export class Front implements AsyncDisposable {
         }
       },
     });
+  }
+
+  async drain(): Promise<void> {
+    await this.#listener?.drain(10_000);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -51,7 +51,11 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   memcache: ["services/cache/memcached.ts"],
   "@aws-sdk/client-s3": ["services/storage/s3/client.ts"],
   "@aws-sdk/s3-request-presigner": ["services/storage/s3/client.ts"],
-  ws: ["runtime/http/sockets/node-socket.ts"],
+  ws: [
+    "runtime/http/sockets/node-socket.ts",
+    "runtime/gateway/upstream/sockets/dial.ts",
+    "runtime/gateway/upstream/sockets/remote-socket.ts",
+  ],
   nodemailer: ["services/email/nodemailer.ts"],
 };
 

@@ -7,8 +7,11 @@ import type { Dispatcher } from "./connections.ts";
 import { epochOf, isClosed } from "./breaker.ts";
 import { reasonOf } from "./failure.ts";
 import type { Server } from "./server.ts";
+import type { DialHandler } from "./sockets/dial.ts";
 
 export interface AttemptOwner {
+  /** It has become a socket; `closed` is owed when that is over. */
+  upgraded(attempt: Attempt, raw: RawHeaders, open: OpenRemote): void;
   /** False: it wants nothing of this reply. */
   replied(attempt: Attempt, status: number, raw: readonly (Buffer | string)[]): boolean;
   /** False: no more until `resume`. */
@@ -27,8 +30,9 @@ export interface AttemptParts {
 }
 
 type RawHeaders = readonly (Buffer | string)[];
+type OpenRemote = Parameters<DialHandler["onUpgraded"]>[1];
 
-export class Attempt implements Dispatcher.DispatchHandler {
+export class Attempt implements DialHandler {
   readonly server: Server;
   readonly startedMs: number;
   /** When the last piece of the reply came. */
@@ -99,6 +103,21 @@ export class Attempt implements Dispatcher.DispatchHandler {
     else if (this.#isProbe) this.#judge(null);
     const raw = Array.isArray(controller.rawHeaders) ? (controller.rawHeaders as RawHeaders) : [];
     if (!this.#parts.owner.replied(this, status, raw)) this.#cut();
+  }
+
+  onUpgraded(raw: RawHeaders, open: OpenRemote): void {
+    if (this.#isCut) return this.#abort();
+    this.isReplied = true;
+    this.server.answered(this.#parts.now() - this.startedMs);
+    // What becomes of it later says nothing of whether the server answers.
+    this.#judge(null);
+    this.#parts.owner.upgraded(this, raw, open);
+  }
+
+  /** What it had become is over. */
+  closed(): void {
+    this.#isCut = true;
+    this.#settle();
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Uint8Array): void {

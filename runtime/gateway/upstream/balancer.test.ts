@@ -12,7 +12,7 @@ function serversOf(weights: readonly number[]): Server[] {
       new Server({
         config: { url: `http://${"abcdefgh"[index]}`, weight },
         upstream: "u",
-        connections: { authority: "", dispatch: () => {}, close: () => {} },
+        connections: { authority: "", dial: () => undefined, dispatch: () => {}, close: () => {} },
         store: createMemoryStore(),
         clock: () => 0,
       }),

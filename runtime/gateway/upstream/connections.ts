@@ -4,6 +4,7 @@
 import { Pool, type Dispatcher } from "undici";
 import { HEADER_BYTES_MAX } from "../../../sdk/limits.ts";
 import type { TlsConfig } from "../../../sdk/gateway/config.ts";
+import { dial, type DialHandler, type DialOptions } from "./sockets/dial.ts";
 
 export type { Dispatcher };
 
@@ -19,6 +20,8 @@ export interface Connections {
   /** As seen by the server: what it gets as Host unless told otherwise. */
   readonly authority: string;
   dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void;
+  /** A WebSocket, on a connection of its own. */
+  dial(options: DialOptions, handler: DialHandler): void;
   /** Lets what is open finish. */
   close(): void;
 }
@@ -52,6 +55,7 @@ export function openConnections(url: string, options: ConnectionOptions): Connec
   return {
     authority: new URL(origin).host,
     dispatch: (request, handler) => void pool.dispatch(request, handler),
+    dial: (request, handler) => dial({ origin, socketPath, tls }, request, handler),
     close() {
       // Whoever still has a reply under way gets the rest of it.
       pool.close().catch(() => {});

@@ -2,6 +2,7 @@
 // its Connection header names. What says where a request came from is written anew, unless a trusted proxy wrote it.
 
 import type { HeaderList } from "../../../sdk/exchange.ts";
+import { withoutHeaders } from "../../../sdk/gateway/header-list.ts";
 import type { Pass } from "../pass.ts";
 
 /** Of one connection, whichever direction. Expect: the listener has answered it. Length and host are set anew. */
@@ -29,6 +30,16 @@ const REQUEST_OWN: ReadonlySet<string> = new Set([
   "x-forwarded-port",
   "forwarded",
   "via",
+  // Of a handshake: who makes one with the server writes its own.
+  "sec-websocket-key",
+  "sec-websocket-version",
+  "sec-websocket-extensions",
+  "sec-websocket-protocol",
+  "sec-websocket-accept",
+]);
+const HANDSHAKE_OWN: ReadonlySet<string> = new Set([
+  "sec-websocket-accept",
+  "sec-websocket-extensions",
 ]);
 
 /** Said in Via: the protocol that the request came by, and who this is. */
@@ -131,6 +142,11 @@ export function replyHeaders(raw: readonly (Buffer | string)[]): HeaderList {
     list += `${name}\n${textOf(raw[at + 1])}\n`;
   }
   return `${list}via\n${VIA}\n`;
+}
+
+/** Of a server's 101, for the client's: the listener writes what agrees on the rest. */
+export function handshakeHeaders(list: HeaderList): HeaderList {
+  return withoutHeaders(list, HANDSHAKE_OWN);
 }
 
 function textOf(part: Buffer | string | undefined): string {

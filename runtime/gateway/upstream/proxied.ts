@@ -2,18 +2,21 @@
 // the client as fast as both sides take it. Nothing is tried again once a byte of a reply has gone to the client, or
 // when doing it twice might not be the same as once.
 
-import type { Exchange } from "../../../sdk/exchange.ts";
+import type { Exchange, Upgrade } from "../../../sdk/exchange.ts";
 import type { Failure } from "../../../sdk/gateway/config.ts";
 import type { Pass } from "../pass.ts";
 import { statusFailure, type Attempt, type AttemptOwner } from "./attempt.ts";
 import { cookieOf, cookieValue } from "./balancer.ts";
-import { replyHeaders, requestHeaders } from "./forwarded-headers.ts";
+import { handshakeHeaders, replyHeaders, requestHeaders } from "./forwarded-headers.ts";
 import type { Server } from "./server.ts";
+import { Tunnel } from "./sockets/tunnel.ts";
 import { Upload } from "./upload.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** RFC 9110, section 9.2.2. */
 const IDEMPOTENT: readonly string[] = ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"];
+/** Of a handshake, beyond the times after which it is cut here. */
+const GIVE_UP_GRACE_MS = 1_000;
 /** Of a random wait: so that those who failed together do not come back together. */
 const JITTER_MIN = 0.5;
 
@@ -23,6 +26,9 @@ export class Proxied implements AttemptOwner {
   readonly #upstream: Upstream;
   readonly #upload: Upload;
   readonly #totalMs: number;
+  /** The client asks for a WebSocket. */
+  readonly #upgrade: Upgrade | null;
+  #tunnel: Tunnel | null = null;
   readonly #tried: Server[] = [];
   #attempt: Attempt | null = null;
   #backoff: NodeJS.Timeout | null = null;
@@ -36,6 +42,7 @@ export class Proxied implements AttemptOwner {
     const { config } = upstream;
     this.#pass = pass;
     this.#exchange = pass.ticket.exchange;
+    this.#upgrade = this.#exchange.hasBody ? null : this.#exchange.upgrade;
     this.#upstream = upstream;
     this.#totalMs = least(config.timeout.totalMs, pass.totalMs);
     this.#exchange.limitBody(pass.bodyBytesMax);
@@ -57,6 +64,7 @@ export class Proxied implements AttemptOwner {
   /** About ten times a second. */
   expire(now: number): void {
     if (this.#isOver) return;
+    if (this.#tunnel !== null) return this.#tunnel.expire(now);
     const { timeout, retry } = this.#upstream.config;
     const attempt = this.#attempt;
     if (this.#totalMs > 0 && now - this.#pass.ticket.startedMs > this.#totalMs) {
@@ -92,6 +100,25 @@ export class Proxied implements AttemptOwner {
     return true;
   }
 
+  upgraded(
+    attempt: Attempt,
+    raw: readonly (Buffer | string)[],
+    open: ConstructorParameters<typeof Tunnel>[0]["open"],
+  ): void {
+    if (this.#upgrade === null) return attempt.abandon();
+    this.#tunnel = new Tunnel({
+      open,
+      now: this.#upstream.now(),
+      onOver: (reason) => {
+        if (reason !== null) this.#log(attempt.server, reason);
+        attempt.closed();
+        if (!this.#isOver) this.#settle();
+      },
+    });
+    const headers = replyHeaders(raw) + this.#cookie(attempt.server);
+    this.#tunnel.open(this.#upgrade, handshakeHeaders(headers));
+  }
+
   data(_attempt: Attempt, chunk: Uint8Array): boolean {
     return this.#exchange.write(chunk);
   }
@@ -117,15 +144,14 @@ export class Proxied implements AttemptOwner {
     const { method } = this.#exchange;
     const attempt = this.#upstream.attempt(this, server);
     this.#attempt = attempt;
-    const { authority } = server.connections;
+    const host = this.#hostFor(server.connections.authority);
+    const headers = requestHeaders(this.#pass, { host, length: this.#upload.length });
+    if (this.#upgrade !== null) return this.#dial(server, headers, attempt);
     server.connections.dispatch(
       {
         method,
         path: this.#pass.url,
-        headers: requestHeaders(this.#pass, {
-          host: this.#hostFor(authority),
-          length: this.#upload.length,
-        }),
+        headers,
         body: this.#upload.open(),
         // Only what is not tried again here may be lost by undici.
         idempotent: false,
@@ -133,6 +159,27 @@ export class Proxied implements AttemptOwner {
       },
       attempt,
     );
+  }
+
+  #dial(server: Server, headers: readonly string[], attempt: Attempt): void {
+    const asked = this.#exchange.header("sec-websocket-protocol") ?? "";
+    const protocols = asked === "" ? [] : asked.split(",").map((name) => name.trim());
+    const { connectMs, firstByteMs } = this.#upstream.config.timeout;
+    const giveUpMs = connectMs + firstByteMs + GIVE_UP_GRACE_MS;
+    try {
+      server.connections.dial({ path: this.#pass.url, headers, protocols, giveUpMs }, attempt);
+    } catch {
+      // No list of protocols.
+      attempt.abandon();
+      attempt.closed();
+      this.#settle();
+      this.#pass.ticket.fail("BAD_REQUEST");
+    }
+  }
+
+  #log(server: Server, reason: string): void {
+    const text = `upstream ${this.#upstream.config.name}, WebSocket: ${server.url}: ${reason}`;
+    this.#pass.ticket.log("warn", text);
   }
 
   #hostFor(authority: string): string {
@@ -198,6 +245,7 @@ export class Proxied implements AttemptOwner {
 
   #gone(): void {
     if (this.#isOver) return;
+    if (this.#tunnel !== null) return this.#tunnel.cut();
     this.#attempt?.abandon();
     this.#settle();
   }

@@ -134,6 +134,16 @@ class NodeSocket implements Socket {
   close(code: number, reason: string): void {
     if (code === NO_STATUS) this.#ws.close();
     else this.#ws.close(code, reason);
+    // Its answer lies behind what was not read.
+    this.#ws.resume();
+  }
+
+  pause(): void {
+    this.#ws.pause();
+  }
+
+  resume(): void {
+    this.#ws.resume();
   }
 
   ended(code: number, reason: string): void {
@@ -142,6 +152,8 @@ class NodeSocket implements Socket {
   }
 
   #look(): void {
+    // Its answer lies among what is not read.
+    if (this.#ws.isPaused) return;
     if (!this.#answered) return this.#ws.terminate();
     this.#answered = false;
     this.#ws.ping();

@@ -143,6 +143,11 @@ class UwsSocket implements Socket {
     else this.#ws?.end(code, reason);
   }
 
+  /** uWS cannot. */
+  pause(): void {}
+
+  resume(): void {}
+
   opened(ws: UwsWebSocket<SocketData>): void {
     this.#ws = ws;
     const waiting = this.#waiting ?? [];

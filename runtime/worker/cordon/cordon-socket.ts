@@ -42,6 +42,11 @@ export class CordonSocket implements Socket {
     if (!this.#over) out.push(OP.SOCKET_CLOSE, id, packClose(code, reason));
   }
 
+  /** Who needs this bounds what comes by itself. */
+  pause(): void {}
+
+  resume(): void {}
+
   /** A frame of the worker's. True: the socket is over. */
   take(op: number, text: string, bytes: Uint8Array): boolean {
     if (op === OP.SOCKET_CLOSE) {
