@@ -11,4 +11,5 @@ export const MICRO: readonly string[] = [
   "micro/guest.ts",
   "micro/database.ts",
   "micro/cache.ts",
+  "micro/limits.ts",
 ];

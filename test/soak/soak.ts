@@ -9,6 +9,7 @@
 //   npm run soak -- kv [kills]                  1000 times kill -9 of processes that write KV
 //   npm run soak -- storage [MiB]               a large object up and down through a handler
 //   npm run soak -- faults                      what calls see of servers that are killed, paused, slow or cut off
+//   npm run soak -- limits [seconds]            a rate limit over two workers: 500 keys from 64 connections for 30 s
 //   npm run soak -- redis                       KV and caches in a cluster, and behind sentinels that lose the primary
 
 import assert from "node:assert/strict";
@@ -21,6 +22,7 @@ import { killOverAndOver } from "../fault/queue-kills.ts";
 import { faults } from "./faults.ts";
 import { killKvOverAndOver } from "../fault/kv-kills.ts";
 import { hostile } from "./hostile.ts";
+import { limits } from "./limits.ts";
 import { redisGroups } from "./redis.ts";
 import { storage } from "./storage.ts";
 
@@ -30,11 +32,14 @@ const IS_KV = process.argv[2] === "kv";
 const IS_STORAGE = process.argv[2] === "storage";
 const IS_FAULTS = process.argv[2] === "faults";
 const IS_REDIS = process.argv[2] === "redis";
-const IS_OTHER = IS_HOSTILE || IS_QUEUE || IS_KV || IS_STORAGE || IS_FAULTS || IS_REDIS;
+const IS_LIMITS = process.argv[2] === "limits";
+const IS_OTHER =
+  IS_LIMITS || IS_HOSTILE || IS_QUEUE || IS_KV || IS_STORAGE || IS_FAULTS || IS_REDIS;
 const PUBLISHES = IS_OTHER ? 0 : Number(process.argv[2] ?? 220);
 const KILLS = IS_OTHER ? 0 : Number(process.argv[3] ?? 50);
 const QUEUE_KILLS = 1_000;
 const MIX_MINUTES = 10;
+const LIMIT_SECONDS = 30;
 const STORAGE_MIB = 1_024;
 const CONNECTIONS = 32;
 /** Over the last so many publishes the workers' memory must not grow by more than this each. */
@@ -143,6 +148,7 @@ if (IS_QUEUE) await queue(Number(process.argv[3] ?? QUEUE_KILLS));
 if (IS_KV) await kv(Number(process.argv[3] ?? QUEUE_KILLS));
 if (IS_STORAGE) await storage(Number(process.argv[3] ?? STORAGE_MIB), print);
 if (IS_FAULTS) await faults(print);
+if (IS_LIMITS) await limits(Number(process.argv[3] ?? LIMIT_SECONDS), print);
 if (IS_REDIS) await redisGroups();
 if (PUBLISHES > 0) await publishes();
 if (KILLS > 0) await kills();

@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Algorithm } from "../../../../sdk/gateway/policies.ts";
+import { openNodeStore } from "../../shared/store.ts";
 import { LimitCells, WAYS } from "../../shared/limit-cells.ts";
+import { temporary } from "../../../../test/temporary.ts";
 import { createMemoryStore } from "../../../../test/gateway/memory-store.ts";
 import { createLimiter, type Decision, type LimiterOptions } from "./limiters.ts";
 
@@ -165,6 +167,32 @@ describe("the cells", () => {
       (_, i) => workers[i % 2]?.take("key", decide).allowed,
     );
     expect(passed.filter(Boolean)).toHaveLength(10);
+  });
+
+  test("let each key through as often as one exact bucket would, whichever worker it meets", async () => {
+    using folder = temporary();
+    let now = 1_000_000;
+    const store = openNodeStore(folder.path);
+    const workers = [new LimitCells(store, () => now), new LimitCells(store, () => now)];
+    const options = {
+      algorithm: "token-bucket",
+      capacity: 10,
+      refillPerSec: 2,
+      windowMs: 0,
+    } as const;
+    const decide = createLimiter(options);
+    const keys = 20;
+    const passed = Array.from({ length: keys }, () => 0);
+    const stepMs = 40;
+    const seconds = 30;
+    for (let turn = 0; turn <= (seconds * 1_000) / stepMs; turn++, now += stepMs) {
+      for (let key = 0; key < keys; key++) {
+        const { allowed } = workers[(turn + key) % 2]?.take(`key ${key}`, decide) ?? {};
+        if (allowed === true) passed[key] = (passed[key] ?? 0) + 1;
+      }
+    }
+    await store.close();
+    expect(passed).toEqual(passed.map(() => 10 + 2 * seconds));
   });
 
   test("are bounded: with more keys than places, those written longest ago begin anew", () => {
