@@ -1,6 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { packValue, STREAM, unpackValue, VALUE_DEPTH_MAX, type Value } from "./values.ts";
+import {
+  bytesToText,
+  packValue,
+  STREAM,
+  TEXT_BYTES_MAX,
+  unpackValue,
+  VALUE_DEPTH_MAX,
+  type Value,
+} from "./values.ts";
 
 function there(value: Value): Value {
   const { text, bytes } = packValue(value);
@@ -37,8 +45,38 @@ test("what is packed is unpacked as it was, whatever it is made of", () => {
   );
 });
 
+test("what is packed with few bytes as text is the same as with all bytes in a buffer", () => {
+  fc.assert(
+    fc.property(values, (value) => {
+      const { text, bytes } = packValue(value, bytesToText);
+      expect(bytes).toBeNull();
+      expect(unpackValue(text, null)).toEqual(there(value));
+    }),
+  );
+});
+
+test("bytes go as text up to their limit, in all of a value, and beyond it in a buffer", () => {
+  const sizes = [TEXT_BYTES_MAX - 1, 2, 1, 1];
+  const value = sizes.map((size) => new Uint8Array(size).fill(0xff));
+  const { text, bytes } = packValue(value, bytesToText);
+  expect(bytes?.byteLength).toBe(3);
+  expect(unpackValue(text, bytes)).toEqual(value);
+  for (const [size, beside] of [
+    [TEXT_BYTES_MAX, null],
+    [TEXT_BYTES_MAX + 1, TEXT_BYTES_MAX + 1],
+  ] as const) {
+    const packed = packValue(new Uint8Array(size), bytesToText);
+    expect(packed.bytes?.byteLength ?? null).toBe(beside);
+  }
+});
+
 test("an object that looks like a mark stays an object", () => {
-  for (const value of [{ $: "u" }, { $: "b", v: [0, 1] }, { $: "o", v: { $: "d" } }]) {
+  for (const value of [
+    { $: "u" },
+    { $: "t", v: "" },
+    { $: "b", v: [0, 1] },
+    { $: "o", v: { $: "d" } },
+  ]) {
     expect(there(value)).toEqual(value);
   }
 });
@@ -65,6 +103,9 @@ test.each([
   ["bytes beyond the buffer", '{"$":"b","v":[0,9]}'],
   ["bytes before the buffer", '{"$":"b","v":[-1,2]}'],
   ["bytes at a place that is no number", '{"$":"b","v":["0",1]}'],
+  ["text that is no bytes", '{"$":"t","v":"\\u0100"}'],
+  ["text of more bytes than go as text", `{"$":"t","v":"${"x".repeat(TEXT_BYTES_MAX + 1)}"}`],
+  ["bytes as text that are no text", '{"$":"t","v":[1]}'],
   ["an unknown mark", '{"$":"x"}'],
   ["a mark that is no text", '{"$":1}'],
   ["a bigint that is none", '{"$":"n","v":"one"}'],

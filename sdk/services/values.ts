@@ -6,6 +6,8 @@
 //   {"$":"d","v":1700000000000}  a date      {"$":"f","v":"NaN"}  a number that JSON has not
 //   {"$":"u"}                    undefined   {"$":"o","v":{…}}    an object with a key "$" of its own
 //   {"$":"s"}                    the stream that follows in pieces
+//   {"$":"t","v":"a value"}      a few bytes as text, one character each: a buffer, however small it is, costs the
+//                                isolate as much as some thousand characters, and leaves it as a report of its own
 
 export type Value =
   | string
@@ -29,6 +31,12 @@ export interface Packed {
 /** Deeper is nobody's data, and a reader that recursed without end would break. */
 export const VALUE_DEPTH_MAX = 64;
 
+/** As text; what goes beyond that, in all of one packed value, is quicker in a buffer. */
+export const TEXT_BYTES_MAX = 1_024;
+
+/** Each byte as one character. The two ends have different ways that are quick. */
+export type BytesToText = (bytes: Uint8Array) => string;
+
 /** Stands for an argument whose bytes follow in pieces. */
 export const STREAM: unique symbol = Symbol("stream");
 
@@ -42,6 +50,7 @@ const isInteger = Number.isSafeInteger;
 const keysOf = Object.keys;
 const createObject = Object.create as (prototype: null) => Record<string, unknown>;
 const hasOwn = Object.hasOwn;
+const fromCharCode = String.fromCharCode;
 const NativeUint8Array = Uint8Array;
 const NativeDate = Date;
 const toBigInt = BigInt;
@@ -51,21 +60,33 @@ type Callable = (this: unknown, ...args: never[]) => unknown;
 const getTime = Reflect.get(Date.prototype, "getTime") as Callable;
 const setBytes = Reflect.get(Uint8Array.prototype, "set") as Callable;
 const slice = Reflect.get(Uint8Array.prototype, "slice") as Callable;
+const charCodeAt = Reflect.get(String.prototype, "charCodeAt") as Callable;
 const apply = Reflect.apply;
 
-export function packValue(value: Value): Packed {
-  const gathered: Gathered = { pieces: [], size: 0 };
+/** `toText`: few bytes go as text; null: all of them beside it. */
+export function packValue(value: Value, toText: BytesToText | null = null): Packed {
+  const gathered: Gathered = { toText, textSize: 0, pieces: null, size: 0 };
   const text = stringify(encode(value, gathered, 0));
   return { text, bytes: join(gathered) };
 }
 
+/** Of at most TEXT_BYTES_MAX. */
+export function bytesToText(bytes: Uint8Array): string {
+  let text = "";
+  for (let at = 0; at < bytes.byteLength; at++) text += fromCharCode(bytes[at] as number);
+  return text;
+}
+
 interface Gathered {
-  readonly pieces: Uint8Array[];
+  readonly toText: BytesToText | null;
+  /** Of what has become text. */
+  textSize: number;
+  pieces: Uint8Array[] | null;
   size: number;
 }
 
 function join({ pieces, size }: Gathered): Uint8Array | null {
-  if (pieces.length === 0) return null;
+  if (pieces === null) return null;
   const all = new NativeUint8Array(size);
   let at = 0;
   for (let index = 0; index < pieces.length; index++) {
@@ -109,10 +130,7 @@ function encodeObject(value: object, gathered: Gathered, depth: number): unknown
     throw new TypeError(`A value given to a service nests deeper than ${VALUE_DEPTH_MAX}.`);
   }
   if (value instanceof NativeUint8Array) {
-    const { byteLength } = value;
-    gathered.pieces[gathered.pieces.length] = value;
-    gathered.size += byteLength;
-    return marked("b", [gathered.size - byteLength, byteLength]);
+    return encodeBytes(value, gathered);
   }
   if (value instanceof NativeDate) {
     const time = apply(getTime, value, []) as number;
@@ -131,6 +149,19 @@ function encodeObject(value: object, gathered: Gathered, depth: number): unknown
     fields[key] = encode((value as Record<string, Value>)[key], gathered, depth + 1);
   }
   return hasOwn(value, MARK) ? marked("o", fields) : fields;
+}
+
+function encodeBytes(bytes: Uint8Array, gathered: Gathered): object {
+  const { byteLength } = bytes;
+  const { toText } = gathered;
+  if (toText !== null && gathered.textSize + byteLength <= TEXT_BYTES_MAX) {
+    gathered.textSize += byteLength;
+    return marked("t", toText(bytes));
+  }
+  gathered.pieces ??= [];
+  gathered.pieces[gathered.pieces.length] = bytes;
+  gathered.size += byteLength;
+  return marked("b", [gathered.size - byteLength, byteLength]);
 }
 
 /** `bytes` is given away: a value that is all of it is it, others are copies. */
@@ -162,6 +193,9 @@ function decodeMarked(
   switch (fields[MARK]) {
     case "b":
       return decodeBytes(value, bytes);
+    case "t":
+      if (typeof value === "string") return decodeText(value);
+      break;
     case "d":
       return new NativeDate(typeof value === "number" ? value : NaN);
     case "n":
@@ -208,6 +242,17 @@ function decodeBytes(place: unknown, bytes: Uint8Array | null): Uint8Array {
     }
   }
   throw malformed();
+}
+
+function decodeText(text: string): Uint8Array {
+  if (text.length > TEXT_BYTES_MAX) throw malformed();
+  const bytes = new NativeUint8Array(text.length);
+  for (let at = 0; at < text.length; at++) {
+    const byte = apply(charCodeAt, text, [at]) as number;
+    if (byte > 0xff) throw malformed();
+    bytes[at] = byte;
+  }
+  return bytes;
 }
 
 function malformed(): TypeError {

@@ -1,7 +1,7 @@
 // The client of one binding over the bridge. Answers are a value, and bytes beside it (sdk/services/values.ts).
 
 import { CALLS } from "../../../sdk/bridge.ts";
-import { packValue, unpackValue, type Value } from "../../../sdk/services/values.ts";
+import { bytesToText, packValue, unpackValue, type Value } from "../../../sdk/services/values.ts";
 import type { CallAnswer, Port, StartedCall } from "../port.ts";
 import type { OpenAnswer, ServiceClient } from "./client.ts";
 import { ServiceError } from "./service-error.ts";
@@ -10,7 +10,7 @@ export type ServiceHost = Pick<Port, "begin" | "cancel">;
 
 export function createServiceClient(host: ServiceHost, binding: string): ServiceClient {
   const begin = (method: string, args: readonly Value[]): StartedCall => {
-    const { text, bytes } = packValue(args);
+    const { text, bytes } = packValue(args, bytesToText);
     return host.begin(CALLS.SERVICE, `${binding}\n${method}\n${text}`, bytes);
   };
 

@@ -103,7 +103,7 @@ export class ServiceCall {
   }
 
   #answer(call: Call, value: Value): void {
-    const { text, bytes } = packValue(value);
+    const { text, bytes } = packValue(value, latin1);
     const size = text.length + (bytes?.byteLength ?? 0);
     if (!call.hold(size)) {
       throw new EdgeError(
@@ -131,6 +131,10 @@ export class ServiceCall {
     if (rest !== null) void endRest(rest);
     this.#onOver();
   }
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
 }
 
 async function endRest(rest: AsyncIterator<Value>): Promise<void> {
