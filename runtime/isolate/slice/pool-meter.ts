@@ -45,6 +45,12 @@ export class PoolMeter {
     return this.#grownUs;
   }
 
+  /** It has ended: what has run behind the report. */
+  chargeRest(engine: Engine, ids: readonly number[]): void {
+    this.look(engine);
+    this.charge(ids, false);
+  }
+
   /** Charges what has run since the last look to each of these. */
   charge(ids: readonly number[], inSlice: boolean): void {
     const cpuUs = this.#grownUs * this.#host.cpuShare();

@@ -18,7 +18,7 @@ import { PoolMeter } from "./pool-meter.ts";
 import { ownersOf, RecordQueue, type PackedBatch } from "./queue.ts";
 import { CUT_GRACE_MS, isCut, leftMsOf, PROBE_MS, timeoutFor, WEDGE_MS } from "./time-out.ts";
 import { Tracer } from "./trace.ts";
-import { wasCut, type Trailing } from "./trailing.ts";
+import { hasEnded, wasCut, type Trailing } from "./trailing.ts";
 import type { Death, PendingRecord, Runner, RunnerOptions } from "./contract.ts";
 
 /** Inline slices shorter than this, too short to be judged long, are charged by the wall clock. */
@@ -113,6 +113,10 @@ export class SliceRunner implements Runner {
     if (engine === null || this.#state !== "idle") return;
     if (this.#queue.isEmpty || !this.#intake.isEmpty) return;
     const now = this.#host.now();
+    if (this.#trailing !== null && hasEnded(this.#trailing, engine)) {
+      this.#meter.chargeRest(engine, this.#runningIds());
+      this.#stopTrailing();
+    }
     const lane = this.#trailing === null ? this.#judge.lane(now) : "pool";
     if (lane === "inline") {
       this.#runInline(engine, now);
@@ -277,10 +281,8 @@ export class SliceRunner implements Runner {
       return;
     }
     const { packed, buffers } = this.#take(this.#judge.batchMax("pool"));
-    const timeoutMs = this.#timeout(
-      leftMsOf(this.#queue.batch, this.#cpuMs, this.#events),
-      this.#startedMs,
-    );
+    const leftMs = leftMsOf(this.#queue.batch, this.#cpuMs, this.#events);
+    const timeoutMs = this.#timeout(leftMs, this.#startedMs);
     const traced = this.#tracer.begin(this.#slice, () => ownersOf(this.#queue.batch));
     this.#timeoutMs = timeoutMs;
     this.#state = "running";

@@ -1,5 +1,6 @@
 // A pool slice that has reported but may still run promise jobs.
 
+import type { Engine } from "../engine.ts";
 import type { PendingRecord } from "./contract.ts";
 import { isCut } from "./time-out.ts";
 
@@ -17,4 +18,12 @@ export interface Trailing {
 export function wasCut(trailing: Trailing, cutSlice: number, runNs: bigint): boolean {
   const { slice, traced, sinceNs, timeoutMs } = trailing;
   return traced ? cutSlice === slice : isCut(runNs - sinceNs, timeoutMs);
+}
+
+/** Its thread has left the isolate, and not because it was cut: that would have taken the time. */
+export function hasEnded(
+  { sinceNs, timeoutMs }: Trailing,
+  engine: Pick<Engine, "busy" | "runNs">,
+): boolean {
+  return !engine.busy && !isCut(engine.runNs() - sinceNs, timeoutMs);
 }
