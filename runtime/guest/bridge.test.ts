@@ -94,6 +94,56 @@ describe("promise jobs behind a slice", () => {
   });
 });
 
+describe("answers to calls that come in one batch", () => {
+  async function orderOf(
+    calls: readonly (readonly [request: number, call: number])[],
+  ): Promise<string[]> {
+    const order: string[] = [];
+    const mine: number[] = [];
+    work = async ({ begin }) => {
+      const request = mine.length;
+      const count = calls.filter(([owner]) => owner === request + 1).length;
+      mine.push(request);
+      const ask = async (): Promise<void> => {
+        const { id, answer } = begin("a.call", "", null);
+        await answer;
+        order.push(`answer ${id}`);
+        await Promise.resolve();
+        order.push(`behind ${id}`);
+      };
+      await Promise.all(Array.from({ length: count }, ask));
+    };
+    const requests = [...new Set(calls.map(([owner]) => owner))];
+    let packed = "";
+    for (const request of requests) packed += pack(ENTER.REQUEST, request, REQUEST);
+    enter(1, 1, 0, packed);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    packed = "";
+    for (const [, id] of calls) packed += pack(ENTER.CALL_OK, id, "");
+    enter(1, 2, 0, packed);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    return order;
+  }
+
+  test("and are one request's have their promise jobs together", async () => {
+    const order = await orderOf([
+      [1, 1],
+      [1, 2],
+      [1, 3],
+    ]);
+    expect(order).toEqual(["answer 1", "answer 2", "answer 3", "behind 1", "behind 2", "behind 3"]);
+  });
+
+  test("and are of different requests have them one request after the other", async () => {
+    const order = await orderOf([
+      [1, 1],
+      [1, 2],
+      [2, 3],
+    ]);
+    expect(order).toEqual(["answer 1", "answer 2", "behind 1", "behind 2", "answer 3", "behind 3"]);
+  });
+});
+
 describe("log lines of a request", () => {
   test("leave as far as the host would take them, and one more for its mark", async () => {
     const line = "x".repeat(LOG_LINE_BYTES_MIN * 2);

@@ -158,9 +158,13 @@ class Bridge implements Wire {
     this.#reporting = true;
     this.#calls.entered();
     this.#requests.sockets.entered();
-    for (let started = 1; records.next(); started++) {
+    let more = records.next();
+    for (let started = 1; more; started++) {
       this.#cells[CELL.STARTED] = started;
       this.#start(records.op, records.id, records.payload, buffers);
+      more = records.next();
+      // Answers to one request come together, and so do the promise jobs behind them: they are all its own.
+      if (more && this.#isAnswerToCurrent(records)) continue;
       for (let turn = 0; turn < TURNS_MAX && requests.isBusy(this.#current); turn++) {
         // oxlint-disable-next-line typescript/await-thenable -- one turn of the promise jobs.
         await undefined;
@@ -187,6 +191,11 @@ class Bridge implements Wire {
     if (this.#gathers < GATHERS_MAX) this.#gathers *= 2;
     this.#reporting = false;
     if (!this.#outbox.isEmpty()) this.#outbox.report(0, 0);
+  }
+
+  #isAnswerToCurrent({ op, id }: Records): boolean {
+    if (op !== ENTER.CALL_OK && op !== ENTER.CALL_FAIL) return false;
+    return this.#calls.ownerOf(id) === this.#current;
   }
 
   #start(op: string, id: number, payload: string, buffers: readonly ArrayBuffer[]): void {

@@ -106,6 +106,11 @@ export class Calls {
     this.#sendWaiting();
   }
 
+  /** Whose call it is; undefined when nobody waits for its answer. */
+  ownerOf(id: number): number | undefined {
+    return this.#pending.get(id)?.owner;
+  }
+
   succeed(id: number, payload: string, buffers: readonly ArrayBuffer[]): void {
     const answer: CallAnswer & { readonly __proto__: null } = { __proto__: null, payload, buffers };
     this.#take(id)?.resolve(answer);
