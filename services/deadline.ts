@@ -3,46 +3,51 @@
 import { EdgeError } from "../sdk/errors.ts";
 
 export class Deadline {
-  readonly signal: AbortSignal;
   readonly #timer: NodeJS.Timeout | undefined;
   readonly #parent: AbortSignal | null;
-  readonly #onAbort: () => void;
-  readonly #aborted: Promise<never>;
-  #over = false;
+  readonly #controller = new AbortController();
+  readonly #onAbort = (): void =>
+    this.#end(new EdgeError("CANCELLED", "The call is wanted no more."));
+  #reason: EdgeError | null = null;
+  /** Of the race that is on. */
+  #lose: ((reason: EdgeError) => void) | null = null;
 
   /** `timeoutMs`: Infinity for no time-out. `name`: whose time it is, for the error. */
   constructor(parent: AbortSignal | null, timeoutMs: number, name: string) {
-    const controller = new AbortController();
-    const { promise, reject } = Promise.withResolvers<never>();
-    const end = (reason: EdgeError): void => {
-      this.#over = true;
-      controller.abort(reason);
-      reject(reason);
-    };
-    this.signal = controller.signal;
     this.#parent = parent;
-    this.#aborted = promise;
-    // Nobody may be racing when it ends.
-    promise.catch(() => undefined);
-    this.#onAbort = () => end(new EdgeError("CANCELLED", "The call is wanted no more."));
     parent?.addEventListener("abort", this.#onAbort);
     if (timeoutMs === Infinity) return;
     this.#timer = setTimeout(() => {
       const text = `The service ${name} did not answer within ${timeoutMs} ms.`;
-      end(new EdgeError("SERVICE_TIMEOUT", text));
+      this.#end(new EdgeError("SERVICE_TIMEOUT", text));
     }, timeoutMs);
   }
 
-  get over(): boolean {
-    return this.#over;
+  get signal(): AbortSignal {
+    return this.#controller.signal;
   }
 
+  get over(): boolean {
+    return this.#reason !== null;
+  }
+
+  /** One at a time. Not Promise.race: a service call is a race each, and that makes six promises of one. */
   race<T>(work: Promise<T>): Promise<T> {
-    return Promise.race([work, this.#aborted]);
+    return new Promise((resolve, reject) => {
+      this.#lose = reject;
+      if (this.#reason !== null) reject(this.#reason);
+      work.then(resolve, reject);
+    });
   }
 
   clear(): void {
     clearTimeout(this.#timer);
     this.#parent?.removeEventListener("abort", this.#onAbort);
+  }
+
+  #end(reason: EdgeError): void {
+    this.#reason = reason;
+    this.#controller.abort(reason);
+    this.#lose?.(reason);
   }
 }

@@ -35,12 +35,15 @@ export class Mailbox {
     return this.#waiting;
   }
 
-  /** null: too many wait. Never resolves when the signal aborts first: whoever asked has stopped waiting by then. */
-  enter(caller: string, signal: AbortSignal): Promise<Leave> | null {
+  /**
+   * At once when there is a place. null: too many wait. Never resolves when the signal aborts first: whoever asked has
+   * stopped waiting by then.
+   */
+  enter(caller: string, signal: AbortSignal): Leave | Promise<Leave> | null {
     const { runningMax, waitingMax, waitingPerCallerMax } = this.#options;
     if (this.#running < runningMax) {
       this.#running++;
-      return Promise.resolve(this.#createLeave());
+      return this.#createLeave();
     }
     const queue = this.#queues.get(caller) ?? [];
     if (this.#waiting >= waitingMax || queue.length >= waitingPerCallerMax) return null;

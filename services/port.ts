@@ -14,12 +14,17 @@ export interface PortOptions {
 
 export function createPort({ methods, requestDone, close }: PortOptions): ServicePort {
   return {
-    async call(name, args, context) {
+    call(name, args, context) {
       const method = Object.hasOwn(methods, name) ? methods[name] : undefined;
       if (method === undefined) {
-        throw new EdgeError("CALL_INVALID", "The service has no such method.");
+        return Promise.reject(new EdgeError("CALL_INVALID", "The service has no such method."));
       }
-      return method(args, context);
+      // Not async: for a promise of a promise three more turns pass.
+      try {
+        return method(args, context);
+      } catch (error) {
+        return Promise.reject(error as Error);
+      }
     },
     requestDone: (request) => requestDone?.(request),
     close: () => close?.(),

@@ -69,7 +69,7 @@ export class Tenure<B extends Backend> {
       const text = `${this.limits.queue} calls wait for the service ${name}, or half of them are this endpoint's.`;
       throw new EdgeError("SERVICE_OVERLOADED", text);
     }
-    const leave = await entered;
+    const leave = entered instanceof Promise ? await entered : entered;
     try {
       return await work(this.#backend ?? (await this.#open()), signal);
     } finally {
