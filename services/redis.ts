@@ -44,6 +44,8 @@ const REDIAL_MS_MIN = 50;
 const REDIAL_MS_MAX = 2_000;
 /** Commands on their way on one connection; each call of a pool is one or a few. */
 const PENDING_MAX = 1_000;
+/** From here on another connection takes a part: one costs the server and this process more than a few commands. */
+const PENDING_MANY = 64;
 const KEEP_ALIVE_MS = 30_000;
 /** With commands under way; longer than any call waits, for those whose callers have gone. */
 const SILENT_MS_MAX = 60_000;
@@ -98,17 +100,15 @@ class Pool implements RedisClient {
     for (const connection of this.#connections.splice(0)) connection.close();
   }
 
-  /** The one with the fewest commands on their way; another one while the pool allows it and all are busy. */
+  /** The first with few commands on their way, so that they cross together; another one while the pool allows it. */
   #pick(): Connection {
     if (this.#isClosed) throw new EdgeError("SERVICE_STOPPED");
     let best: Connection | null = null;
     for (const each of this.#connections) {
+      if (each.pending < PENDING_MANY) return each;
       if (best === null || each.pending < best.pending) best = each;
     }
-    if (
-      best !== null &&
-      (best.pending === 0 || this.#connections.length >= this.#config.pool_size)
-    ) {
+    if (best !== null && this.#connections.length >= this.#config.pool_size) {
       if (best.pending < PENDING_MAX) return best;
       throw new EdgeError("SERVICE_OVERLOADED", "Too many commands wait for Redis.");
     }
@@ -124,6 +124,8 @@ class Connection {
   readonly #dialled: Promise<void>;
   #failure: Error | null = null;
   #pending = 0;
+  #dialling = true;
+  #corked = false;
 
   constructor(config: RedisConfig) {
     this.#client = createClient(config);
@@ -141,6 +143,9 @@ class Connection {
       this.#client.once("ready", () => resolve());
       this.#client.once("error", () => resolve());
       this.#client.once("close", () => resolve());
+    });
+    void this.#dialled.then(() => {
+      this.#dialling = false;
     });
     this.#client.connect().catch(() => undefined);
   }
@@ -168,7 +173,8 @@ class Connection {
   async #ask(command: string, args: readonly Argument[]): Promise<Reply> {
     this.#pending++;
     try {
-      await this.#dialled;
+      if (this.#dialling) await this.#dialled;
+      this.#cork();
       return (await this.#client.callBuffer(command, ...args)) as Reply;
     } catch (error) {
       throw this.#translate(error);
@@ -179,6 +185,19 @@ class Connection {
 
   close(): void {
     this.#client.disconnect();
+  }
+
+  /** What is sent in one turn is one write. Of a cluster each node has a socket of its own, which is not shown. */
+  #cork(): void {
+    if (this.#corked || this.#client instanceof Cluster) return;
+    const stream = this.#client.stream as Redis["stream"] | undefined;
+    if (stream === undefined) return;
+    this.#corked = true;
+    stream.cork();
+    process.nextTick(() => {
+      this.#corked = false;
+      stream.uncork();
+    });
   }
 
   /** Fails every command on its way; the connection is dialled again. */

@@ -6,7 +6,7 @@ import { EdgeError } from "../../../sdk/errors.ts";
 import type { JsonObject } from "../../../sdk/errors.ts";
 import type { ServiceStats } from "../../../sdk/node.ts";
 import { BUILT_IN } from "../../../sdk/services/built-in.ts";
-import type { ServiceProbe, ServiceRecord } from "../../../sdk/services/service.ts";
+import type { ServiceProbe, ServiceRecord, ServiceType } from "../../../sdk/services/service.ts";
 import { POSTGRES_FOLDER } from "../../../services/database/postgres/embedded/launch.ts";
 import { ACTOR_LIMITS, ServiceActor, type ActorLimits } from "../../../services/actor.ts";
 import {
@@ -33,6 +33,11 @@ export interface HubOptions {
 
 /** A stream holds its place for as long as a client takes to read it; ten slow ones must not be all there are. */
 const STORAGE_CONCURRENCY = 64;
+
+/** Where calls do not wait for each other: commands of a connection are pipelined, a look into a store is one step. */
+const TOGETHER_CONCURRENCY = 256;
+const TOGETHER: readonly ServiceType[] = ["redis", "embedded"];
+const QUICK_KINDS: readonly BackendKind[] = ["cache", "kv", "ratelimit"];
 
 interface Entry {
   readonly kind: BackendKind;
@@ -148,7 +153,7 @@ export class ServiceHub {
     const shared = { postgres: join(folder, POSTGRES_FOLDER) };
     const notice = (text: string): void => log.write("info", text, { service: name, kind });
     actor.start({
-      limits: limitsOf(kind, config),
+      limits: limitsOf(kind, type, config),
       open: (signal) => openService(kind, { id, type, config, places, shared, notice, signal }),
     });
   }
@@ -158,16 +163,18 @@ export class ServiceHub {
   }
 }
 
-/** Fields of every type (sdk/services/config.ts). A pool of connections is what runs at once. */
-function limitsOf(kind: BackendKind, config: JsonObject): ActorLimits {
+/** Fields of every type (sdk/services/config.ts). As many run as a pool has connections, unless calls share them. */
+function limitsOf(kind: BackendKind, type: ServiceType, config: JsonObject): ActorLimits {
   const number = (name: string): number | null => {
     const value = config[name];
     return typeof value === "number" ? value : null;
   };
   const seconds = number("timeout_seconds");
+  const together = TOGETHER.includes(type) && QUICK_KINDS.includes(kind);
   const usual = kind === "storage" ? STORAGE_CONCURRENCY : ACTOR_LIMITS.concurrency;
+  const pooled = together ? TOGETHER_CONCURRENCY : (number("pool_size") ?? usual);
   return {
-    concurrency: number("concurrency") ?? number("pool_size") ?? usual,
+    concurrency: number("concurrency") ?? pooled,
     queue: number("queue") ?? ACTOR_LIMITS.queue,
     timeoutMs: seconds === null ? ACTOR_LIMITS.timeoutMs : 1_000 * seconds,
   };
