@@ -11,6 +11,7 @@ import type { Command, CommandContext, CommandResult } from "../command.ts";
 import { startDevNode } from "../dev-node.ts";
 import { errorText } from "../output.ts";
 import { parsePort } from "../parse.ts";
+import { devVarFiles } from "../project/dev-vars.ts";
 import { readProject } from "../project/project.ts";
 import type { Project } from "../project/project.ts";
 import { bundleProject, publishedText, upload } from "../upload.ts";
@@ -34,7 +35,8 @@ async function runDev(context: CommandContext): Promise<CommandResult> {
   const { args, values, output, cwd, env } = context;
   const port = String(parsePort(values.text("port") ?? "8787", "--port"));
   const read = (): Project => {
-    return readProject({ path: args[0] ?? ".", cwd, values, warn: (text) => output.warn(text) });
+    const warn = (text: string): void => output.warn(text);
+    return readProject({ path: args[0] ?? ".", cwd, values, warn, dev: true });
   };
   // What is wrong from the start is an error of the command, not of a later change.
   const first = read();
@@ -43,7 +45,7 @@ async function runDev(context: CommandContext): Promise<CommandResult> {
   const interrupted = interruption();
   const watcher = createWatch(() => changes.mark());
   const changes = createChanges();
-  watcher.follow(filesOf(first, []));
+  watcher.follow(filesOf(first, values.text("env"), []));
   const client = createClient({ url: node.adminUrl, token: node.token });
   output.note(`Serving ${relative(cwd, first.cwd) || "."} at ${node.url} (Ctrl-C ends it)`);
   const stopping = Promise.race([interrupted, node.ended.then(() => "ended" as const)]);
@@ -86,7 +88,7 @@ async function build({ context, client, read, watcher }: Build, live: string): P
     const project = read();
     const bundled = await bundleProject(project, output);
     const inputs = bundled.bundle.inputs.map(({ file }) => resolve(project.cwd, file));
-    watcher.follow(filesOf(project, inputs));
+    watcher.follow(filesOf(project, context.values.text("env"), inputs));
     const next = JSON.stringify([project, bundled.bundle.code]);
     if (next === live) {
       output.stepDone();
@@ -106,9 +108,13 @@ async function build({ context, client, read, watcher }: Build, live: string): P
   }
 }
 
-function filesOf(project: Project, inputs: readonly string[]): readonly string[] {
-  const config = project.configFile === null ? [] : [project.configFile];
-  return [project.entry, ...config, ...inputs];
+function filesOf(
+  { configFile, cwd, entry }: Project,
+  environment: string | undefined,
+  inputs: readonly string[],
+): readonly string[] {
+  const config = configFile === null ? [] : [configFile];
+  return [entry, ...config, ...devVarFiles(cwd, environment), ...inputs];
 }
 
 interface Changes {

@@ -17,6 +17,7 @@ import { parseLimitFlags, parsePair } from "../parse.ts";
 import type { Values } from "../values.ts";
 import { overlayBindings } from "./bindings.ts";
 import type { ProjectBindings } from "./bindings.ts";
+import { readDevVars } from "./dev-vars.ts";
 import { readDocument } from "./document.ts";
 import { readEdgeConfig } from "./manifest.ts";
 import type { ProjectManifest } from "./manifest.ts";
@@ -48,6 +49,8 @@ export interface ProjectInput {
   readonly cwd: string;
   readonly values: Values;
   readonly warn: (text: string) => void;
+  /** Also variables that are for development only. */
+  readonly dev?: boolean;
 }
 
 const CONFIG_FILES = ["edge.jsonc", "wrangler.jsonc", "wrangler.json", "wrangler.toml"] as const;
@@ -56,7 +59,7 @@ const ENTRY_EXTENSIONS = [".ts", ".js", ".mjs"] as const;
 /** What a name may be at most: a DNS label. */
 const NAME_LENGTH_MAX = 63;
 
-export function readProject({ path, cwd, values, warn }: ProjectInput): Project {
+export function readProject({ path, cwd, values, warn, dev = false }: ProjectInput): Project {
   const place = findPlace(resolve(cwd, path), path);
   if (place.configFile === null && values.text("env") !== undefined) {
     throw new EdgeError("USAGE", "--env needs a configuration file with environments");
@@ -67,6 +70,7 @@ export function readProject({ path, cwd, values, warn }: ProjectInput): Project 
   if (entry === null) throw noEntry(relative(cwd, place.folder) || ".");
   const name = values.text("name") ?? file.name ?? deriveName(place, entry);
   const isolation = readIsolationFlag(values) ?? file.isolation;
+  const devVars = dev ? readDevVars(place.folder, values.text("env")) : {};
   const limitFlags = parseLimitFlags(values.list("limit"), "--limit");
   return {
     cwd: place.folder,
@@ -74,7 +78,7 @@ export function readProject({ path, cwd, values, warn }: ProjectInput): Project 
     configFile: place.configFile,
     name,
     routes: routesOf(values, file, name),
-    vars: { ...file.vars, ...readVarFlags(values, cwd) },
+    vars: { ...file.vars, ...devVars, ...readVarFlags(values, cwd) },
     limits: { ...file.limits, ...limitFlags },
     egress: readEgressFlags(values) ?? file.egress ?? [],
     crons: file.crons ?? [],

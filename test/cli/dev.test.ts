@@ -12,7 +12,7 @@ import { makeFolder } from "./harness.ts";
 const EDGE = fileURLToPath(new URL("../../cli/edge.ts", import.meta.url));
 
 function handler(text: string): string {
-  return `import { word } from "./word.ts";\nexport default { fetch() { return new Response(word + "${text}"); } };`;
+  return `import { word } from "./word.ts";\nexport default { fetch(_, env) { return new Response(word + "${text}" + (env.TAIL ?? "")); } };`;
 }
 
 test("dev serves every change, keeps what works beside what does not, and ends cleanly", async () => {
@@ -57,6 +57,10 @@ test("dev serves every change, keeps what works beside what does not, and ends c
     renameSync(join(folder.path, "index.tmp"), join(folder.path, "index.ts"));
     await lineWith(/^Published thing .*generation 3/);
     expect(await answer()).toBe("b2");
+
+    writeFileSync(join(folder.path, ".dev.vars"), "TAIL='!'\n");
+    await lineWith(/^Published thing .*generation 4/);
+    expect(await answer()).toBe("b2!");
 
     child.kill("SIGINT");
     expect(await exited).toEqual([0, null]);

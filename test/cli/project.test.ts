@@ -355,3 +355,50 @@ describe("serve options", () => {
     expect(readServeOptions(values({}, serve.options, env), "/").port).toBe(1_234);
   });
 });
+
+describe("variables for development", () => {
+  const CONFIG = `{ "name": "api", "vars": { "A": "file", "B": "file", "C": 1 }, "env": { "test": {} } }`;
+  const PLAIN = [
+    "# a comment",
+    "",
+    "A = plain # not this",
+    "B='single # $C'",
+    'QUOTED="two\\nlines"',
+    "export EXPORTED=yes",
+    "EMPTY=",
+    "not a line of it",
+  ].join("\n");
+  const FILES = { "edge.jsonc": CONFIG, "index.ts": "", ".dev.vars": PLAIN };
+  const varsOf = (
+    files: Readonly<Record<string, string>>,
+    flags: Readonly<Record<string, unknown>> = {},
+    dev = true,
+  ): Project["vars"] => {
+    using folder = makeFolder(files);
+    const input = { path: ".", cwd: folder.path, values: values(flags), warn: () => undefined };
+    return readProject({ ...input, dev }).vars;
+  };
+
+  test("stand in .dev.vars, over those of the file and under those of flags", () => {
+    expect(varsOf(FILES, { var: ["B=flag"] })).toEqual({
+      A: "plain",
+      B: "flag",
+      C: 1,
+      QUOTED: "two\nlines",
+      EXPORTED: "yes",
+      EMPTY: "",
+    });
+    expect(varsOf(FILES)["B"]).toBe("single # $C");
+  });
+
+  test("of an environment have a file that stands for the common one", () => {
+    const files = { ...FILES, ".dev.vars.test": "A=test" };
+    expect(varsOf(files, { env: "test" })).toEqual({ A: "test", B: "file", C: 1 });
+    expect(varsOf(FILES, { env: "test" })["A"]).toBe("plain");
+    expect(varsOf(files)["A"]).toBe("plain");
+  });
+
+  test("are not published", () => {
+    expect(varsOf(FILES, {}, false)).toEqual({ A: "file", B: "file", C: 1 });
+  });
+});
