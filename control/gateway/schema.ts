@@ -61,9 +61,17 @@ const health = z.strictObject({
   ),
 });
 
+const failureRate = z.strictObject({
+  share: share(0.01),
+  window: duration(1_000).default(10_000),
+  minimum: count(1, 1_000_000).default(20),
+});
+
 const breaker = z.strictObject({
-  failures: count(1, 1_000).default(3),
+  failures: count(0, 1_000).optional(),
+  rate: failureRate.optional(),
   openFor: duration(10).default(30_000),
+  openForMax: duration(10).optional(),
   on: failures.default(["connect", "reset", "timeout", "502", "503", "504"]),
   maxOpen: share(0).default(1),
 });
@@ -171,8 +179,19 @@ function healthOf(fields: z.output<typeof health>): HealthConfig {
 }
 
 function breakerOf(fields: z.output<typeof breaker>): BreakerConfig {
-  const { failures: after, openFor, on, maxOpen } = fields;
-  return { failures: after, openForMs: openFor, on, maxOpen };
+  const { failures: after, rate, openFor, openForMax, on, maxOpen } = fields;
+  return {
+    // Where a share is given, some in a row are part of it.
+    failures: after ?? (rate === undefined ? 3 : 0),
+    rate:
+      rate === undefined
+        ? null
+        : { share: rate.share, windowMs: rate.window, minimum: rate.minimum },
+    openForMs: openFor,
+    openForMaxMs: Math.max(openFor, openForMax ?? 0),
+    on,
+    maxOpen,
+  };
 }
 
 function retryOf(fields: z.output<typeof retry> | false): RetryConfig {

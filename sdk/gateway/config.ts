@@ -113,12 +113,24 @@ export const FAILURES = ["connect", "reset", "timeout", "500", "502", "503", "50
 export type Failure = (typeof FAILURES)[number];
 
 export interface BreakerConfig {
-  /** Consecutive ones, over all workers. */
+  /** Consecutive ones, over all workers; 0: however many. */
   readonly failures: number;
+  /** null: the share of failures does not matter. */
+  readonly rate: FailureRate | null;
   readonly openForMs: number;
+  /** Each probe that fails doubles `openForMs`, up to this. */
+  readonly openForMaxMs: number;
   readonly on: readonly Failure[];
   /** Share of servers that may be open at once; the first always may. */
   readonly maxOpen: number;
+}
+
+export interface FailureRate {
+  /** Of requests within the window. */
+  readonly share: number;
+  readonly windowMs: number;
+  /** Fewer say nothing. */
+  readonly minimum: number;
 }
 
 export interface RetryConfig {

@@ -66,6 +66,16 @@ describe("a circuit breaker", () => {
     expect(await statuses(front, "/status/200", 2)).toEqual([200, 200]);
   });
 
+  test("opens by the share of failures where that is asked for, not by some in a row", async () => {
+    await using peer = await openPeer();
+    const rate = ", retry: false, breaker: { rate: { share: 0.5, minimum: 8 } }";
+    await using front = await openFront(upstream([peer.url], rate));
+    expect(await statuses(front, "/status/200", 4)).toEqual([200, 200, 200, 200]);
+    expect(await statuses(front, "/status/503", 4)).toEqual([503, 503, 503, 503]);
+    expect(await statuses(front, "/status/200", 1)).toEqual([503]);
+    expect(peer.seen).toHaveLength(8);
+  });
+
   test("is one for all workers: three failures anywhere are enough, and one probe is for all", async () => {
     await using peer = await openPeer();
     const store = createMemoryStore();

@@ -170,7 +170,7 @@ export class Attempt implements DialHandler {
     if (this.#isJudged) return;
     this.#isJudged = true;
     if (failure === null) {
-      this.server.succeeded(this.#epoch);
+      this.server.succeeded(this.#epoch, this.#parts.config.breaker);
       return;
     }
     this.server.failures++;

@@ -3,11 +3,19 @@ import { describe, expect, test } from "vitest";
 import type { BreakerConfig, HealthConfig } from "../../../sdk/gateway/config.ts";
 import * as breaker from "./breaker.ts";
 
-const CONFIG: BreakerConfig = { failures: 3, openForMs: 30_000, on: ["connect"], maxOpen: 1 };
+const CONFIG: BreakerConfig = {
+  failures: 3,
+  rate: null,
+  openForMs: 30_000,
+  openForMaxMs: 30_000,
+  on: ["connect"],
+  maxOpen: 1,
+};
 
 class Server {
   readonly row = new Float64Array(breaker.SERVER_ROW);
   now = 1_000_000;
+  config = CONFIG;
 
   get state(): string {
     return breaker.stateOf(this.row);
@@ -18,7 +26,8 @@ class Server {
   }
 
   fail(epoch: number = this.begin(), mayOpen = true): boolean {
-    return breaker.failed(this.row, epoch, { breaker: CONFIG, now: this.now, mayOpen });
+    const { config, now } = this;
+    return breaker.failed(this.row, epoch, { breaker: config, now, mayOpen, well: 0 });
   }
 
   succeed(epoch: number = this.begin()): boolean {
@@ -173,6 +182,103 @@ describe("a breaker", () => {
           open = open.filter(({ isProbe, until }) => !isProbe || server.now < until);
           const probes = open.filter(({ isProbe, epoch }) => isProbe && epoch === server.begin());
           expect(probes.length).toBeLessThanOrEqual(1);
+        }
+      }),
+    );
+  });
+});
+
+describe("a breaker by share", () => {
+  const rate = { share: 0.5, windowMs: 10_000, minimum: 20 };
+  const byShare = (more: Partial<BreakerConfig> = {}): Server => {
+    const server = new Server();
+    server.config = { ...CONFIG, failures: 0, rate, ...more };
+    return server;
+  };
+  const goWell = (server: Server, times: number): void => {
+    breaker.wentWell(server.row, times, server.now, rate);
+  };
+  const fail = (server: Server, times: number): void => {
+    for (let i = 0; i < times; i++) server.fail();
+  };
+
+  test("opens when the share fails, not below it and not for less than the minimum", () => {
+    const few = byShare();
+    fail(few, 19);
+    expect(few.state).toBe("closed");
+    fail(few, 1);
+    expect(few.state).toBe("open");
+    const most = byShare();
+    goWell(most, 30);
+    fail(most, 29);
+    expect(most.state).toBe("closed");
+    fail(most, 1);
+    expect(most.state).toBe("open");
+  });
+
+  test("forgets what has left the window, and nothing that is in it", () => {
+    const server = byShare();
+    fail(server, 15);
+    server.now += 8_999;
+    goWell(server, 1);
+    fail(server, 4);
+    expect(server.state).toBe("open");
+    const later = byShare();
+    fail(later, 15);
+    later.now += 10_000;
+    fail(later, 19);
+    expect(later.state).toBe("closed");
+  });
+
+  test("has forgotten everything once a probe went well", () => {
+    const server = byShare();
+    fail(server, 20);
+    server.now += 30_000;
+    server.claim();
+    server.succeed();
+    fail(server, 19);
+    expect(server.state).toBe("closed");
+  });
+
+  test("each probe that fails doubles the time, up to its bound, and one that goes well ends that", () => {
+    const server = byShare({ openForMaxMs: 100_000 });
+    fail(server, 20);
+    const waits: number[] = [];
+    for (let i = 0; i < 4; i++) {
+      waits.push(breaker.waitMs(server.row, server.now));
+      server.now += 200_000;
+      server.claim();
+      server.fail();
+    }
+    expect(waits).toEqual([30_000, 60_000, 100_000, 100_000]);
+    server.now += 200_000;
+    server.claim();
+    server.succeed();
+    fail(server, 20);
+    expect(breaker.waitMs(server.row, server.now)).toBe(30_000);
+  });
+
+  test("is open exactly when a naive count over the same slots says so", () => {
+    const step = fc.record({
+      ms: fc.integer({ min: 0, max: 3_000 }),
+      well: fc.integer({ min: 0, max: 15 }),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 100 }), (steps) => {
+        const server = byShare();
+        const seen: { slot: number; well: number; failed: number }[] = [];
+        for (const { ms, well } of steps) {
+          server.now += ms;
+          const slot = Math.floor(server.now / 1_000);
+          if (well > 0) goWell(server, well);
+          server.fail();
+          seen.push({ slot, well, failed: 1 });
+          const inView = seen.filter((one) => one.slot > slot - 10);
+          const failed = inView.length;
+          const all = inView.reduce((sum, one) => sum + one.well + 1, 0);
+          const isOpen = all >= rate.minimum && failed >= rate.share * all;
+          expect(server.state).toBe(isOpen ? "open" : "closed");
+          if (isOpen) return;
         }
       }),
     );

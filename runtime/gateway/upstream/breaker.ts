@@ -1,16 +1,18 @@
 // What the workers of a node know together of one server: its circuit breaker and its health. Pure functions on a row
 // that all of them share (shared/store.ts); each says whether it changed the row.
 //
-//   closed ── `failures` in a row ──► open ── after `openFor` ──► half-open: one request, of one worker
+//   closed ── failures, as below ──► open ── after `openFor` ──► half-open: one request, of one worker
 //     ▲                                ▲                              │
 //     └─────────── it went well ───────┼──────────────────────────────┤
 //                                      └────────── it failed ─────────┘
+//
+// It opens at `failures` in a row, or when they are a share of the requests of a window, which has ten slots.
 //
 // Every change of state begins an epoch, and a result counts only in the epoch in which its request began: what was
 // under way when a breaker opened neither closes it nor opens it again. The probe's place is a lease, since its worker
 // may be killed.
 
-import type { BreakerConfig, HealthConfig } from "../../../sdk/gateway/config.ts";
+import type { BreakerConfig, FailureRate, HealthConfig } from "../../../sdk/gateway/config.ts";
 
 const FAILURES = 0;
 const STATE = 1;
@@ -27,11 +29,24 @@ const BACK_SINCE = 7;
 /** When the row was written: of a clock that has begun anew since, nothing counts. */
 const WRITTEN = 8;
 
-export const SERVER_ROW = 9;
+/** Times that it has opened since it was last closed. */
+const OPENINGS = 9;
+/** Number of the window's newest slot. */
+const SLOT = 10;
+/** Requests and failures of each slot of the window. */
+const WINDOW = 11;
+const SLOTS = 10;
+const SLOT_WIDTH = 2;
+
+export const SERVER_ROW: number = WINDOW + SLOTS * SLOT_WIDTH;
 
 const CLOSED = 0;
 const OPEN = 1;
 const HALF_OPEN = 2;
+
+/** Doubling more often is beyond any time that is allowed; and a count has to end. */
+const OPENINGS_MAX = 32;
+const FAILURES_MAX = 1_000;
 
 /** Two processes read one clock; what is further ahead is of another boot. */
 const AHEAD_MS_MAX = 1_000;
@@ -92,6 +107,7 @@ export function succeeded(row: Float64Array, epoch: number, now: number): boolea
   if (row[EPOCH] !== epoch || isSpotless(row) || row[STATE] === OPEN) return false;
   if (row[STATE] === HALF_OPEN) {
     enter(row, CLOSED, now);
+    row[OPENINGS] = 0;
     row[BACK_SINCE] = now;
   }
   row[FAILURES] = 0;
@@ -104,17 +120,34 @@ export interface FailureContext {
   readonly now: number;
   /** Not too many servers are open already. */
   readonly mayOpen: boolean;
+  /** Requests that went well and are not counted yet, where a share matters. */
+  readonly well: number;
+}
+
+/** Requests that went well, for the share of those that did not. */
+export function wentWell(row: Float64Array, well: number, now: number, rate: FailureRate): boolean {
+  if (row[STATE] !== CLOSED) return false;
+  count(row, now, { rate, well, failed: 0 });
+  row[WRITTEN] = now;
+  return true;
 }
 
 export function failed(row: Float64Array, epoch: number, context: FailureContext): boolean {
-  const { breaker, now, mayOpen } = context;
+  const { breaker, now, mayOpen, well } = context;
   if (row[EPOCH] !== epoch || row[STATE] === OPEN) return false;
-  const failures = Math.min((row[FAILURES] ?? 0) + 1, breaker.failures);
+  const { rate } = breaker;
+  const limit = breaker.failures === 0 ? Number.POSITIVE_INFINITY : breaker.failures;
+  const failures = Math.min((row[FAILURES] ?? 0) + 1, limit, FAILURES_MAX);
   row[FAILURES] = failures;
   row[WRITTEN] = now;
-  if (row[STATE] === HALF_OPEN || (failures >= breaker.failures && mayOpen)) {
+  const isHalfOpen = row[STATE] === HALF_OPEN;
+  if (rate !== null && !isHalfOpen) count(row, now, { rate, well, failed: 1 });
+  const isTooMany = failures >= limit || (rate !== null && isAbove(row, rate));
+  if (isHalfOpen || (isTooMany && mayOpen)) {
     enter(row, OPEN, now);
-    row[UNTIL] = now + breaker.openForMs;
+    const openings = Math.min((row[OPENINGS] ?? 0) + 1, OPENINGS_MAX);
+    row[OPENINGS] = openings;
+    row[UNTIL] = now + Math.min(breaker.openForMs * 2 ** (openings - 1), breaker.openForMaxMs);
   }
   return true;
 }
@@ -166,4 +199,39 @@ function enter(row: Float64Array, state: number, now: number): void {
   row[FAILURES] = 0;
   row[EPOCH] = (row[EPOCH] ?? 0) + 1;
   row[WRITTEN] = now;
+  row.fill(0, WINDOW);
+}
+
+interface Results {
+  readonly rate: FailureRate;
+  readonly well: number;
+  readonly failed: number;
+}
+
+/** In the slot of now, when those that have left the window were emptied. */
+function count(row: Float64Array, now: number, { rate, well, failed: failures }: Results): void {
+  const slot = Math.floor(now / (rate.windowMs / SLOTS));
+  const last = row[SLOT] ?? 0;
+  const isOther = slot < last || slot - last >= SLOTS;
+  for (let stale = isOther ? slot - SLOTS + 1 : last + 1; stale <= slot; stale++) {
+    row.fill(0, placeOf(stale), placeOf(stale) + SLOT_WIDTH);
+  }
+  row[SLOT] = slot;
+  const at = placeOf(slot);
+  row[at] = (row[at] ?? 0) + well + failures;
+  row[at + 1] = (row[at + 1] ?? 0) + failures;
+}
+
+function placeOf(slot: number): number {
+  return WINDOW + (slot % SLOTS) * SLOT_WIDTH;
+}
+
+function isAbove(row: Float64Array, { share, minimum }: FailureRate): boolean {
+  let all = 0;
+  let failures = 0;
+  for (let at = WINDOW; at < SERVER_ROW; at += SLOT_WIDTH) {
+    all += row[at] ?? 0;
+    failures += row[at + 1] ?? 0;
+  }
+  return all >= minimum && failures >= share * all;
 }

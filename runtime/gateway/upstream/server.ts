@@ -1,7 +1,12 @@
 // One server of an upstream as this worker has it: its connections, what is open on them, how quick it was lately,
 // and a copy of what all workers know of it.
 
-import type { BreakerConfig, HealthConfig, ServerConfig } from "../../../sdk/gateway/config.ts";
+import type {
+  BreakerConfig,
+  FailureRate,
+  HealthConfig,
+  ServerConfig,
+} from "../../../sdk/gateway/config.ts";
 import type { Clock } from "../clock.ts";
 import type { NodeStore } from "../shared/store.ts";
 import * as breaker from "./breaker.ts";
@@ -9,6 +14,8 @@ import type { Connections } from "./connections.ts";
 
 /** How old the copy may be: at most so long does a worker send to a server that another has found broken. */
 const COPY_MS_MAX = 2;
+/** How often what goes well is written down, where it is counted; what fails is at once. */
+const COUNT_MS = 50;
 /** Weight of the newest latency in the mean. */
 const NEWEST = 0.2;
 
@@ -36,6 +43,9 @@ export class Server {
   readonly #store: NodeStore;
   readonly #clock: Clock;
   readonly #row = new Float64Array(breaker.SERVER_ROW);
+  /** Requests that went well and stand in no row yet. */
+  #well = 0;
+  #countedMs = Number.NEGATIVE_INFINITY;
   #readMs = Number.NEGATIVE_INFINITY;
 
   constructor({ config, upstream, connections, store, clock }: ServerParts) {
@@ -69,14 +79,17 @@ export class Server {
   }
 
   /** Of a request that began in the epoch. */
-  succeeded(epoch: number): void {
+  succeeded(epoch: number, config: BreakerConfig | null): void {
+    if (config !== null && config.rate !== null) this.#count(config.rate);
     if (!breaker.isSpotless(this.seen())) {
       this.#update((row, now) => breaker.succeeded(row, epoch, now));
     }
   }
 
   failed(epoch: number, config: BreakerConfig, mayOpen: boolean): void {
-    this.#update((row, now) => breaker.failed(row, epoch, { breaker: config, now, mayOpen }));
+    const well = this.#well;
+    this.#well = 0;
+    this.#update((row, now) => breaker.failed(row, epoch, { breaker: config, now, mayOpen, well }));
   }
 
   abandoned(epoch: number): void {
@@ -95,6 +108,17 @@ export class Server {
     const before = breaker.isDown(this.seen());
     this.#update((row, now) => breaker.checked(row, isWell, { health, now }));
     return breaker.isDown(this.#row) !== before;
+  }
+
+  /** A write for each that goes well would cost more than what it is for. */
+  #count(rate: FailureRate): void {
+    this.#well++;
+    const now = this.#clock();
+    if (now - this.#countedMs < COUNT_MS) return;
+    this.#countedMs = now;
+    const well = this.#well;
+    this.#well = 0;
+    this.#update((row) => breaker.wentWell(row, well, now, rate));
   }
 
   #update(change: (row: Float64Array, now: number) => boolean): boolean {
