@@ -1,5 +1,6 @@
 // `crypto`: random values here, the rest of Web Cryptography in crypto/.
 
+import { QuotaExceededError } from "./dom-exception.ts";
 import { bytesOf, typedArrayName } from "./buffer-source.ts";
 import { fail } from "./crypto/algorithms.ts";
 import { DigestStream } from "./crypto/digest-stream.ts";
@@ -49,7 +50,7 @@ export class Crypto {
     const bytes = bytesOf(array);
     if (bytes === null) return array;
     if (bytes.length > RANDOM_BYTES_MAX) {
-      fail("QuotaExceededError", `getRandomValues fills ${RANDOM_BYTES_MAX} bytes at most`);
+      throw new QuotaExceededError(`getRandomValues fills ${RANDOM_BYTES_MAX} bytes at most`);
     }
     fillRandom(bytes);
     return array;

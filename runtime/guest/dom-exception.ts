@@ -106,3 +106,38 @@ export const DOMException: {
   new (message?: unknown, options?: unknown): DOMException;
   readonly prototype: DOMException;
 } = Exception as never;
+
+const isNumber = Number.isFinite;
+
+function toAmount(value: unknown, what: string): number | null {
+  if (value === undefined) return null;
+  const amount = Number(value);
+  if (!isNumber(amount)) throw new TypeError(`${what} must be a finite number`);
+  if (amount < 0) throw new RangeError(`${what} must not be negative`);
+  return amount;
+}
+
+/** Too much was asked for; says how much there is and how much was asked where whoever throws it knows. */
+export class QuotaExceededError extends DOMException {
+  readonly #quota: number | null;
+  readonly #requested: number | null;
+
+  constructor(message: unknown = "", options: unknown = undefined) {
+    super(message, "QuotaExceededError");
+    const { quota, requested } = (options ?? {}) as { quota?: unknown; requested?: unknown };
+    this.#quota = toAmount(quota, "quota");
+    this.#requested = toAmount(requested, "requested");
+    if (this.#quota !== null && this.#requested !== null && this.#requested < this.#quota) {
+      throw new RangeError("requested must not be below quota");
+    }
+  }
+
+  get quota(): number | null {
+    return this.#quota;
+  }
+
+  get requested(): number | null {
+    return this.#requested;
+  }
+}
+exposeInterface(QuotaExceededError, "QuotaExceededError");

@@ -132,3 +132,17 @@ test("a DOMException is an Error whose class inherits from no other", async () =
   const own = ["AbortError", "m", 20, "string", "AbortError: m", "TypeError", "AbortError"];
   expect(result).toEqual([true, true, true, true, ...own]);
 });
+
+test("a QuotaExceededError says how much there is and how much was asked", async () => {
+  const result = await guest.run<unknown>(
+    `const name = (run) => { try { run(); return "passed"; } catch (error) { return error.name; } };
+     const made = new QuotaExceededError("m", { quota: 1, requested: 2 });
+     const copy = structuredClone(made);
+     return [made instanceof DOMException, made.name, made.code, made.quota, made.requested, copy.quota,
+       copy instanceof QuotaExceededError, new QuotaExceededError().quota,
+       name(() => new QuotaExceededError("", { quota: -1 })), name(() => new QuotaExceededError("", { quota: NaN })),
+       name(() => new QuotaExceededError("", { quota: 2, requested: 1 }))];`,
+  );
+  const made = [true, "QuotaExceededError", 22, 1, 2, 1, true, null];
+  expect(result).toEqual([...made, "RangeError", "TypeError", "RangeError"]);
+});

@@ -14,7 +14,7 @@ import { copyKey, CryptoKey } from "./crypto/crypto-key.ts";
 import { thawCrypto, topLevelCryptoCount } from "./crypto/host.ts";
 import { SubtleCrypto } from "./crypto/subtle-crypto.ts";
 import { describeError } from "./describe-error.ts";
-import { DOMException } from "./dom-exception.ts";
+import { DOMException, QuotaExceededError } from "./dom-exception.ts";
 import { TextDecoder, TextEncoder } from "./encoding.ts";
 import { thawEncodings } from "./encodings/legacy.ts";
 import * as events from "./events.ts";
@@ -85,6 +85,7 @@ const GLOBALS: Readonly<Record<string, unknown>> = {
   Navigator,
   Performance,
   PromiseRejectionEvent: events.PromiseRejectionEvent,
+  QuotaExceededError,
   ReadableByteStreamController: streams.ReadableByteStreamController,
   ReadableStream: streams.ReadableStream,
   ReadableStreamBYOBReader: streams.ReadableStreamBYOBReader,

@@ -5,7 +5,7 @@
 
 import { isArrayBuffer, typedArrayName } from "./buffer-source.ts";
 import { createGrowable, transferCounted } from "./growable.ts";
-import { DOMException } from "./dom-exception.ts";
+import { DOMException, QuotaExceededError } from "./dom-exception.ts";
 import { isOutOfBounds, lengthOf, viewConstructor } from "./cloned-views.ts";
 import { isPlatformObject } from "./interface.ts";
 
@@ -99,10 +99,17 @@ export function refuseToClone(isKind: (value: object) => boolean): void {
 
 registerCloner((value) => {
   if (!(value instanceof DOMException)) return null;
-  const copy = new DOMException(value.message, value.name);
+  const copy =
+    value instanceof QuotaExceededError
+      ? new QuotaExceededError(value.message, amountsOf(value))
+      : new DOMException(value.message, value.name);
   define(copy, "stack", { value: value.stack, writable: true, configurable: true });
   return copy;
 });
+
+function amountsOf({ quota, requested }: QuotaExceededError): object {
+  return { quota: quota ?? undefined, requested: requested ?? undefined };
+}
 
 interface MovingView {
   readonly standIn: object;

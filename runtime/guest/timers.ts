@@ -1,7 +1,7 @@
 // Timers are kept here and counted by the host: it learns an id and a delay, and reports the id when due.
 
 import { LIMITS } from "../../sdk/limits.ts";
-import { DOMException } from "./dom-exception.ts";
+import { QuotaExceededError } from "./dom-exception.ts";
 import type { Port } from "./port.ts";
 import { reportException } from "./report.ts";
 
@@ -42,7 +42,7 @@ export function thawTimers(thawed: Port): void {
 function start(timer: Timer): number {
   const timersMax = port === null ? LIMITS.timers.default : port.timersMax;
   if (count >= timersMax) {
-    throw new DOMException(`More than ${timersMax} timers at once`, "QuotaExceededError");
+    throw new QuotaExceededError(`More than ${timersMax} timers at once`);
   }
   lastId++;
   keepTimer(lastId, timer);
