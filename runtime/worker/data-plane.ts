@@ -29,7 +29,12 @@ import { createLog, type Log } from "../observe/log.ts";
 import { RequestMetrics, addSamples, type Samples } from "../observe/metrics.ts";
 import { listenCordon } from "./cordon/cordon-listener.ts";
 import { createLinks } from "./cordon/link.ts";
-import { createCordonDispatcher, createDispatcher, createInnerDispatch } from "./dispatcher.ts";
+import {
+  createCordonDispatcher,
+  createDispatcher,
+  createInnerDispatch,
+  createOwnHosts,
+} from "./dispatcher.ts";
 import { Endpoints } from "./endpoints.ts";
 import { Front, openFront } from "./front.ts";
 import { runScheduled } from "./events/scheduled.ts";
@@ -309,6 +314,8 @@ function openEndpoints(
         subrequestsMax: subrequests,
         atOnceMax: subrequestsAtOnce,
         bound: boundFetches(surroundings.endpoints, createInnerDispatch(endpoints, observers)),
+        // A cordon has its own endpoints only.
+        ...(config.cordon === null ? { ownHosts: createOwnHosts(endpoints, observers) } : {}),
       }),
       createCryptoCalls(),
       createCompressionCalls(compression),

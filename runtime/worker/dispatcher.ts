@@ -7,7 +7,8 @@ import { problem } from "../http/problem.ts";
 import type { Endpoints, Slot } from "./endpoints.ts";
 import type { CordonHandler } from "./cordon/cordon-listener.ts";
 import { RequestTicket, type Observers } from "./request-ticket.ts";
-import type { InnerDispatch } from "./services/inner-fetch.ts";
+import type { OwnHosts } from "../isolate/egress/own-hosts.ts";
+import { createInnerFetch, type InnerDispatch } from "./services/inner-fetch.ts";
 
 const HEALTH_PATH = "/health";
 const TEXT: HeaderList = "content-type\ntext/plain;charset=UTF-8\n";
@@ -47,6 +48,23 @@ export function createDispatcher(
 export function createInnerDispatch(endpoints: Endpoints, observers: Observers): InnerDispatch {
   return (endpoint, exchange) =>
     handOver(endpoints.slot(endpoint), new RequestTicket(exchange, observers));
+}
+
+/**
+ * Addresses that an endpoint of this node answers under a host of its own. Not those of the gateway's file: there
+ * policies ask for the client's address and its connection, which a handler has not.
+ */
+export function createOwnHosts(endpoints: Endpoints, observers: Observers): OwnHosts {
+  const dispatch = createInnerDispatch(endpoints, observers);
+  return (method, { hostname, pathname, port }) => {
+    const host = hostname.endsWith(".") ? hostname.slice(0, -1) : hostname;
+    if (port !== "" || !endpoints.table.names(host)) return null;
+    const result = endpoints.table.match(method, host, pathname);
+    if (result.kind !== "match") return null;
+    const { endpoint, route } = result.match;
+    if (route.host === "*" || endpoints.slot(endpoint) === undefined) return null;
+    return createInnerFetch({ endpoint, entrypoint: "" }, dispatch);
+  };
 }
 
 function handOver(slot: Slot | undefined, ticket: RequestTicket): void {

@@ -29,6 +29,12 @@ const cases = {
     return new Response(String(status));
   },
   cordoned: (env) => env.APART.fetch("http://apart.test/echo"),
+  async routed() {
+    const response = await fetch("http://own.test/echo");
+    const missing = await fetch("http://own.test:9/echo").catch((error) => error.code);
+    return Response.json([await response.json(), missing]);
+  },
+  around: () => fetch("http://around.test/caller/around").catch((error) => new Response(error.code + "", { status: 508 })),
   async circle(env) {
     return env.SELF.fetch("http://self.test/caller/circle").catch((error) => new Response(error.code + "", { status: 508 }));
   },
@@ -70,6 +76,10 @@ beforeAll(async () => {
   await node.publish("gone", NEXT);
   await node.publish("apart", NEXT, { isolation: "dedicated" });
   await node.publish("caller", CALLER, {
+    routes: [
+      { host: "*", path: "/caller/*", methods: [] },
+      { host: "around.test", path: "/*", methods: [] },
+    ],
     bindings: [
       { kind: "endpoint", name: "NEXT", endpoint: "next" },
       { kind: "endpoint", name: "GONE", endpoint: "gone" },
@@ -77,6 +87,7 @@ beforeAll(async () => {
       { kind: "endpoint", name: "SELF", endpoint: "caller" },
     ],
   });
+  await node.publish("own", NEXT, { routes: [{ host: "own.test", path: "/*", methods: [] }] });
   await node.api("DELETE", "/api/endpoints/gone");
 }, 60_000);
 
@@ -145,6 +156,16 @@ test("an endpoint that was deleted answers 503, one in a process of its own like
 
 test("endpoints that call each other in a circle end in LOOP_DETECTED", async () => {
   expect(await ask("circle")).toEqual([508, "LOOP_DETECTED"]);
+});
+
+test("an address under a host of the node's own is answered without a network", async () => {
+  const [answer, other] = JSON.parse((await ask("routed"))[1]) as [{ url: string }, string];
+  expect(answer.url).toBe("http://own.test/echo");
+  expect(other).toBe("FETCH_FAILED");
+});
+
+test("an endpoint that fetches itself ends in LOOP_DETECTED too", async () => {
+  expect(await ask("around")).toEqual([508, "LOOP_DETECTED"]);
 });
 
 test("a binding shows nothing of what it is made of", async () => {

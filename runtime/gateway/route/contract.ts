@@ -28,4 +28,6 @@ export type RouteResult =
 export interface RouteTable {
   /** `host` as in Exchange.host, `path` raw and without query. HEAD falls back to GET. */
   match(method: string, host: string, path: string): RouteResult;
+  /** Whether a route names this host, or it with others by a wildcard. */
+  names(host: string): boolean;
 }

@@ -336,6 +336,16 @@ describe("hostile requests", () => {
     expect(table.match("GET", "h", path(1_024)).kind).toBe("match");
     expect(table.match("GET", "h", path(1_025)).kind).toBe("none");
   });
+  test("a host has a name of its own when a route names it, be it by a wildcard", () => {
+    const named = compileRoutes([
+      { ...route("/a"), host: "h.test" },
+      { ...route("/b"), host: "*.wild.test" },
+      route("/c"),
+    ]);
+    const hosts = ["h.test", "a.wild.test", "a.b.wild.test", "wild.test", "other", ""];
+    expect(hosts.filter((host) => named.names(host))).toEqual(hosts.slice(0, 3));
+    expect(compileRoutes([route("/c")]).names("h.test")).toBe(false);
+  });
   test("a route without parameters answers with the same object each time", () => {
     const fixed = compileRoutes([route("/a")]);
     expect(fixed.match("GET", "h", "/a")).toBe(fixed.match("GET", "i", "/a"));

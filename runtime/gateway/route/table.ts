@@ -44,7 +44,19 @@ export function compileRoutes(routes: readonly RouteInput[]): RouteTable {
     if (literalPath !== null) host.literal.set(literalPath, terminal);
   }
   const cursor = createCursor();
-  return { match: (method, host, path) => match(hosts, cursor, { method, host, path }) };
+  return {
+    match: (method, host, path) => match(hosts, cursor, { method, host, path }),
+    names: (host) => names(hosts, host),
+  };
+}
+
+function names({ exact, wildcard }: Hosts, host: string): boolean {
+  if (exact.has(host)) return true;
+  if (wildcard.size === 0) return false;
+  for (let dot = host.indexOf(".", 1); dot !== -1; dot = host.indexOf(".", dot + 1)) {
+    if (wildcard.has(host.slice(dot + 1))) return true;
+  }
+  return false;
 }
 
 interface Address {

@@ -22,6 +22,7 @@ import {
   parseFetchId,
   type FetchArguments,
 } from "./fetch-arguments.ts";
+import { withOwnHosts, type OwnHosts } from "./own-hosts.ts";
 import { Subrequest, type Send } from "./subrequest.ts";
 import { createDispatcher, send, sharedDispatcher, type Dispatcher } from "./undici.ts";
 import { UPLOAD_IDLE_MS_MAX } from "./upload.ts";
@@ -39,6 +40,8 @@ export interface EgressOptions {
   readonly privateHosts?: readonly string[];
   /** Other endpoints of the node, by the name of their binding. */
   readonly bound?: ReadonlyMap<string, Send>;
+  /** Addresses that this node answers itself. */
+  readonly ownHosts?: OwnHosts;
   /** Per exchange. */
   readonly subrequestsMax: number;
   /** Per exchange, from the call to the response's head. */
@@ -83,7 +86,9 @@ class Egress implements CallService {
     this.#ownDispatcher = ownDispatcher(options);
     const dispatcher =
       options.dispatcher ?? this.#ownDispatcher ?? sharedDispatcher(options.allowPrivate);
-    this.#sendOut = (outgoing, how) => send(outgoing, { ...how, dispatcher });
+    const sendOut: Send = (outgoing, how) => send(outgoing, { ...how, dispatcher });
+    const { ownHosts } = options;
+    this.#sendOut = ownHosts === undefined ? sendOut : withOwnHosts(sendOut, ownHosts);
     this.#bound = options.bound ?? new Map<string, Send>();
     this.#openResponsesMax = options.openResponsesMax ?? OPEN_RESPONSES_MAX;
     this.#uploadIdleMsMax = options.uploadIdleMsMax ?? UPLOAD_IDLE_MS_MAX;

@@ -23,7 +23,10 @@ export interface BoundEndpoint {
   readonly entrypoint: string;
 }
 
-function createInnerFetch({ endpoint, entrypoint }: BoundEndpoint, dispatch: InnerDispatch): Send {
+export function createInnerFetch(
+  { endpoint, entrypoint }: BoundEndpoint,
+  dispatch: InnerDispatch,
+): Send {
   return async ({ method, url, headers, body }, { signal, onHop, trail }) => {
     onHop();
     // The caller's own request tells, not what it says in this one.
