@@ -28,7 +28,11 @@ const STAGES: Readonly<Record<PublishStage, string>> = {
 export async function bundleProject(project: Project, output: Output): Promise<Bundled> {
   output.step(`Bundling ${relative(project.cwd, project.entry)}`);
   const start = performance.now();
-  const made = await bundle({ entry: project.entry, cwd: project.cwd });
+  const made = await bundle({
+    entry: project.entry,
+    cwd: project.cwd,
+    compatibilityFlags: project.compatibilityFlags,
+  });
   const bundleMs = Math.round(performance.now() - start);
   for (const { file, line, column, text } of made.warnings) {
     output.warn(file === "" ? text : `${file}:${line}:${column}: ${text}`);

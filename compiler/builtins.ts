@@ -12,6 +12,7 @@ const BUILTINS: ReadonlySet<string> = new Set(builtinModules);
 export async function explainBuiltins(
   options: BuildOptions,
   errors: readonly Message[],
+  reason: (name: string) => string,
 ): Promise<readonly Message[]> {
   if (!errors.some((error) => builtinOf(error) !== null)) return errors;
   const external = [...BUILTINS].flatMap((name) => [name, `node:${name}`]);
@@ -20,7 +21,7 @@ export async function explainBuiltins(
   const importers = outcome.ok ? importersOf(outcome.built) : new Map<string, string>();
   return errors.map((error) => {
     const name = builtinOf(error);
-    return name === null ? error : { ...error, text: explain(name, error, importers) };
+    return name === null ? error : { ...error, text: explain(name, error, { importers, reason }) };
   });
 }
 
@@ -29,7 +30,17 @@ function builtinOf(error: Message): string | null {
   return name !== undefined && BUILTINS.has(name) ? name : null;
 }
 
-function explain(name: string, error: Message, importers: ReadonlyMap<string, string>): string {
+function explain(
+  name: string,
+  error: Message,
+  {
+    importers,
+    reason,
+  }: {
+    readonly importers: ReadonlyMap<string, string>;
+    readonly reason: (name: string) => string;
+  },
+): string {
   const chain: string[] = [];
   let file = error.location?.file;
   while (file !== undefined && !chain.includes(file)) {
@@ -37,7 +48,7 @@ function explain(name: string, error: Message, importers: ReadonlyMap<string, st
     file = importers.get(file);
   }
   const where = chain.length > 1 ? ` (imported by ${chain.join(" > ")})` : "";
-  return `"node:${name}" is a Node.js built-in module, which isolates do not have${where}`;
+  return `"node:${name}" is a Node.js built-in module, ${reason(name)}${where}`;
 }
 
 /** Who first imported each file, walking from the entry in order of imports. */

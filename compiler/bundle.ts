@@ -16,6 +16,7 @@ import { diagnosticsError, findingOf } from "./diagnostics.ts";
 import type { Finding } from "./diagnostics.ts";
 import { runEsbuild } from "./esbuild.ts";
 import type { BuildOptions, Built, BuildOutcome } from "./esbuild.ts";
+import { explainMissing, supportNode } from "./node/builtins.ts";
 import { explainBuiltins } from "./builtins.ts";
 import { dataFiles, handlerSdk, noFiles } from "./imports.ts";
 import { EXPORTS_NAME } from "./script.ts";
@@ -27,12 +28,16 @@ export interface BundleInput {
   readonly entry: string;
   /** The project's folder: every path in the bundle, its map and its diagnostics is relative to it. */
   readonly cwd: string;
+  /** Of NODE_FLAGS. */
+  readonly compatibilityFlags?: readonly string[];
 }
 
 export interface SourceInput {
   readonly code: string;
   /** Names the source in diagnostics and stack traces; its extension (.ts .tsx .js .jsx .mjs) the language. */
   readonly filename: string;
+  /** Of NODE_FLAGS. */
+  readonly compatibilityFlags?: readonly string[];
 }
 
 /** What a bundle of this source would be named; not part of any output. */
@@ -49,7 +54,7 @@ export async function bundle(input: BundleInput): Promise<Bundle> {
   if (!existsSync(entry)) {
     throw new EdgeError("CONFIG_NOT_FOUND", `There is no file ${input.entry}`);
   }
-  return bundleWith({
+  return bundleWith(input.compatibilityFlags ?? [], {
     ...SHARED_OPTIONS,
     entryPoints: [entry],
     absWorkingDir: cwd,
@@ -60,7 +65,7 @@ export async function bundle(input: BundleInput): Promise<Bundle> {
 
 /** Rejects with SOURCE_INVALID or BUNDLE_TOO_LARGE. */
 export async function bundleSource(input: SourceInput): Promise<Bundle> {
-  return bundleWith({
+  return bundleWith(input.compatibilityFlags ?? [], {
     ...SHARED_OPTIONS,
     stdin: { contents: input.code, sourcefile: input.filename, loader: loaderOf(input.filename) },
     absWorkingDir: "/",
@@ -98,22 +103,47 @@ const SHARED_OPTIONS = {
   logLimit: 0,
 } as const satisfies BuildOptions;
 
-async function bundleWith(options: BuildOptions): Promise<Bundle> {
-  let format: BundleFormat = "script";
-  let outcome = await runEsbuild({ ...options, format: "iife", globalName: EXPORTS_NAME });
-  if (!outcome.ok && outcome.errors.some((error) => TOP_LEVEL_AWAIT.test(error.text))) {
-    format = "module";
-    outcome = await runEsbuild({ ...options, format: "esm" });
+/** node:async_hooks follows callbacks, and cannot follow `await`. */
+const LOWERED: Readonly<Record<string, boolean>> = {
+  "async-await": false,
+  "async-generator": false,
+  "for-await": false,
+  "top-level-await": true,
+};
+
+async function bundleWith(flags: readonly string[], base: BuildOptions): Promise<Bundle> {
+  const node = supportNode(flags);
+  const plugins = [...node.plugins, ...(base.plugins ?? [])];
+  let options: BuildOptions = { ...base, plugins, inject: [...node.inject] };
+  let built = await build(options);
+  if (node.tracksContext()) {
+    options = { ...options, supported: LOWERED };
+    built = await build(options);
   }
-  if (!outcome.ok) throw await sourceInvalid(options, outcome.errors);
+  const { format, outcome } = built;
+  if (!outcome.ok) throw await sourceInvalid(options, outcome.errors, flags);
   return toBundle(format, outcome.built);
+}
+
+interface Build {
+  readonly format: BundleFormat;
+  readonly outcome: BuildOutcome;
+}
+
+async function build(options: BuildOptions): Promise<Build> {
+  const outcome = await runEsbuild({ ...options, format: "iife", globalName: EXPORTS_NAME });
+  if (outcome.ok || !outcome.errors.some((error) => TOP_LEVEL_AWAIT.test(error.text))) {
+    return { format: "script", outcome };
+  }
+  return { format: "module", outcome: await runEsbuild({ ...options, format: "esm" }) };
 }
 
 async function sourceInvalid(
   options: BuildOptions,
   errors: (BuildOutcome & { ok: false })["errors"],
+  flags: readonly string[],
 ): Promise<EdgeError> {
-  const explained = await explainBuiltins(options, errors);
+  const explained = await explainBuiltins(options, errors, (name) => explainMissing(name, flags));
   const findings: Finding[] = explained.map((error) => findingOf(error, "error"));
   return diagnosticsError("SOURCE_INVALID", findings);
 }

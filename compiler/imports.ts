@@ -3,6 +3,7 @@
 //
 // Nothing here may let an absolute path into the output: bundles must hash the same in every folder.
 
+import { isBuiltin } from "node:module";
 import { readFile } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -89,6 +90,8 @@ export const noFiles: Plugin = {
   setup(build) {
     build.onResolve({ filter: /.*/ }, ({ path, kind }) => {
       if (kind === "entry-point" || HANDLER_SDK.test(path)) return undefined;
+      // As esbuild says it: it is explained like those from disk.
+      if (isBuiltin(path)) return { errors: [{ text: `Could not resolve "${path}"` }] };
       if (WORKERS_MODULE.test(path)) return undefined;
       const text = `Cannot import "${path}" here: code sent as source stands alone`;
       return {

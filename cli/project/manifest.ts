@@ -12,6 +12,7 @@ import type { LimitOverrides } from "../../sdk/limits.ts";
 import type { RouteSpec, Trust } from "../../sdk/records.ts";
 import { normaliseRoute, splitRoute } from "../../sdk/route.ts";
 import { parseDuration } from "../../sdk/gateway/units.ts";
+import { NODE_FLAGS } from "../../compiler/node/builtins.ts";
 import { isObject, isList } from "../json.ts";
 import { parseLimit } from "../parse.ts";
 import { BINDING_READERS, overlayBindings } from "./bindings.ts";
@@ -31,6 +32,7 @@ export interface ProjectManifest extends ProjectBindings {
   readonly isolation?: Isolation;
   readonly egress?: readonly string[];
   readonly crons?: readonly string[];
+  readonly compatibilityFlags?: readonly string[];
   readonly drainTimeoutMs?: number;
 }
 
@@ -53,6 +55,16 @@ const READERS: Readonly<Record<string, Reader>> = {
     throw fieldError(document, path, `${JSON.stringify(value)} is none of ${ISOLATION_FORMS}`);
   },
   egress: (document, path, value) => ({ egress: readEgress(document, path, value) }),
+  compatibility_flags: (document, path, value) => {
+    const compatibilityFlags = readFlags(document, path, value);
+    const at = compatibilityFlags.findIndex((flag) => !NODE_FLAGS.includes(flag));
+    if (at < 0) return { compatibilityFlags };
+    throw fieldError(
+      document,
+      [...path, at],
+      `there is no such flag; there are ${NODE_FLAGS.join(", ")}`,
+    );
+  },
   triggers: (document, path, value) => ({ crons: readTriggers(document, path, value) }),
   drainTimeout: (document, path, value) => {
     const drainTimeoutMs = typeof value === "string" ? parseDuration(value) : null;
@@ -157,6 +169,15 @@ function readEgress(document: ConfigDocument, path: FieldPath, value: Json): rea
     if (host !== null) return host;
     throw fieldError(document, [...path, index], 'a host is "HOST" or "HOST:PORT"');
   });
+}
+
+export function readFlags(
+  document: ConfigDocument,
+  path: FieldPath,
+  value: Json,
+): readonly string[] {
+  if (!isList(value)) throw fieldError(document, path, "a list of flags is expected");
+  return value.map((item: Json, index) => readText(document, [...path, index], item));
 }
 
 /** wrangler's `triggers`. */

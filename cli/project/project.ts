@@ -38,6 +38,7 @@ export interface Project {
   readonly isolation?: Isolation;
   readonly egress: readonly string[];
   readonly crons: readonly string[];
+  readonly compatibilityFlags: readonly string[];
   readonly drainTimeoutMs?: number;
   /** With their places: for complaints of the node. */
   readonly services: ProjectBindings;
@@ -82,6 +83,7 @@ export function readProject({ path, cwd, values, warn, dev = false }: ProjectInp
     limits: { ...file.limits, ...limitFlags },
     egress: readEgressFlags(values) ?? file.egress ?? [],
     crons: file.crons ?? [],
+    compatibilityFlags: file.compatibilityFlags ?? [],
     services: overlayBindings({}, file),
     ...(isolation === undefined ? {} : { isolation }),
     ...(file.trust === undefined ? {} : { trust: file.trust }),

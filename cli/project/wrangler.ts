@@ -7,16 +7,25 @@ import { EdgeError } from "../../sdk/errors.ts";
 import type { Json, JsonObject } from "../../sdk/errors.ts";
 import type { RouteSpec } from "../../sdk/records.ts";
 import { normaliseRoute } from "../../sdk/route.ts";
+import { NODE_FLAGS } from "../../compiler/node/builtins.ts";
 import { isObject, isList } from "../json.ts";
 import { BINDING_READERS, overlayBindings } from "./bindings.ts";
 import { fieldError, fieldName } from "./document.ts";
 import type { ConfigDocument, FieldPath } from "./document.ts";
-import { overlay, placed, readEnvironment, readText, readTriggers, readVars } from "./manifest.ts";
+import {
+  overlay,
+  placed,
+  readEnvironment,
+  readFlags,
+  readText,
+  readTriggers,
+  readVars,
+} from "./manifest.ts";
 import type { ProjectManifest } from "./manifest.ts";
 
 /** No effect here and none missed. */
 const SILENT: ReadonlySet<string> = new Set([
-  "$schema", "account_id", "compatibility_date", "compatibility_flags", "dev", "env",
+  "$schema", "account_id", "compatibility_date", "dev", "env",
   "keep_vars", "legacy_env", "preview_urls", "send_metrics", "upload_source_maps", "workers_dev",
 ]); // prettier-ignore
 /** An effect that is missed, but not by the handler. */
@@ -58,6 +67,10 @@ function readFields(
         readRoute(document, name === "route" ? at : [...at, index], { item, warn }),
       );
       manifest = { ...manifest, routes: [...(manifest.routes ?? []), ...routes] };
+    } else if (name === "compatibility_flags") {
+      // Others say how Workers' runtime behaved on some day.
+      const flags = readFlags(document, at, value).filter((flag) => NODE_FLAGS.includes(flag));
+      manifest = { ...manifest, compatibilityFlags: flags };
     } else if (name === "triggers") {
       manifest = { ...manifest, crons: readTriggers(document, at, value) };
     } else if (WARNED.has(name)) {

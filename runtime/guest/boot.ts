@@ -5,6 +5,7 @@
 // in an isolate, `boot` runs once, restores what a snapshot cannot hold, and returns `enter`.
 
 import { createBridge, type BootArguments, type Enter } from "./bridge.ts";
+import { inspect as inspectValue } from "./inspect.ts";
 import { createPlatform, previewEnvironment, topLevelReads } from "./platform.ts";
 import { workersModule } from "./workers/module.ts";
 
@@ -20,6 +21,9 @@ let booted = false;
 export function register(factory: () => unknown): void {
   factoryResult = factory();
 }
+
+/** For the compiler's node:util. */
+export const show: typeof inspectValue = inspectValue;
 
 /** What `cloudflare:workers` exports. */
 export function workers(): object {

@@ -52,7 +52,7 @@ describe("edge.jsonc", () => {
     "vars": { "A": 1, "B": "two" },
     "limits": { "wallMs": "10s", "bodyBytes": "1MiB", "memoryMb": 64 },
     "trust": "untrusted", "drainTimeout": "5s", "isolation": "group:api", "egress": ["Db.internal:5432", "10.1"],
-    "triggers": { "crons": ["0 3 * * MON"] },
+    "triggers": { "crons": ["0 3 * * MON"] }, "compatibility_flags": ["nodejs_compat"],
     "env": { "production": { "name": "api-live", "vars": { "B": "three" }, "routes": ["/live"] } },
   }`;
   test("is read whole", () => {
@@ -69,6 +69,7 @@ describe("edge.jsonc", () => {
       isolation: "group:api",
       egress: ["db.internal:5432", "10.0.0.1"],
       crons: ["0 3 * * MON"],
+      compatibilityFlags: ["nodejs_compat"],
       services: {},
       drainTimeoutMs: 5_000,
     });
@@ -130,6 +131,10 @@ describe("edge.jsonc", () => {
     [
       '{ "triggers": { "cron": [] } }',
       "triggers.cron: there is no such field here; there is crons",
+    ],
+    [
+      '{ "compatibility_flags": ["nodejs"] }',
+      "compatibility_flags[0]: there is no such flag; there are nodejs_compat",
     ],
     ['{ "triggers": { "crons": "a" } }', "triggers.crons: a list of cron expressions"],
     [

@@ -1,0 +1,146 @@
+// Node's built-in modules for bundles that ask for them (`compatibility_flags`): which there are, and where each comes
+// from. Some are written here (modules/), some are unenv's, of which only those are taken that do what they say.
+//
+// Their files are known by names of their own in a bundle: where this package is installed must not show in it.
+
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, extname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Plugin } from "../esbuild.ts";
+
+/** All modules below, and `Buffer`, `process`, `global` and `setImmediate` as globals. */
+const COMPATIBLE = "nodejs_compat";
+/** Only `node:async_hooks`. */
+const CONTEXT = "nodejs_als";
+export const NODE_FLAGS: readonly string[] = [COMPATIBLE, "nodejs_compat_v2", CONTEXT];
+
+const UNENV: readonly string[] = [
+  "buffer", "diagnostics_channel", "events", "path", "path/posix", "punycode", "querystring", "url",
+]; // prettier-ignore
+/** Module → its file in modules/. */
+const OWN: Readonly<Record<string, string>> = {
+  async_hooks: "async-hooks",
+  process: "process",
+  string_decoder: "string-decoder",
+  timers: "timers",
+  "timers/promises": "timers-promises",
+  util: "formatting",
+  "util/types": "value-types",
+};
+const OFFERED: ReadonlySet<string> = new Set([...UNENV, ...Object.keys(OWN)]);
+const ASYNC_HOOKS = "async_hooks";
+const BUILTIN = /^(?:node:)?[a-z_]+(?:\/[a-z0-9]+)?$/;
+const NAMESPACE = "node";
+const ASYNC_ITERATOR =
+  "Object.getPrototypeOf(Object.getPrototypeOf(async function* () {}).prototype)";
+/** By how a module is asked for: what is before its name. */
+const IMPORTED = "imported:";
+const REQUIRED = "required:";
+const GLOBALS = "islet:node-globals";
+
+const HERE = fileURLToPath(import.meta.url);
+const MODULES = join(dirname(HERE), "modules");
+const PACKAGES = /^(?:pathe|unenv)\//;
+
+export interface NodeSupport {
+  readonly plugins: readonly Plugin[];
+  /** Modules to inject as globals. */
+  readonly inject: readonly string[];
+  /** Whether `node:async_hooks` is part of what was built: then `async` has to be lowered. */
+  readonly tracksContext: () => boolean;
+}
+
+export function supportNode(flags: readonly string[]): NodeSupport {
+  const isCompatible = flags.some((flag) => flag.startsWith(COMPATIBLE));
+  const offers = (name: string): boolean =>
+    isCompatible ? OFFERED.has(name) : name === ASYNC_HOOKS && flags.includes(CONTEXT);
+  let found = false;
+  const plugin: Plugin = {
+    name: "islet-node",
+    setup(build) {
+      build.onResolve({ filter: BUILTIN }, ({ path, kind, importer }) => {
+        const name = path.replace(/^node:/, "");
+        if (!offers(name)) return undefined;
+        if (name === ASYNC_HOOKS && PACKAGES.test(importer)) {
+          return { path: "islet/no-context", namespace: NAMESPACE, sideEffects: false };
+        }
+        found ||= name === ASYNC_HOOKS;
+        const prefix = kind === "require-call" ? REQUIRED : IMPORTED;
+        return { path: `${prefix}${name}`, namespace: NAMESPACE, sideEffects: false };
+      });
+      build.onResolve({ filter: new RegExp(`^${GLOBALS}$`) }, () => ({
+        path: "islet/globals",
+        namespace: NAMESPACE,
+        sideEffects: false,
+      }));
+      build.onResolve({ filter: new RegExp(`^${IMPORTED}`), namespace: NAMESPACE }, ({ path }) => ({
+        path,
+        namespace: NAMESPACE,
+        sideEffects: false,
+      }));
+      build.onResolve({ filter: /^pathe$/, namespace: NAMESPACE }, () => ({
+        path: "pathe/dist/index.mjs",
+        namespace: NAMESPACE,
+        sideEffects: false,
+      }));
+      build.onResolve({ filter: /^\./, namespace: NAMESPACE }, ({ path, importer }) => ({
+        // Of what stands for a whole module: all names are from the top.
+        path: importer.startsWith(IMPORTED) ? path.slice(2) : join(dirname(importer), path),
+        namespace: NAMESPACE,
+        sideEffects: false,
+      }));
+      build.onLoad({ filter: /.*/, namespace: NAMESPACE }, ({ path }) => ({
+        contents: contentsOf(path),
+        loader: path.startsWith("islet/") ? "ts" : "js",
+      }));
+    },
+  };
+  return {
+    plugins: isCompatible || flags.includes(CONTEXT) ? [plugin] : [],
+    inject: isCompatible ? [GLOBALS] : [],
+    tracksContext: () => found,
+  };
+}
+
+function contentsOf(path: string): string {
+  // What CommonJS gets is what others get by default.
+  if (path.startsWith(REQUIRED)) {
+    return `module.exports = require("${IMPORTED}${path.slice(REQUIRED.length)}").default;`;
+  }
+  if (path.startsWith(IMPORTED)) return contentsOfImported(path.slice(IMPORTED.length));
+  if (!PACKAGES.test(path)) return readFileSync(ownFile(path), "utf8");
+  // A lowered generator has no prototype to look at; what is made of this has all members of its own.
+  return readFileSync(packageFile(path), "utf8").replace(ASYNC_ITERATOR, "Object.prototype");
+}
+
+function contentsOfImported(name: string): string {
+  const own = OWN[name];
+  const isOwn = own !== undefined;
+  const file = isOwn ? `./islet/${own}` : `./unenv/dist/runtime/node/${name}.mjs`;
+  const from = JSON.stringify(file);
+  const byDefault = isOwn
+    ? `import * as all from ${from}; export default all;`
+    : `export { default } from ${from};`;
+  return `export * from ${from}; ${byDefault}`;
+}
+
+function ownFile(path: string): string {
+  return join(MODULES, `${path.replace(/^islet\//, "").replace(/\.ts$/, "")}${extname(HERE)}`);
+}
+
+/** unenv brings pathe along; both are found from here, wherever they are installed. */
+function packageFile(path: string): string {
+  const [name = "", ...rest] = path.split("/");
+  const unenv = fileURLToPath(import.meta.resolve("unenv"));
+  const entry = name === "unenv" ? unenv : createRequire(unenv).resolve(name);
+  return join(entry.slice(0, entry.lastIndexOf(join(name, "dist"))), name, ...rest);
+}
+
+/** What a bundle that imports `name` is told. */
+export function explainMissing(name: string, flags: readonly string[]): string {
+  const isCompatible = flags.some((flag) => flag.startsWith(COMPATIBLE));
+  if (isCompatible) return "which isolates do not have";
+  if (!OFFERED.has(name)) return "which isolates do not have";
+  return `which isolates have with "compatibility_flags": ["${COMPATIBLE}"] in edge.jsonc`;
+}

@@ -1,0 +1,212 @@
+// Node's built-in modules in real isolates, by the flag that asks for them.
+
+import { createHash } from "node:crypto";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { bundle, bundleSource } from "../../compiler/bundle.ts";
+import type { Bundle } from "../../sdk/publish.ts";
+import { startNode, type TestNode } from "../node.ts";
+import { temporary } from "../temporary.ts";
+
+let node: TestNode;
+
+beforeAll(async () => {
+  node = await startNode();
+});
+
+afterAll(() => node.stop());
+
+async function publish(name: string, { format, code, map }: Bundle, vars = {}): Promise<string> {
+  const codeSha256 = createHash("sha256").update(code).digest("hex");
+  const body = { name, routes: [], vars, limits: {}, format, code, codeSha256, map };
+  const answer = await node.api("POST", "/api/publish", body);
+  expect(answer.error).toBeNull();
+  return String(Reflect.get(Object(answer.data), "start"));
+}
+
+async function run(name: string, code: string, flags = ["nodejs_compat"], vars = {}) {
+  const built = await bundleSource({ code, filename: "index.ts", compatibilityFlags: flags });
+  const start = await publish(name, built, vars);
+  const { status, text } = await node.get(`/${name}`);
+  if (status !== 200) throw new Error(`${status} ${text}\n${node.output.slice(-2_000)}`);
+  return { start, value: JSON.parse(text) as unknown };
+}
+
+const CONTEXT = `
+import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
+const storage = new AsyncLocalStorage();
+const other = new AsyncLocalStorage({ defaultValue: "none" });
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const seen = {};
+const note = (what) => { seen[what] = storage.getStore(); };
+async function* numbers() { yield 1; await sleep(1); note("generator"); yield 2; }
+const cases = async () => {
+  note("at once");
+  await null; note("await of nothing");
+  await sleep(1); note("await of a timer");
+  await Promise.all([sleep(1), sleep(2)]); note("Promise.all");
+  try { await Promise.reject(new Error("no")); } catch { note("catch"); } finally { note("finally"); }
+  for await (const _ of numbers()) note("for await");
+  await Promise.resolve().then(() => note("then")).finally(() => note("finally()"));
+  await new Promise((resolve) => queueMicrotask(() => { note("queueMicrotask"); resolve(); }));
+  await new Promise((resolve) => { const timer = setInterval(() => { clearInterval(timer); note("setInterval"); resolve(); }, 1); });
+  const target = new EventTarget();
+  target.addEventListener("a", () => note("event"));
+  target.dispatchEvent(new Event("a"));
+  const stream = new ReadableStream({ async pull(controller) { await sleep(1); note("pull"); controller.enqueue("a"); controller.close(); } });
+  const through = stream.pipeThrough(new TransformStream({ transform(chunk, controller) { note("transform"); controller.enqueue(chunk); } }));
+  const reader = through.getReader();
+  await reader.read(); note("read");
+  seen.real = stream instanceof ReadableStream && new Response(stream.locked ? null : stream) instanceof Response;
+  seen.nested = storage.run("inner", () => [storage.getStore(), other.getStore()]);
+  seen.exit = String(storage.exit(() => storage.getStore()));
+  seen.snapshot = storage.run("kept", () => AsyncLocalStorage.snapshot())(() => storage.getStore());
+  seen.bound = storage.run("kept", () => AsyncLocalStorage.bind(() => storage.getStore()))();
+  seen.resource = storage.run("kept", () => new AsyncResource("R")).runInAsyncScope((a, b) => [storage.getStore(), a, b], null, 1, 2);
+  try { storage.run("thrown", () => { throw new Error("x"); }); } catch { note("after throw"); }
+  return seen;
+};
+export default { async fetch(request) {
+  const before = String(storage.getStore());
+  if (request.url.endsWith("?entered")) {
+    storage.enterWith("entered");
+    await sleep(1);
+    return Response.json([before, storage.getStore()]);
+  }
+  const ids = [1, 2, 3].map((id) => storage.run(id, async () => { await sleep(5 - id); await null; return storage.getStore(); }));
+  return Response.json({ before, ids: await Promise.all(ids), seen: await storage.run("outer", cases), after: String(storage.getStore()) });
+} };`;
+
+test("AsyncLocalStorage follows awaits, timers, streams and callbacks, and never meets another request", async () => {
+  const { value } = await run("context", CONTEXT, ["nodejs_als"]);
+  const { seen, ...rest } = value as { seen: Record<string, unknown> };
+  expect(rest).toEqual({ before: "undefined", ids: [1, 2, 3], after: "undefined" });
+  const { real, nested, exit, snapshot, bound, resource, ...noted } = seen;
+  expect([real, nested, exit]).toEqual([true, ["inner", "none"], "undefined"]);
+  expect([snapshot, bound, resource]).toEqual(["kept", "kept", ["kept", 1, 2]]);
+  expect(Object.keys(noted)).toHaveLength(17);
+  expect(new Set(Object.values(noted))).toEqual(new Set(["outer"]));
+  const many = await Promise.all([1, 2, 3, 4].map(() => node.get("/context?entered")));
+  for (const { text } of many) expect(text).toBe('["undefined","entered"]');
+});
+
+test("modules do what Node's do", async () => {
+  const { value } = await run(
+    "modules",
+    `
+    import { Buffer as B } from "node:buffer";
+    import { EventEmitter, once } from "node:events";
+    import util, { promisify, format, isDeepStrictEqual, inspect } from "node:util";
+    import path from "node:path";
+    import { join } from "path";
+    import { parse } from "node:querystring";
+    import { fileURLToPath } from "node:url";
+    import { StringDecoder } from "node:string_decoder";
+    import { setTimeout as wait } from "node:timers/promises";
+    import { channel } from "node:diagnostics_channel";
+    import process from "node:process";
+    const OldEmitter = require("events");
+    class Old extends OldEmitter {}
+    export default { async fetch() {
+      const emitter = new EventEmitter();
+      const heard = once(emitter, "a");
+      emitter.emit("a", 1, 2);
+      const decoder = new StringDecoder("utf8");
+      const bytes = Buffer.from("grün€");
+      const circle = { a: 1 }; circle.circle = circle;
+      const messages = [];
+      channel("c").subscribe((message) => messages.push(message));
+      channel("c").publish("m");
+      const old = new Old(); let called = 0; old.on("x", () => called++); old.emit("x");
+      const aborted = await wait(1000, 0, { signal: AbortSignal.timeout(1) }).catch((error) => error.name);
+      return Response.json({
+        buffer: [B === Buffer, bytes.toString("hex"), Buffer.from("AQI=", "base64").readUInt16BE(0)],
+        heard: await heard, called,
+        text: [...bytes].map((byte) => decoder.write(Buffer.of(byte))).join("") + decoder.end(),
+        base64: new StringDecoder("base64").end(Buffer.from("abcd")),
+        join: join("/a", "../b", "c"), base: path.basename("/x/y.txt", ".txt"),
+        query: parse("a=1&b=%20&a=2"), file: fileURLToPath("file:///a/b"),
+        waited: await wait(1, "w"), aborted, messages,
+        promised: await promisify((a, done) => done(null, a + 1))(1),
+        format: format("%s %d %j %%", "a", 2, { b: 1 }, "rest"),
+        equal: [isDeepStrictEqual({ a: [new Map([[1, new Set([2])]])] }, { a: [new Map([[1, new Set([2])]])] }), util.isDeepStrictEqual([1], ["1"])],
+        inspect: inspect(circle).includes("a: 1"), types: util.types.isUint8Array(bytes),
+        env: [process.env.NAME, String(process.env.OTHER), Object.keys(process.env)],
+        tick: await new Promise((resolve) => process.nextTick(resolve, "t")),
+        immediate: await new Promise((resolve) => setImmediate(resolve, "i")),
+        global: global === globalThis,
+      });
+    } };`,
+    ["nodejs_compat"],
+    { NAME: "n", NUMBER: 1 },
+  );
+  expect(value).toEqual({
+    buffer: [true, "6772c3bc6ee282ac", 258],
+    heard: [1, 2],
+    called: 1,
+    text: "grün€",
+    base64: "YWJjZA==",
+    join: "/b/c",
+    base: "y",
+    query: { a: ["1", "2"], b: " " },
+    file: "/a/b",
+    waited: "w",
+    aborted: "AbortError",
+    messages: ["m"],
+    promised: 2,
+    format: 'a 2 {"b":1} % rest',
+    equal: [true, false],
+    inspect: true,
+    types: true,
+    env: ["n", "undefined", ["NAME"]],
+    tick: "t",
+    immediate: "i",
+    global: true,
+  });
+});
+
+test("a framework's own use of AsyncLocalStorage works: Hono's context storage", async () => {
+  using folder = temporary();
+  const cwd = join(folder.path, "project");
+  mkdirSync(cwd);
+  symlinkSync(join(import.meta.dirname, "../../node_modules"), join(cwd, "node_modules"));
+  const source = `
+    import { Hono } from "hono";
+    import { contextStorage, getContext } from "hono/context-storage";
+    const app = new Hono();
+    app.use(contextStorage());
+    const deep = async () => { await new Promise((resolve) => setTimeout(resolve, 1)); return getContext().req.query("q"); };
+    app.get("/hono", async (c) => c.json(await deep()));
+    export default app;`;
+  writeFileSync(join(cwd, "index.ts"), source);
+  const built = await bundle({ entry: "index.ts", cwd, compatibilityFlags: ["nodejs_compat"] });
+  await publish("hono", built);
+  const answers = await Promise.all(["a", "b", "c"].map((q) => node.get(`/hono?q=${q}`)));
+  expect(answers.map(({ text }) => text)).toEqual(['"a"', '"b"', '"c"']);
+});
+
+test("what a bundle does not import costs it nothing", async () => {
+  const code = "export default { fetch: async () => Response.json(await 1) };";
+  const plain = await bundleSource({ code, filename: "index.ts" });
+  const flagged = await bundleSource({
+    code,
+    filename: "index.ts",
+    compatibilityFlags: ["nodejs_compat"],
+  });
+  expect(flagged.code).toBe(plain.code);
+});
+
+test.each([
+  [[], "node:util", 'which isolates have with "compatibility_flags": ["nodejs_compat"]'],
+  [["nodejs_als"], "node:events", 'which isolates have with "compatibility_flags"'],
+  [[], "node:fs", "which isolates do not have"],
+  [["nodejs_compat"], "node:net", "which isolates do not have"],
+])("with the flags %j an import of %s says what is missing", async (flags, name, text) => {
+  const code = `import * as it from "${name}"; export default { fetch: () => new Response(typeof it) };`;
+  const built = bundleSource({ code, filename: "index.ts", compatibilityFlags: flags });
+  await expect(built).rejects.toMatchObject({
+    code: "SOURCE_INVALID",
+    message: expect.stringContaining(text),
+  });
+});
