@@ -4,6 +4,7 @@ import type { ColdResult } from "./load/cold.ts";
 import type { CordonRow } from "./load/cordon.ts";
 import type { PublishResultRow } from "./load/publishes.ts";
 import type { Result, ScenarioResult } from "./load/rounds.ts";
+import type { MicroResult } from "./micro/list.ts";
 
 export interface Goal {
   readonly goal: string;
@@ -17,11 +18,21 @@ export interface Findings {
   readonly cold: ColdResult | null;
   readonly publish: readonly PublishResultRow[];
   readonly cordon: readonly CordonRow[];
+  readonly micro: readonly MicroResult[];
 }
 
 const INLINE = "islet inline";
 const POOL = "islet pool";
 const BARE = "bare uws";
+
+/** How many of its calls one after the other cost what a hundred of them at once cost; each without its request. */
+function together({ micro }: Findings, title: string, name: string): Goal {
+  const goal = `${title} from a handler: 100 at once cost < 10 one after the other`;
+  const task = micro.flatMap(({ tasks }) => tasks).find((each) => each.name === name);
+  if (task?.atOnceNs === undefined) return { goal, found: "–", met: null };
+  const calls = task.atOnceNs / task.medianNs;
+  return { goal, found: `${calls.toFixed(1)} calls`, met: calls < 10 };
+}
 
 export function judge(findings: Findings): Goal[] {
   const at = (connections: number, contender: string): Result | undefined =>
@@ -56,5 +67,7 @@ export function judge(findings: Findings): Goal[] {
     below("Hono app: publish to live ≤ 400 ms", cli?.totalMs.median, "ms", 400),
     below("Hono app: first answer of a fresh isolate ≤ 10 ms p50", hono?.firstMs.p50, "ms", 10),
     below("restart with all endpoints: ready ≤ 1000 ms", findings.cold?.restartMs, "ms", 1_000),
+    together(findings, "get of the embedded cache", "embedded: from a handler"),
+    together(findings, "get of a Redis cache", "Redis: from a handler"),
   ];
 }

@@ -26,7 +26,7 @@ import { runRounds } from "./load/rounds.ts";
 import type { ScenarioResult } from "./load/rounds.ts";
 import { measureStarts } from "./load/starts.ts";
 import { machineFacts } from "./machine.ts";
-import { MICRO, SERIAL_FILE } from "./micro/list.ts";
+import { MICRO, SERIAL_FILE, type MicroResult } from "./micro/list.ts";
 import { USAGE, readPlan } from "./options.ts";
 import type { Plan, ScenarioName } from "./options.ts";
 import {
@@ -101,7 +101,8 @@ async function main(): Promise<void> {
   const micro = await when("micro", async () => runMicro(folder));
   await stopEsbuild();
 
-  const goals = judge({ load: session.load, cold, publish: publish ?? [], cordon: cordon ?? [] });
+  const found = { publish: publish ?? [], cordon: cordon ?? [], micro: micro ?? [] };
+  const goals = judge({ load: session.load, cold, ...found });
   printGoals(goals);
   for (const { contender, reason: why } of session.skipped)
     console.log(`skipped ${contender}: ${why}`);
@@ -263,8 +264,8 @@ async function withServers(
 }
 
 /** Each in a process of its own, so that no bench is warmed or spoiled by another. */
-function runMicro(folder: string): unknown[] {
-  const rows: unknown[] = [];
+function runMicro(folder: string): MicroResult[] {
+  const rows: MicroResult[] = [];
   for (const file of MICRO) {
     console.log(`\n${file}`);
     const json = join(folder, "micro.json");
@@ -273,7 +274,7 @@ function runMicro(folder: string): unknown[] {
       stdio: "inherit",
       env: { ...process.env, [SERIAL_FILE]: json },
     });
-    rows.push({ file, tasks: JSON.parse(readFileSync(json, "utf8")) as unknown });
+    rows.push({ file, tasks: JSON.parse(readFileSync(json, "utf8")) as MicroResult["tasks"] });
   }
   return rows;
 }

@@ -66,9 +66,10 @@ export function printFigures(what: string, figures: readonly Figure[]): void {
   );
   const file = process.env[SERIAL_FILE];
   if (file !== undefined) {
-    const rows = figures.map(({ name, oneNs }) => ({
+    const rows = figures.map(({ name, oneNs, atOnceNs }) => ({
       name,
       medianNs: oneNs,
+      atOnceNs,
       p99Ns: 0,
       meanNs: oneNs,
       samples: ROUNDS,
