@@ -15,6 +15,7 @@ import { createIpFilter } from "./policies/auth/ip-filter.ts";
 import { createJwt } from "./policies/auth/jwt.ts";
 import type { Method } from "./policies/auth/method.ts";
 import { createConcurrency } from "./policies/limits/concurrency.ts";
+import { createLoadShed } from "./policies/limits/load-shed.ts";
 import { createRateLimit } from "./policies/limits/rate-limit.ts";
 import { createCompression } from "./policies/content/compression.ts";
 import { createCustom } from "./policies/custom/custom.ts";
@@ -71,6 +72,8 @@ function createPolicy(policy: PolicyConfig, host: PolicyHost): Policy {
       return createHeaders(policy);
     case "concurrency":
       return createConcurrency(policy, host);
+    case "loadShed":
+      return createLoadShed(policy, host);
     case "bodyLimit":
       return createBodyLimit(policy.bytesMax);
     case "timeout":

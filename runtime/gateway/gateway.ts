@@ -22,6 +22,7 @@ import type { RunPolicy } from "./policies/custom/outcome.ts";
 import { isPreflight } from "./policies/content/cors.ts";
 import type { RouteInput } from "./route/contract.ts";
 import { fileRoutes, methodsOf, routeOwner } from "./route/file-routes.ts";
+import { LagMeter } from "./policies/limits/lag-meter.ts";
 import { WaitingRoom } from "./policies/limits/waiting-room.ts";
 import { LimitCells } from "./shared/limit-cells.ts";
 import type { ReplyStore } from "./shared/reply-store.ts";
@@ -70,6 +71,7 @@ export class Gateway {
   #limits: LimitCells | null = null;
   #replies: Promise<ReplyStore> | null = null;
   #inFlight: InFlight | null = null;
+  #lag: LagMeter | null = null;
   #config: GatewayConfig = EMPTY_GATEWAY;
   #gates = new Map<string, Gate>();
   #upstreams = new Map<string, Upstream>();
@@ -157,6 +159,7 @@ export class Gateway {
   }
 
   async close(): Promise<void> {
+    this.#lag?.close();
     for (const upstream of [...this.#upstreams.values(), ...this.#leaving]) upstream.close();
     await this.#store?.close();
     await (await this.#replies)?.close();
@@ -210,6 +213,7 @@ export class Gateway {
       limits: this.#cells(),
       consumers,
       inFlight: () => this.#inFlightOf(),
+      lag: () => (this.#lag ??= new LagMeter(this.#now)),
       wallClock: this.#host.wallClock ?? Date.now,
       runPolicy: this.#host.runPolicy,
       random: this.#host.random ?? Math.random,

@@ -10,6 +10,7 @@ export type PolicyConfig =
     }
   | RateLimitPolicy
   | ConcurrencyPolicy
+  | LoadShedPolicy
   | AuthPolicy
   | AnyOfPolicy
   | CorsPolicy
@@ -60,6 +61,16 @@ export interface ConcurrencyPolicy {
   /** Further ones that wait, in each worker; 0: none. */
   readonly queueMax: number;
   readonly timeoutMs: number;
+}
+
+export const PRIORITIES = ["low", "normal", "high"] as const;
+export type Priority = (typeof PRIORITIES)[number];
+
+export interface LoadShedPolicy {
+  readonly kind: "loadShed";
+  /** Of the event loop; routes of more than low priority bear more. */
+  readonly maxLagMs: number;
+  readonly priority: Priority;
 }
 
 export const SIGNATURES = [

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { RawClient } from "../http/raw-client.ts";
+import { until } from "../waiting.ts";
 import { openFront, type Front } from "./front.ts";
 import { openPeer } from "./peer.ts";
 
@@ -216,6 +217,33 @@ routes:
     client.send(`${bytes.toString(16)}\r\n${"x".repeat(bytes)}\r\n0\r\n\r\n`);
     expect((await client.reply()).status).toBe(status);
     client.close();
+  });
+});
+
+describe("loadShed", () => {
+  test("refuses the less important routes first while the worker lags, and none when it has caught up", async () => {
+    const route = (priority: string): string =>
+      `{ name: ${priority}, match: { path: /${priority} }, target: { respond: { body: ok } },
+         policies: [ loadShed: { maxLag: 1s, priority: ${priority} } ] }`;
+    await using front = await openFront(`
+routes: [ ${["low", "normal", "high"].map(route).join(", ")} ]
+`);
+    const statuses = (): Promise<number[]> =>
+      Promise.all(["/low", "/normal", "/high"].map(async (path) => (await front.get(path)).status));
+    expect(await statuses()).toEqual([200, 200, 200]);
+    // As a turn of so long would: the next sample makes a third of it the mean.
+    front.advance(11_000);
+    await until("it is told", async () => (await front.get("/low")).status === 503);
+    const seen: string[] = [];
+    await until("it is over", async () => {
+      const now = (await statuses()).join(" ");
+      if (seen.at(-1) !== now) seen.push(now);
+      return now === "200 200 200";
+    });
+    // Never a more important one without the less important.
+    expect(seen.filter((now) => !/^(?:200 200 200|503 200 200|503 503 200)$/.test(now))).toEqual(
+      [],
+    );
   });
 });
 

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import {
   ALGORITHMS,
+  PRIORITIES,
   type KeySource,
   type PolicyConfig,
   type RateLimitPolicy,
@@ -78,6 +79,17 @@ export const concurrency: z.ZodType<PolicyConfig, unknown> = z
     key,
     queueMax: queue?.max ?? 0,
     timeoutMs: queue?.timeout ?? 0,
+  }));
+
+export const loadShed: z.ZodType<PolicyConfig, unknown> = z
+  .strictObject({
+    maxLag: duration(10).default(100),
+    priority: oneOf(PRIORITIES).default("normal"),
+  })
+  .transform(({ maxLag, priority }): PolicyConfig => ({
+    kind: "loadShed",
+    maxLagMs: maxLag,
+    priority,
   }));
 
 export const bodyLimit: z.ZodType<PolicyConfig, unknown> = z

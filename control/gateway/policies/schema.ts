@@ -9,13 +9,14 @@ import { idempotency } from "./stored.ts";
 import { errorPages, fault, maintenance, securityHeaders } from "./replies.ts";
 import { validation } from "./validation.ts";
 import { custom } from "./custom.ts";
-import { bodyLimit, concurrency, rateLimit, timeout } from "./limits.ts";
+import { bodyLimit, concurrency, loadShed, rateLimit, timeout } from "./limits.ts";
 
 /** In the order in which they are listed to people. */
 const POLICIES: Readonly<Record<string, z.ZodType<PolicyConfig, unknown>>> = {
   ipFilter,
   rateLimit,
   concurrency,
+  loadShed,
   ...AUTH,
   cors,
   headers,

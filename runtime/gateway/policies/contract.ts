@@ -4,6 +4,7 @@ import type { Clock } from "../clock.ts";
 import type { Consumers } from "./auth/consumers.ts";
 import type { RunPolicy } from "./custom/outcome.ts";
 import type { ReplyStore } from "../shared/reply-store.ts";
+import type { LagMeter } from "./limits/lag-meter.ts";
 import type { WaitingRoom } from "./limits/waiting-room.ts";
 import type { LimitCells } from "../shared/limit-cells.ts";
 import type { OpenCounts } from "../shared/open-counts.ts";
@@ -16,6 +17,8 @@ export interface InFlight {
 export interface PolicyHost {
   readonly limits: LimitCells;
   readonly consumers: Consumers;
+  /** Begins to measure when a policy first asks. */
+  readonly lag: () => LagMeter;
   /** Made when a policy first counts what is open. */
   readonly inFlight: () => InFlight;
   /** Of the wall, for tokens. */
