@@ -38,7 +38,7 @@ const raw =
 
 /** By the first segment of the path. */
 const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
-  echo: (request, response, peer) => void echo(request, response, peer),
+  echo: (request, response, peer) => void echo(request, response, peer).catch(() => {}),
   back: (request, response) => void request.pipe(response),
   keep: (request, response, peer) =>
     void buffer(request).then((bytes) => {
@@ -55,6 +55,12 @@ const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
   },
   cookies: (_request, response) => {
     response.setHeader("set-cookie", ["a=1; Path=/", "b=2"]).end();
+  },
+  events: (_request, response, peer) => {
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    let event = 0;
+    peer.next = () => void response.write(`data: ${++event}\n\n`);
+    peer.next();
   },
   bytes: (_request, response) => void response.end(Buffer.from([0, 255, 128, 10, 13])),
   reset: ({ socket }) => socket.resetAndDestroy(),
@@ -115,6 +121,8 @@ export class Peer implements AsyncDisposable {
   /** What every path does meanwhile; null: what it says. */
   mood: keyof typeof BEHAVIOURS | null = null;
   flooded = 0;
+  /** Lets `events` go on. */
+  next: () => void = () => {};
   kept: Uint8Array = new Uint8Array(0);
   readonly server: Server;
 
