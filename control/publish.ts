@@ -15,6 +15,7 @@ import {
 } from "../sdk/limits.ts";
 import type { CheckResult } from "../sdk/node.ts";
 import type { PublishRequest, PublishResult, PublishStage } from "../sdk/publish.ts";
+import { CLIENT_ADDRESS_HEADER } from "../sdk/records.ts";
 import type {
   BundleFormat,
   ChangeOp,
@@ -182,6 +183,7 @@ export async function storeCandidate(
     bundleBytes: bytes.length,
     map: mapHash,
     start: check.start,
+    ...(code.toLowerCase().includes(CLIENT_ADDRESS_HEADER) ? { readsAddress: true } : {}),
     message: known?.message ?? message,
     createdAt: known?.createdAt ?? timestamp(ports.clock),
   };

@@ -56,9 +56,14 @@ export interface VersionRecord {
   readonly start:
     | { readonly kind: "full" }
     | { readonly kind: "platform"; readonly reason: string };
+  /** It names CLIENT_ADDRESS_HEADER: its requests carry it. Others go without, since asking costs a microsecond. */
+  readonly readsAddress?: true;
   readonly message: string;
   readonly createdAt: string;
 }
+
+/** As Workers has it. In the requests of handlers only, and never the client's own. */
+export const CLIENT_ADDRESS_HEADER = "cf-connecting-ip";
 
 export interface DeploymentRecord {
   readonly endpoint: string;

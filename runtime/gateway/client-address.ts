@@ -2,8 +2,10 @@
 // from the right, where the nearest proxy has written; the first address that is no trusted proxy is the client. What
 // stands further left was written by the client, and anybody can write anything.
 
-import type { Exchange } from "../../sdk/exchange.ts";
+import type { Exchange, HeaderList } from "../../sdk/exchange.ts";
 import { addressBits, type NetworkTest } from "../../sdk/gateway/cidr.ts";
+import { headerOf } from "../../sdk/gateway/header-list.ts";
+import { CLIENT_ADDRESS_HEADER } from "../../sdk/records.ts";
 
 /** As many proxies as anybody has in a row; the rest of a longer list is not looked at. */
 const HOPS_MAX = 32;
@@ -20,6 +22,24 @@ export function clientAddress(exchange: Exchange, trusted: NetworkTest): string 
     if (!trusted(address)) return address;
   }
   return address;
+}
+
+/** The request's headers with the client's address among them, whatever the client wrote there. */
+export function addressedHeaders(exchange: Exchange, trusted: NetworkTest): HeaderList {
+  const list = exchange.headers;
+  const own = headerOf(list, CLIENT_ADDRESS_HEADER) === undefined ? list : withoutAddress(list);
+  const address = clientAddress(exchange, trusted);
+  return address === "" ? own : `${CLIENT_ADDRESS_HEADER}\n${address}\n${own}`;
+}
+
+function withoutAddress(list: HeaderList): HeaderList {
+  let kept = "";
+  for (let at = 0; at < list.length;) {
+    const end = list.indexOf("\n", list.indexOf("\n", at) + 1) + 1;
+    if (!list.startsWith(`${CLIENT_ADDRESS_HEADER}\n`, at)) kept += list.slice(at, end);
+    at = end;
+  }
+  return kept;
 }
 
 function forwardedFor(list: string): string[] {

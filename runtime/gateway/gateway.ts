@@ -3,6 +3,7 @@
 // they began. What did not change goes on with its connections and counts; what all workers know (rate limits,
 // breakers, health) lies outside (shared/store.ts) and outlives any reload.
 
+import type { Exchange, HeaderList } from "../../sdk/exchange.ts";
 import { createNetworkTest, type NetworkTest } from "../../sdk/gateway/cidr.ts";
 import {
   EMPTY_GATEWAY,
@@ -14,6 +15,7 @@ import { LIMITS } from "../../sdk/limits.ts";
 import type { UpstreamStats } from "../../sdk/node.ts";
 import { compileChain, runSteps, type Chain } from "./chain.ts";
 import { createSharedClock, type Clock } from "./clock.ts";
+import { addressedHeaders } from "./client-address.ts";
 import { FilteredExchange } from "./filtered-exchange.ts";
 import { Pass, type PassParts } from "./pass.ts";
 import { Consumers } from "./policies/auth/consumers.ts";
@@ -73,6 +75,7 @@ export class Gateway {
   #inFlight: InFlight | null = null;
   #lag: LagMeter | null = null;
   #config: GatewayConfig = EMPTY_GATEWAY;
+  #trusted: NetworkTest = createNetworkTest([]);
   #gates = new Map<string, Gate>();
   #upstreams = new Map<string, Upstream>();
   /** Replaced, with requests that are under way. */
@@ -82,6 +85,11 @@ export class Gateway {
     this.#host = host;
     this.#clock = host.clock ?? createSharedClock();
     this.#now = host.now ?? (() => performance.now());
+  }
+
+  /** What a handler sees of a request that came to no route of the file, and wants to know whose it is. */
+  addressed(exchange: Exchange): HeaderList {
+    return addressedHeaders(exchange, this.#trusted);
   }
 
   /** For the route table. */
@@ -99,6 +107,7 @@ export class Gateway {
       if (kept.get(upstream.config.name) !== upstream) this.#leaving.add(upstream);
     }
     const trusted = createNetworkTest(config.trustedProxies);
+    this.#trusted = trusted;
     const consumers = this.#consumers(config);
     const parts = { trusted, consumers };
     this.#gates = new Map(

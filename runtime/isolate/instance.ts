@@ -7,6 +7,7 @@
 
 import { BODY, ENTER, LEAVE, type Records } from "../../sdk/bridge.ts";
 import type { Limits } from "../../sdk/limits.ts";
+import type { Exchange, HeaderList } from "../../sdk/exchange.ts";
 import type { Code } from "../../sdk/errors.ts";
 import type { CallService } from "./call.ts";
 import { CpuBudget } from "./slice/cpu-budget.ts";
@@ -27,6 +28,9 @@ import { eventPayload, type Ticket } from "./ticket.ts";
 
 /** Background work may run on this long after the reply. */
 export const BACKGROUND_MS = 30_000;
+
+type HeadersOf = (exchange: Exchange) => HeaderList;
+const allHeaders: HeadersOf = (exchange) => exchange.headers;
 
 export interface InstanceEvents {
   /** A request is over; there is room for another. */
@@ -54,6 +58,7 @@ export class Instance implements SliceEvents {
   readonly #parseHead = createHeadParser();
   readonly #open = new OpenJobs();
   readonly #timers = new GuestTimers((id, owner) => this.#pushFor(owner, ENTER.TIMER, id, ""));
+  readonly #headersOf: HeadersOf;
   /** Monotonic. */
   readonly #now: () => number;
   #runner: SliceRunner | null = null;
@@ -65,6 +70,7 @@ export class Instance implements SliceEvents {
     limits: Limits;
     held: Held;
     services: readonly CallService[];
+    headersOf?: HeadersOf | undefined;
     now: () => number;
     events: InstanceEvents;
   }) {
@@ -72,6 +78,7 @@ export class Instance implements SliceEvents {
     this.#limits = options.limits;
     this.#held = held;
     this.#calls = new OpenCalls(options.services, this.#pushFor, { held, jobs: this.#open });
+    this.#headersOf = options.headersOf ?? allHeaders;
     this.#now = options.now;
     this.#events = options.events;
     this.#replies = new Replies({
@@ -113,7 +120,7 @@ export class Instance implements SliceEvents {
     if (event !== null) return this.#push(ENTER.EVENT, id, eventPayload(event, exchange.requestId));
     if (exchange.hasBody) exchange.limitBody(this.#limits.bodyBytes);
     const head = `${exchange.method}\n${exchange.scheme}://${exchange.authority}${exchange.url}\n`;
-    const tail = `${exchange.requestId}\n${exchange.headers}`;
+    const tail = `${exchange.requestId}\n${this.#headersOf(exchange)}`;
     const payload = exchange.hasBody
       ? () => this.#payloadWithBody(job, head, tail)
       : `${head}${BODY.NONE}${exchange.entrypoint ?? ""}\n${tail}`;

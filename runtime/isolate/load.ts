@@ -1,5 +1,6 @@
 // From a version's files to a live instance: engine, boot, and the author's code where no snapshot holds it.
 
+import type { Exchange, HeaderList } from "../../sdk/exchange.ts";
 import { randomBytes } from "node:crypto";
 import type { BundleFormat, Trust } from "../../sdk/records.ts";
 import { CELL } from "../../sdk/bridge.ts";
@@ -39,6 +40,8 @@ export interface LoadOptions {
   readonly start: () => Start;
   readonly limits: Limits;
   readonly trust: Trust;
+  /** What the handler sees of a request's headers; absent: all of them, and nothing else. */
+  readonly headersOf?: ((exchange: Exchange) => HeaderList) | undefined;
   /** The handler's `env`, as JSON. */
   readonly env: string;
   readonly host: SliceHost;
@@ -70,6 +73,7 @@ export async function loadInstance(options: LoadOptions): Promise<Loaded> {
     limits,
     held,
     services: options.services,
+    headersOf: options.headersOf,
     now: () => performance.now(),
     events: options.events,
   });

@@ -303,6 +303,7 @@ function openEndpoints(
     host: createSliceHost(config.poolSlicesMax),
     limits: ({ manifest }) => resolveLimits(manifest.limits, config.limitMax),
     fileRoutes: () => gateway.routes,
+    addressed: (exchange) => gateway.addressed(exchange),
     onRefresh: () => services.refresh(),
     surroundings: (version) => services.surroundingsOf(version),
     surroundingsKey: (deployed) => services.surroundingsKey(deployed),

@@ -2,6 +2,7 @@
 // that answers. `prepare` loads a candidate beside it; `refresh` reads the registry, swaps one pointer per
 // changed endpoint and lets the old generations drain.
 
+import type { Exchange, HeaderList } from "../../sdk/exchange.ts";
 import { cordonOf } from "../../sdk/isolation.ts";
 import type { Limits } from "../../sdk/limits.ts";
 import { quarantineOf } from "../../control/quarantine.ts";
@@ -58,6 +59,8 @@ export interface EndpointsOptions {
   /** Changes when that does and the version does not. */
   readonly surroundingsKey: (deployed: Deployed) => string;
   /** Of the gateway's configuration file. */
+  /** What handlers that want to know their client's address see of a request's headers. */
+  readonly addressed: (exchange: Exchange) => HeaderList;
   readonly fileRoutes: () => readonly RouteInput[];
   /** Each new revision, before its endpoints. */
   readonly onRefresh: () => void;
@@ -302,6 +305,7 @@ export class Endpoints {
           limits,
           trust: manifest.trust ?? options.defaultTrust,
           witness,
+          headersOf: version.readsAddress === true ? options.addressed : undefined,
           env: surroundings.env,
           services: options.services(limits, version, surroundings),
           events,
