@@ -5,7 +5,7 @@
 
 import { isBuiltin } from "node:module";
 import { readFile } from "node:fs/promises";
-import { basename, dirname, extname, join, resolve } from "node:path";
+import { basename, dirname, extname, join, posix, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Plugin } from "./esbuild.ts";
 import { GUEST_NAME } from "./script.ts";
@@ -33,19 +33,24 @@ const BYTES_SUFFIX = "?bytes";
 
 /** Beside this file in the source tree, and as JavaScript in the built package. */
 const HERE = fileURLToPath(import.meta.url);
-const HANDLER_SDK_FILE = join(dirname(HERE), "..", "sdk", `handler${extname(HERE)}`);
+const SDK = join(dirname(HERE), "..", "sdk");
 
 /** A namespace keeps the place where this package is installed out of the output. */
 export const handlerSdk: Plugin = {
   name: "islet-sdk",
   setup(build) {
     build.onResolve({ filter: HANDLER_SDK }, () => ({
-      path: "sdk",
+      path: `handler${extname(HERE)}`,
       namespace: "islet",
       sideEffects: false,
     }));
-    build.onLoad({ filter: /^sdk$/, namespace: "islet" }, async () => ({
-      contents: await readFile(HANDLER_SDK_FILE, "utf8"),
+    build.onResolve({ filter: /^\.{1,2}\//, namespace: "islet" }, ({ path, importer }) => ({
+      path: posix.join(posix.dirname(importer), path),
+      namespace: "islet",
+      sideEffects: false,
+    }));
+    build.onLoad({ filter: /^/, namespace: "islet" }, async ({ path }) => ({
+      contents: await readFile(join(SDK, path), "utf8"),
       loader: "ts",
     }));
     build.onResolve({ filter: WORKERS_MODULE }, ({ path }) => ({

@@ -1,5 +1,22 @@
-// What authors write against, importable as `islet/sdk`. Types, and one function that turns the short form
-// into the long one; the long form (an object with `fetch`) is all that the platform knows.
+// What authors write against, importable as `islet/sdk`: types, one function that turns the short form into the
+// long one (an object with `fetch`, all that the platform knows), and helpers over the standard classes.
+
+import { toHandlerError, type ErrorReplyOptions } from "./author/handler-error.ts";
+
+export {
+  EdgeRequest,
+  MultipartData,
+  type MultipartLimits,
+  type ParameterType,
+  type ParameterTypes,
+  type Schema,
+} from "./author/edge-request.ts";
+export { EdgeResponse, Res, type CacheOptions } from "./author/edge-response.ts";
+export {
+  HandlerError,
+  type ErrorReplyOptions,
+  type HandlerErrorKind,
+} from "./author/handler-error.ts";
 
 /** Of the platform's own types, without depending on a DOM library. */
 type Signal = typeof globalThis extends { AbortSignal: { prototype: infer T } } ? T : object;
@@ -81,26 +98,47 @@ export interface HandlerContext<Env = Record<string, unknown>> extends Execution
   readonly env: Env;
 }
 
-/** `export default defineHandler((ctx, req) => new Response("hi"))`. */
+/**
+ * `export default defineHandler((ctx, request) => new Response("hi"))`. What it throws as a HandlerError is its reply,
+ * and so is the failure of a service; all else is for the platform.
+ */
 export function defineHandler<Env = Record<string, unknown>, Req = unknown, Res = unknown>(
   handle: (ctx: HandlerContext<Env>, request: Req) => Res | Promise<Res>,
+  options: ErrorReplyOptions = {},
 ): ExportedHandler<Env, Req, Res> {
   return {
     fetch(request: Req, env: Env, ctx: ExecutionContext): Res | Promise<Res> {
-      const context: HandlerContext<Env> = {
-        env,
-        requestId: ctx.requestId,
-        get signal() {
-          return ctx.signal;
-        },
-        get log() {
-          return ctx.log;
-        },
-        remaining: () => ctx.remaining(),
-        waitUntil: (work) => ctx.waitUntil(work),
-        passThroughOnException: () => ctx.passThroughOnException(),
-      };
-      return handle(context, request);
+      const failed = (error: unknown): Res => replyTo(error, ctx, options) as Res;
+      try {
+        const result = handle(contextOf(env, ctx), request);
+        return result instanceof Promise ? (result as Promise<Res>).catch(failed) : result;
+      } catch (error) {
+        return failed(error);
+      }
     },
+  };
+}
+
+function replyTo(error: unknown, ctx: ExecutionContext, options: ErrorReplyOptions): Response {
+  const known = toHandlerError(error);
+  if (known === null) throw error;
+  // Other platforms have no log in the context.
+  if (known.status >= 500) (ctx.log as HandlerLog | undefined)?.error(known.message);
+  return known.toResponse(options);
+}
+
+function contextOf<Env>(env: Env, ctx: ExecutionContext): HandlerContext<Env> {
+  return {
+    env,
+    requestId: ctx.requestId,
+    get signal() {
+      return ctx.signal;
+    },
+    get log() {
+      return ctx.log;
+    },
+    remaining: () => ctx.remaining(),
+    waitUntil: (work) => ctx.waitUntil(work),
+    passThroughOnException: () => ctx.passThroughOnException(),
   };
 }

@@ -6,12 +6,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startNode, type TestNode } from "../node.ts";
 import { until } from "../waiting.ts";
 import { checkCacheAside, checkRateLimiter, checkSessions } from "./cache-examples.ts";
+import { checkErrors, checkQuery, checkUpload, type Ask } from "./sdk-examples.ts";
 import { checkPetstore } from "./petstore-example.ts";
 import { checkStorageExample } from "./storage-example.ts";
 
 const EXAMPLES: string = join(import.meta.dirname, "../../examples");
-
-type Ask = (path: string, init?: RequestInit) => Promise<{ status: number; body: unknown }>;
 
 const json = (value: unknown): RequestInit => ({ method: "POST", body: JSON.stringify(value) });
 
@@ -21,6 +20,9 @@ const CHECKS: Readonly<Record<string, (ask: Ask, node: TestNode) => Promise<void
   "redis-rate-limiter": (_ask, node) => checkRateLimiter(node),
   "minio-storage": (_ask, node) => checkStorageExample(node),
   petstore: (_ask, node) => checkPetstore(node),
+  "query-params": checkQuery,
+  "error-handling": checkErrors,
+  "multipart-upload": (_ask, node) => checkUpload(node),
   hello: async (ask) => {
     expect(await ask("/hello?name=you")).toEqual({ status: 200, body: "Hello you\n" });
   },
