@@ -149,11 +149,13 @@ function isCounted(kind: PolicyConfig["kind"]): boolean {
 
 /**
  * As written, but: cors first, since browsers ask without credentials; and limits by who asks after that was verified,
- * so that nobody can use up the limit of somebody else.
+ * so that nobody can use up the limit of somebody else. What keeps replies comes last: it gives them only to those whom
+ * all others let through.
  */
 function ordered(policies: readonly PolicyConfig[]): PolicyConfig[] {
   const rank = (policy: PolicyConfig): number => {
     if (policy.kind === "cors") return 0;
+    if (policy.kind === "cache" || policy.kind === "idempotency") return 3;
     const isByName =
       (policy.kind === "rateLimit" || policy.kind === "concurrency") &&
       policy.key.some(({ kind }) => BY_NAME.has(kind));

@@ -24,6 +24,7 @@ import { createSecurityHeaders } from "./policies/content/security-headers.ts";
 import { createValidation } from "./policies/content/validation.ts";
 import { createFault } from "./policies/traffic/fault.ts";
 import { createMaintenance } from "./policies/traffic/maintenance.ts";
+import { createCache } from "./policies/stored/cache.ts";
 import { createIdempotency } from "./policies/stored/idempotency.ts";
 import { createTimeout } from "./policies/limits/timeout.ts";
 import type { PolicyHost } from "./policies/contract.ts";
@@ -80,6 +81,8 @@ function createPolicy(policy: PolicyConfig, host: PolicyHost): Policy {
       return createTimeout(policy.totalMs);
     case "compression":
       return createCompression(policy);
+    case "cache":
+      return createCache(policy, host);
     case "idempotency":
       return createIdempotency(policy, host);
     case "securityHeaders":
@@ -138,5 +141,5 @@ async function finishSteps(
     return;
   }
   // The client may have gone away meanwhile, or the listener has refused its body.
-  if (pass.exchange.state === "open") then(pass);
+  if (pass.ticket.exchange.state === "open") then(pass);
 }

@@ -23,6 +23,9 @@ export async function openReplyStore(folder: string): Promise<ReplyStore> {
     async release(scope, key, value) {
       await cache.deleteIf(scope, { key, value }, signal);
     },
+    async delete(scope, key) {
+      await cache.delete(scope, [key], signal);
+    },
     close: () => cache.close(),
   };
 }

@@ -19,6 +19,7 @@ export type PolicyConfig =
   | { readonly kind: "timeout"; readonly totalMs: number }
   | CompressionPolicy
   | IdempotencyPolicy
+  | CachePolicy
   | SecurityHeadersPolicy
   | ErrorPagesPolicy
   | MaintenancePolicy
@@ -290,4 +291,17 @@ export interface ValidationPolicy {
   readonly query: object | null;
   readonly headers: object | null;
   readonly bodyBytesMax: number;
+}
+
+export interface CachePolicy {
+  readonly kind: "cache";
+  /** Of a 200 that does not say; 0: it is not kept. */
+  readonly ttlMs: number;
+  /** Of a body. */
+  readonly bytesMax: number;
+  /** That make another address of it, in lower case. */
+  readonly headers: readonly string[];
+  /** Of replies that do not say. */
+  readonly staleMs: number;
+  readonly staleErrorMs: number;
 }

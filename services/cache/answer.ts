@@ -1,6 +1,6 @@
 // What a request gets of a stored response: all of it, a part, or only that it has it already. Pure.
 
-import { HeaderMap, isUnchanged, spanOf } from "./http.ts";
+import { HeaderMap, isUnchanged, spanOf } from "../../sdk/text/http-caching.ts";
 
 const OK = 200;
 const PARTIAL_CONTENT = 206;

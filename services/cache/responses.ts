@@ -28,7 +28,7 @@ import { limitText, readBytes, readInteger, readList, readText } from "../argume
 import type { Method } from "../port.ts";
 import { replyTo, withoutHeaders, type Stored } from "./answer.ts";
 import { Bodies, restOf } from "./bodies.ts";
-import { freshness, HeaderMap, variantOf, variedNames } from "./http.ts";
+import { freshness, HeaderMap, variantOf, variedNames } from "../../sdk/text/http-caching.ts";
 
 /** Bodies up to this size come with the head, so that most hits are one call. */
 export const EAGER_BYTES_MAX: number = 64 * 1_024;

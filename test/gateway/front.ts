@@ -69,6 +69,7 @@ export class Front implements AsyncDisposable {
       log: (_level, text) => this.lines.push(text),
       now,
       clock: now,
+      wallClock: () => Date.now() + this.#aheadMs,
       ...(random !== undefined && { random }),
     });
     this.#timer = setInterval(() => this.gateway.expire(), EXPIRE_MS);

@@ -5,7 +5,7 @@ import type { PolicyConfig } from "../../../sdk/gateway/policies.ts";
 import { AUTH, ipFilter } from "./auth.ts";
 import { cors, headers } from "./content.ts";
 import { compression } from "./compression.ts";
-import { idempotency } from "./stored.ts";
+import { cache, idempotency } from "./stored.ts";
 import { errorPages, fault, maintenance, securityHeaders } from "./replies.ts";
 import { validation } from "./validation.ts";
 import { custom } from "./custom.ts";
@@ -23,6 +23,7 @@ const POLICIES: Readonly<Record<string, z.ZodType<PolicyConfig, unknown>>> = {
   bodyLimit,
   timeout,
   compression,
+  cache,
   idempotency,
   securityHeaders,
   errorPages,

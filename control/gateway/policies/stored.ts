@@ -32,3 +32,20 @@ export const idempotency: z.ZodType<PolicyConfig, unknown> = z
     bodyBytesMax: maxBody,
     replyBytesMax: maxReply,
   }));
+
+export const cache: z.ZodType<PolicyConfig, unknown> = z
+  .strictObject({
+    ttl: duration(1_000).optional(),
+    maxSize: bodySize.default(MIB),
+    headers: list(headerName, "headers", 20).default([]),
+    staleWhileRevalidate: duration(0).default(0),
+    staleIfError: duration(0).default(0),
+  })
+  .transform(({ ttl, maxSize, headers, staleWhileRevalidate, staleIfError }): PolicyConfig => ({
+    kind: "cache",
+    ttlMs: ttl ?? 0,
+    bytesMax: maxSize,
+    headers,
+    staleMs: staleWhileRevalidate,
+    staleErrorMs: staleIfError,
+  }));

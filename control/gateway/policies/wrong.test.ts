@@ -64,6 +64,8 @@ const RIGHT: readonly string[] = [
   "errorPages: { pages: [ { on: [404, 5xx, INTERNAL], json: '{}' } ] }",
   "validation: { body: { type: object } }",
   "idempotency: {}",
+  "cache: {}",
+  "cache: { ttl: 1s, maxSize: 16MiB, headers: [X-Tenant], staleWhileRevalidate: 30s, staleIfError: 1h }",
   "idempotency: { maxBody: 16MiB, maxReply: 0, ttl: 1s, lock: 1s, wait: 0s, required: true }",
   "compression: { encodings: [gzip], minSize: 0, types: ['text/*', '*+json', 'image/svg+xml'] }",
   `custom: { endpoint: a, options: "${"x".repeat(16_382)}" }`,
@@ -71,4 +73,20 @@ const RIGHT: readonly string[] = [
 
 test.each(RIGHT)("what is just right is taken (%#)", (policy) => {
   expect(faults(policy)).toEqual([]);
+});
+
+test("what keeps replies stands behind all other policies", () => {
+  const text = `routes:
+  - match: { path: /a }
+    target: { respond: {} }
+    policies: [ cache: {}, idempotency: {}, custom: { endpoint: a }, ipFilter: {}, cors: { origins: ["*"] } ]
+`;
+  const { routes } = parseGatewayConfig({ path: "/edge.yaml", text, variables: {} });
+  expect(routes[0]?.policies.map(({ kind }) => kind)).toEqual([
+    "cors",
+    "custom",
+    "ipFilter",
+    "cache",
+    "idempotency",
+  ]);
 });

@@ -12,6 +12,7 @@ export interface ReplyStore {
   claim(scope: ReplyScope, key: string, entry: StoredBytes): Promise<boolean>;
   /** Takes away what has this value. */
   release(scope: ReplyScope, key: string, value: Uint8Array): Promise<void>;
+  delete(scope: ReplyScope, key: string): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -7,7 +7,7 @@ import {
   spanOf,
   variantOf,
   variedNames,
-} from "./http.ts";
+} from "./http-caching.ts";
 
 const NOW = Date.parse("2026-01-01T00:00:00Z");
 const map = (headers: Readonly<Record<string, string>>): HeaderMap =>

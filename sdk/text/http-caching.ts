@@ -38,11 +38,12 @@ export interface Fresh {
   readonly without: readonly string[];
 }
 
-/** How long a cache that many clients share may answer with the response. */
+/** How long a cache that many share may answer with the response. `unsaid`: where it does not say, in seconds. */
 export function freshness(
   { status, headers }: { readonly status: number; readonly headers: HeaderMap },
   request: HeaderMap,
   nowMs: number,
+  unsaid: ReadonlyMap<number, number> = FRESH_SECONDS,
 ): Fresh {
   const control = new CacheControl(headers.get("cache-control") ?? "");
   const without = control.fieldsOf("private", "no-cache");
@@ -54,12 +55,31 @@ export function freshness(
     // What one client got for its credentials, unless it says that it is for all.
     (request.get("authorization") !== null &&
       !["public", "s-maxage", "must-revalidate"].some((name) => control.has(name)));
-  return { seconds: isRefused ? 0 : lifetime(control, { status, headers }, nowMs), without };
+  if (isRefused) return { seconds: 0, without };
+  return {
+    seconds: lifetime(control, { headers, unsaid: unsaid.get(status) ?? 0 }, nowMs),
+    without,
+  };
+}
+
+/** Beyond its time (RFC 5861): while it is refreshed, and when that fails. null: the response does not say. */
+export function staleSeconds(headers: HeaderMap): {
+  readonly stale: number | null;
+  readonly error: number | null;
+} {
+  const control = new CacheControl(headers.get("cache-control") ?? "");
+  if (control.has("must-revalidate") || control.has("proxy-revalidate")) {
+    return { stale: 0, error: 0 };
+  }
+  return {
+    stale: seconds(control.value("stale-while-revalidate")),
+    error: seconds(control.value("stale-if-error")),
+  };
 }
 
 function lifetime(
   control: CacheControl,
-  { status, headers }: { readonly status: number; readonly headers: HeaderMap },
+  { headers, unsaid }: { readonly headers: HeaderMap; readonly unsaid: number },
   nowMs: number,
 ): number {
   const age = seconds(headers.get("age")) ?? 0;
@@ -67,7 +87,7 @@ function lifetime(
     if (control.has(name)) return fresh((seconds(control.value(name)) ?? 0) - age);
   }
   const expires = headers.get("expires");
-  if (expires === null) return fresh((FRESH_SECONDS.get(status) ?? 0) - age);
+  if (expires === null) return fresh(unsaid - age);
   const from = httpDate(headers.get("date")) ?? nowMs;
   return fresh(((httpDate(expires) ?? from) - from) / 1_000 - age);
 }
