@@ -124,7 +124,7 @@ async function serveIn(
   let admin: AdminServer | null = null;
   let isReady = false;
   try {
-    followFile(file, { plane, fleet, place: { listener: options.listener, tlsPort } });
+    followFile(file, { plane, fleet, listener: options.listener, tlsPort });
     await keeper.start(orphans);
     admin = await plane.listen(adminToken(folder.path, options.adminToken));
     if (options.demo && plane.registry.revision() === 0) await tryDemo(plane, log);
@@ -177,13 +177,13 @@ async function openPorts(
   return ports;
 }
 
-interface Following {
+interface Following extends Omit<FrontPlace, "clientAuth"> {
   readonly plane: ControlPlane;
   readonly fleet: WorkerFleet;
-  readonly place: FrontPlace;
 }
 
-function followFile(file: GatewayFile, { plane, fleet, place }: Following): void {
+function followFile(file: GatewayFile, { plane, fleet, listener, tlsPort }: Following): void {
+  const place = { listener, tlsPort, clientAuth: file.config.tls?.clientAuth ?? "none" } as const;
   fleet.reloads = () => file.reloads;
   file.follow({
     check(config) {

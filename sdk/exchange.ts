@@ -44,6 +44,17 @@ export interface Upgrade {
   accept(headers: HeaderList, messageBytesMax: number, events: SocketEvents): Socket | null;
 }
 
+/** Whom a client has proved to be, with TLS. */
+export interface ClientCertificate {
+  /** As CN=a,O=b. */
+  readonly subject: string;
+  readonly commonName: string;
+  /** As DNS:a.example, URI:spiffe://b/c, email:d@e.example, IP:10.0.0.1. */
+  readonly names: readonly string[];
+  /** SHA-256 of the certificate, in hex. */
+  readonly fingerprint: string;
+}
+
 export interface Exchange {
   /** Upper-case as received. */
   readonly method: string;
@@ -62,6 +73,8 @@ export interface Exchange {
   readonly requestId: string;
   /** The export of the handler's module that is asked, by another endpoint; absent: the default one. */
   readonly entrypoint?: string;
+  /** Of the connection, verified; null for none. Not there where no listener can tell. */
+  clientCertificate?(): ClientCertificate | null;
   /** Peer's address as text. */
   remoteAddress(): string;
   /** First value of a header, by lower-case name. */

@@ -7,9 +7,14 @@ import { resolve } from "node:path";
 import { createSecureContext } from "node:tls";
 import { domainToASCII } from "node:url";
 import { z } from "zod";
-import type { FrontCertificate, FrontTls } from "../../sdk/gateway/config.ts";
+import {
+  CLIENT_AUTHS,
+  type ClientAuth,
+  type FrontCertificate,
+  type FrontTls,
+} from "../../sdk/gateway/config.ts";
 import type { Finding } from "./faults.ts";
-import { count, flag, list, text } from "./fields.ts";
+import { count, flag, list, oneOf, text } from "./fields.ts";
 import type { Path } from "./yaml.ts";
 
 /** Each costs some tens of kilobytes in each worker. */
@@ -51,6 +56,8 @@ export const frontTlsSchema: z.ZodType<FrontTlsFields, unknown> = z.strictObject
   ),
   /** YAML reads 1.2 as a number. */
   minVersion: z.literal(["1.2", "1.3", 1.2, 1.3], { error: "1.2 or 1.3" }).default("1.2"),
+  clientAuth: oneOf(CLIENT_AUTHS).default("none"),
+  clientCa: text("a file with certificates in PEM").optional(),
   redirect: z
     .union([z.boolean(), count(1, PORT_MAX)], { error: "true, false or the port to send to" })
     .default(false),
@@ -64,6 +71,8 @@ export interface FrontTlsFields {
     readonly hosts?: readonly string[] | undefined;
   }[];
   readonly minVersion: "1.2" | "1.3" | 1.2 | 1.3;
+  readonly clientAuth: ClientAuth;
+  readonly clientCa?: string | undefined;
   readonly redirect: boolean | number;
   readonly hsts: boolean | HstsFields;
 }
@@ -89,10 +98,38 @@ export function frontTlsOf(
   });
   return {
     certificates,
+    ...clientsOf(fields, { folder, path }, found),
     minVersion: String(fields.minVersion) === "1.3" ? "TLSv1.3" : "TLSv1.2",
     redirectPort: redirectPort(fields.redirect),
     hsts: hstsValue(fields.hsts),
   };
+}
+
+/** Without authorities of its own a node would believe everybody who has a certificate of the system's. */
+function clientsOf(
+  { clientAuth, clientCa }: FrontTlsFields,
+  { folder, path }: { readonly folder: string; readonly path: Path },
+  found: Finding[],
+): Pick<FrontTls, "clientAuth" | "clientCa" | "clientCaFile"> {
+  const none = { clientAuth, clientCa: "", clientCaFile: "" };
+  if (clientAuth === "none" && clientCa === undefined) return none;
+  const at: Path = [...path, "clientCa"];
+  if (clientAuth === "none" || clientCa === undefined) {
+    const problem = `${clientCa === undefined ? "clientAuth" : "clientCa"} without the other`;
+    found.push({ path: at, expected: "clientAuth and clientCa together", problem });
+    return none;
+  }
+  const clientCaFile = resolve(folder, clientCa);
+  const pem = readPem(clientCaFile);
+  try {
+    if (pem !== null && new X509Certificate(pem).subject !== undefined) {
+      return { clientAuth, clientCa: pem, clientCaFile };
+    }
+  } catch {
+    // Told below.
+  }
+  found.push({ path: at, expected: "a file in PEM", problem: `${clientCaFile} cannot be used` });
+  return none;
 }
 
 /** A text: what is wrong with them. */

@@ -50,7 +50,23 @@ export function normalise(fields: GatewayFields, folder: string): Normal {
   const { trustedProxies } = fields;
   const tls =
     fields.tls === undefined ? null : frontTlsOf(fields.tls, { folder, path: ["tls"] }, found);
+  checkClients(routes, tls, found);
   return { config: { upstreams, routes, trustedProxies, tls, consumers }, found };
+}
+
+/** Nobody could pass. */
+function checkClients(
+  routes: readonly GatewayRoute[],
+  tls: GatewayConfig["tls"],
+  found: Finding[],
+): void {
+  if (tls !== null && tls.clientAuth !== "none") return;
+  for (const [index, { policies }] of routes.entries()) {
+    if (!policies.some(({ kind }) => kind === "mtls")) continue;
+    const problem = "an mtls policy, but clients are asked for no certificate";
+    const expected = "tls with clientAuth: request or require";
+    found.push({ path: ["routes", index, "policies"], expected, problem });
+  }
 }
 
 interface RoutePlace {

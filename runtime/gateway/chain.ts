@@ -16,6 +16,7 @@ import { createJwt } from "./policies/auth/jwt.ts";
 import type { Method } from "./policies/auth/method.ts";
 import { createConcurrency } from "./policies/limits/concurrency.ts";
 import { createLoadShed } from "./policies/limits/load-shed.ts";
+import { createMtls } from "./policies/auth/mtls.ts";
 import { createRateLimit } from "./policies/limits/rate-limit.ts";
 import { createCompression } from "./policies/content/compression.ts";
 import { createCustom } from "./policies/custom/custom.ts";
@@ -58,6 +59,8 @@ function createPolicy(policy: PolicyConfig, host: PolicyHost): Policy {
       return createIpFilter(policy);
     case "rateLimit":
       return createRateLimit(policy, host);
+    case "mtls":
+      return createMtls(policy, host);
     case "jwt":
     case "apiKey":
     case "basic":

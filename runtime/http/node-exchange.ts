@@ -7,6 +7,7 @@ import { DISCARD_BYTES_MAX, InboundBody } from "./body.ts";
 import type { BodySource } from "./body.ts";
 import type {
   BodySink,
+  ClientCertificate,
   Exchange,
   ExchangeHandler,
   HeaderList,
@@ -18,6 +19,7 @@ import { problem } from "./problem.ts";
 import { hasNoBody, replyFields } from "./reply-head.ts";
 import { nextRequestId } from "./request-id.ts";
 import type { Wire } from "./h2/wire.ts";
+import { clientCertificateOf } from "./tls/client-certificate.ts";
 
 export class NodeExchange implements Exchange, BodySource {
   readonly method: string;
@@ -86,7 +88,12 @@ export class NodeExchange implements Exchange, BodySource {
   }
 
   remoteAddress(): string {
-    return addressText(this.#wire.peer);
+    return addressText(this.#wire.socket?.remoteAddress ?? "");
+  }
+
+  clientCertificate(): ClientCertificate | null {
+    const { socket } = this.#wire;
+    return socket === null ? null : clientCertificateOf(socket);
   }
 
   header(name: string): string | undefined {

@@ -1,6 +1,7 @@
 // The other listener, over node:http: the strictest parser, HTTP/1.0, absolute-form and ordered pipelining.
 // Slower than uws. The guards run here too, so that both refuse the same requests.
 
+import { randomBytes } from "node:crypto";
 import { createServer, ServerResponse, STATUS_CODES } from "node:http";
 import type { IncomingMessage, Server, ServerOptions } from "node:http";
 import { createServer as createSecureServer, Server as SecureServer } from "node:https";
@@ -35,6 +36,8 @@ import { NodeTls } from "./tls/node-tls.ts";
 
 /** As long as uWS keeps an idle connection, so that clients meet the same. */
 const KEEP_ALIVE_MS = 10_000;
+
+const TICKET_KEY_BYTES = 48;
 
 const HEADERS_TOO_LARGE: Refusal = {
   code: "HEADERS_TOO_LARGE",
@@ -115,6 +118,8 @@ class NodeListener implements HttpListener {
     const fallback = this.#tls?.renew(tls);
     if (fallback === undefined || !(this.#server instanceof SecureServer)) return;
     this.#server.setSecureContext(fallback);
+    // A session that is resumed is not verified again: whom former authorities vouched for begins anew.
+    this.#server.setTicketKeys(randomBytes(TICKET_KEY_BYTES));
     this.#hub.hsts = tls.hsts;
   }
 
@@ -156,7 +161,7 @@ class NodeListener implements HttpListener {
     });
   }
 
-  #acceptStream(stream: ServerHttp2Stream, raw: readonly string[]): void {
+  #acceptStream(stream: ServerHttp2Stream, raw: readonly string[], socket: Socket | null): void {
     const { method, url: target, headers, framing, waits } = streamHead(raw);
     const url = asciiTarget(target);
     const refusal =
@@ -170,7 +175,7 @@ class NodeListener implements HttpListener {
       : framing.contentLength === null
         ? -1
         : bodyLength(framing);
-    const exchange = new NodeExchange(this.#hub, new Http2Wire(stream), {
+    const exchange = new NodeExchange(this.#hub, new Http2Wire(stream, socket), {
       method,
       url,
       path: query < 0 ? url : url.slice(0, query),

@@ -102,8 +102,9 @@ export class GatewayFile {
   /** The file, and certificates and lists of revoked tokens: whoever writes them tells nobody. */
   #files(): string[] {
     const { path } = this.#options;
-    const certificates = this.#config.tls?.certificates ?? [];
+    const { certificates = [], clientCaFile = "" } = this.#config.tls ?? {};
     const files = certificates.flatMap(({ certFile, keyFile }) => [certFile, keyFile]);
+    if (clientCaFile !== "") files.push(clientCaFile);
     for (const { policies } of this.#config.routes) files.push(...revokedFiles(policies));
     return path === null ? files : [path, ...files];
   }

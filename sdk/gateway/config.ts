@@ -28,11 +28,20 @@ export interface FrontTls {
   /** At least one; the first is for clients that name no host, or one that no other is for. */
   readonly certificates: readonly FrontCertificate[];
   readonly minVersion: TlsVersion;
+  /** Of clients; what is not `none` needs the node listener. */
+  readonly clientAuth: ClientAuth;
+  /** Authorities that vouch for clients, PEM; "" with `none`. */
+  readonly clientCa: string;
+  /** Absolute; "" with `none`. */
+  readonly clientCaFile: string;
   /** Port in the address that plain requests are sent to; 0: that of the TLS listener; null: they are answered. */
   readonly redirectPort: number | null;
   /** Value of Strict-Transport-Security; "": not sent. */
   readonly hsts: string;
 }
+
+export const CLIENT_AUTHS = ["none", "request", "require"] as const;
+export type ClientAuth = (typeof CLIENT_AUTHS)[number];
 
 export const TLS_VERSIONS = ["TLSv1.2", "TLSv1.3"] as const;
 export type TlsVersion = (typeof TLS_VERSIONS)[number];

@@ -11,6 +11,7 @@ export type PolicyConfig =
   | RateLimitPolicy
   | ConcurrencyPolicy
   | LoadShedPolicy
+  | MtlsPolicy
   | AuthPolicy
   | AnyOfPolicy
   | CorsPolicy
@@ -26,6 +27,14 @@ export type PolicyConfig =
   | FaultPolicy
   | ValidationPolicy
   | CustomPolicy;
+
+export interface MtlsPolicy {
+  readonly kind: "mtls";
+  /** As CN:a, DNS:a.example, URI:spiffe://b, email:c, IP:d, SHA256:hex; none: whoever has a certificate. */
+  readonly allow: readonly string[];
+  /** What is told to those behind, and in which header. */
+  readonly forward: readonly (readonly ["subject" | "names" | "fingerprint" | "xfcc", string])[];
+}
 
 export type PolicyKind = PolicyConfig["kind"];
 

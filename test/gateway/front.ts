@@ -16,6 +16,7 @@ import { RecentRequests } from "../../runtime/worker/recent-requests.ts";
 import { openReplyStore } from "../../runtime/worker/reply-store.ts";
 import { RequestTicket, type Observers } from "../../runtime/worker/request-ticket.ts";
 import type { Listener } from "../../sdk/exchange.ts";
+import type { FrontTls } from "../../sdk/gateway/config.ts";
 import { HEADER_BYTES_MAX, resolveLimits } from "../../sdk/limits.ts";
 import type { ListenerKind } from "../../sdk/serve.ts";
 
@@ -49,6 +50,7 @@ export class Front implements AsyncDisposable {
   readonly #path: string;
   #table: RouteTable = compileRoutes([]);
   #listener: Listener | null = null;
+  #tls: FrontTls | null = null;
   #timer: NodeJS.Timeout;
   #aheadMs = 0;
   #folder: Temporary | null = null;
@@ -85,7 +87,9 @@ export class Front implements AsyncDisposable {
 
   configure(text: string): void {
     const variables = this.#variables;
-    this.gateway.apply(parseGatewayConfig({ path: this.#path, text, variables }));
+    const config = parseGatewayConfig({ path: this.#path, text, variables });
+    this.#tls = config.tls;
+    this.gateway.apply(config);
     this.#table = compileRoutes(this.gateway.routes);
   }
 
@@ -107,6 +111,7 @@ export class Front implements AsyncDisposable {
       bodyBytesMax: 1024 ** 3,
       headerBytesMax: HEADER_BYTES_MAX,
       socketBytesMax: 4 * 1024 * 1024,
+      ...(this.#tls !== null && { tls: this.#tls }),
       handler: (exchange) => {
         const ticket = new RequestTicket(exchange, observers);
         const result = this.#table.match(exchange.method, exchange.host, exchange.path);

@@ -39,6 +39,9 @@ async function listen(): Promise<HttpListener> {
     tls: {
       certificates: [{ hosts: ["a.example"], ...OWN, certFile: "", keyFile: "" }],
       minVersion: "TLSv1.2",
+      clientAuth: "none",
+      clientCa: "",
+      clientCaFile: "",
       redirectPort: null,
       hsts: "",
     },

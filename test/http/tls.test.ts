@@ -23,7 +23,15 @@ function certificate(...hosts: string[]): FrontTls["certificates"][number] {
 }
 
 function settings(...certificates: FrontTls["certificates"]): FrontTls {
-  return { certificates, minVersion: "TLSv1.2", redirectPort: null, hsts: "" };
+  return {
+    certificates,
+    minVersion: "TLSv1.2",
+    clientAuth: "none",
+    clientCa: "",
+    clientCaFile: "",
+    redirectPort: null,
+    hsts: "",
+  };
 }
 
 const A = certificate("a.example");

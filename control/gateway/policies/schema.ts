@@ -3,6 +3,7 @@
 import { z } from "zod";
 import type { PolicyConfig } from "../../../sdk/gateway/policies.ts";
 import { AUTH, ipFilter } from "./auth.ts";
+import { mtls } from "./mtls.ts";
 import { cors, headers } from "./content.ts";
 import { compression } from "./compression.ts";
 import { cache, idempotency } from "./stored.ts";
@@ -17,6 +18,7 @@ const POLICIES: Readonly<Record<string, z.ZodType<PolicyConfig, unknown>>> = {
   rateLimit,
   concurrency,
   loadShed,
+  mtls,
   ...AUTH,
   cors,
   headers,

@@ -4,10 +4,11 @@
 import {
   createServer,
   type Http2Server,
+  type Http2Session,
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from "node:http2";
-import type { Duplex } from "node:stream";
+import type { Socket } from "node:net";
 
 /** What browsers open at once to one host, and RFC 9113 section 6.5.2 advises at least 100. */
 const STREAMS_MAX = 128;
@@ -29,12 +30,18 @@ const REJECTED_STREAMS_MAX = 100;
 
 export interface SessionsOptions {
   readonly headerBytesMax: number;
-  readonly stream: (stream: ServerHttp2Stream, rawHeaders: readonly string[]) => void;
+  readonly stream: (
+    stream: ServerHttp2Stream,
+    raw: readonly string[],
+    socket: Socket | null,
+  ) => void;
 }
 
 export class Http2Sessions {
   readonly #server: Http2Server;
   readonly #open = new Set<ServerHttp2Session>();
+  readonly #sockets = new WeakMap<Http2Session, Socket>();
+  #taking: Socket | null = null;
   #draining = false;
 
   constructor({ headerBytesMax, stream: accept }: SessionsOptions) {
@@ -58,13 +65,17 @@ export class Http2Sessions {
     this.#server.on("sessionError", () => {});
     this.#server.on("stream", (stream, _headers, _flags, raw: unknown) => {
       stream.on("error", () => {});
-      accept(stream, raw as readonly string[]);
+      const socket = stream.session === undefined ? undefined : this.#sockets.get(stream.session);
+      accept(stream, raw as readonly string[], socket ?? null);
     });
   }
 
   /** From here on the connection is HTTP/2's. */
-  take(socket: Duplex): void {
+  take(socket: Socket): void {
+    // What a session has itself as its socket is a stand-in for it. The session begins before this returns.
+    this.#taking = socket;
     this.#server.emit("connection", socket);
+    this.#taking = null;
   }
 
   /** Open streams end as they would; clients are told to open no more here. */
@@ -79,6 +90,7 @@ export class Http2Sessions {
 
   #opened(session: ServerHttp2Session): void {
     let streams = 0;
+    if (this.#taking !== null) this.#sockets.set(session, this.#taking);
     this.#open.add(session);
     session.on("close", () => this.#open.delete(session));
     session.on("stream", (stream: ServerHttp2Stream) => {

@@ -2,6 +2,7 @@
 // its first line and in Host (RFC 9113 section 8.3).
 
 import { constants, type ServerHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { EdgeError } from "../../../sdk/errors.ts";
 import { decoded, joined, type Framing } from "../guards.ts";
@@ -14,14 +15,16 @@ export class Http2Wire implements Wire {
   readonly body: Duplex;
   readonly reply: Duplex;
   readonly #stream: ServerHttp2Stream;
+  readonly #socket: Socket | null;
 
-  constructor(stream: ServerHttp2Stream) {
+  constructor(stream: ServerHttp2Stream, socket: Socket | null) {
     this.#stream = stream;
+    this.#socket = socket;
     this.body = this.reply = stream;
   }
 
-  get peer(): string {
-    return this.#stream.session?.socket.remoteAddress ?? "";
+  get socket(): Socket | null {
+    return this.#socket;
   }
 
   /** A stream that is reset ends like one that is whole. */

@@ -1,6 +1,7 @@
 // How a request and its reply are on the wire of the node listener: the same exchange over HTTP/1 and HTTP/2.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 
 export interface Wire {
@@ -8,8 +9,8 @@ export interface Wire {
   readonly body: Readable;
   /** The reply's. `finish`: handed to the system whole; `close`: nothing comes or goes any more. */
   readonly reply: Writable;
-  /** As the system has it. */
-  readonly peer: string;
+  /** The connection's; null when it is gone. */
+  readonly socket: Socket | null;
   /** The client has broken off: what has come of the body is not all of it. */
   readonly broken: boolean;
   /** Names and values in turns. `closes`: the connection ends after this reply. */
@@ -31,8 +32,8 @@ export class Http1Wire implements Wire {
     this.reply = res;
   }
 
-  get peer(): string {
-    return this.body.socket.remoteAddress ?? "";
+  get socket(): Socket {
+    return this.body.socket;
   }
 
   get broken(): boolean {

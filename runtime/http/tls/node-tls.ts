@@ -11,10 +11,12 @@ const HANDSHAKE_MS_MAX = 10_000;
 export class NodeTls {
   #names: ServerNames<SecureContext>;
   #fallback: SecureContextOptions;
+  readonly #clientAuth: FrontTls["clientAuth"];
 
   constructor(tls: FrontTls) {
     this.#names = namesOf(tls);
     this.#fallback = fallbackOf(tls);
+    this.#clientAuth = tls.clientAuth;
   }
 
   /** Throws what the library has against them, and then those before stay. Returns the context without a name. */
@@ -28,6 +30,8 @@ export class NodeTls {
   options(): ServerOptions {
     return {
       ...this.#fallback,
+      requestCert: this.#clientAuth !== "none",
+      rejectUnauthorized: this.#clientAuth === "require",
       handshakeTimeout: HANDSHAKE_MS_MAX,
       ALPNProtocols: ["h2", "http/1.1"],
       SNICallback: (name, done) => done(null, this.#names.find(name)),
@@ -46,7 +50,8 @@ function fallbackOf(tls: FrontTls): SecureContextOptions {
   return { cert: first?.cert, key: first?.key, ...commonOf(tls) };
 }
 
-function commonOf({ minVersion }: FrontTls): SecureContextOptions {
+function commonOf({ minVersion, clientAuth, clientCa }: FrontTls): SecureContextOptions {
+  const ca = clientAuth === "none" ? {} : { ca: clientCa };
   const ciphers = `${TLS13_CIPHERS}:${TLS12_CIPHERS}`;
-  return { ciphers, minVersion, maxVersion: TLS_VERSION_MAX, honorCipherOrder: true };
+  return { ciphers, minVersion, maxVersion: TLS_VERSION_MAX, honorCipherOrder: true, ...ca };
 }

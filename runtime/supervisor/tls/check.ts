@@ -1,20 +1,33 @@
 // What of TLS a running node can take: ports are opened at its start, and not every listener can do everything.
 
 import { EdgeError } from "../../../sdk/errors.ts";
-import type { FrontTls } from "../../../sdk/gateway/config.ts";
+import type { ClientAuth, FrontTls } from "../../../sdk/gateway/config.ts";
 import type { ListenerKind } from "../../../sdk/serve.ts";
 
 export interface FrontPlace {
   readonly listener: ListenerKind;
   /** null: the node was started without TLS. */
   readonly tlsPort: number | null;
+  /** As at its start. */
+  readonly clientAuth: ClientAuth;
 }
 
 /** Throws GATEWAY_CONFIG_INVALID. */
-export function checkFront(tls: FrontTls | null, { listener, tlsPort }: FrontPlace): void {
+export function checkFront(
+  tls: FrontTls | null,
+  { listener, tlsPort, clientAuth }: FrontPlace,
+): void {
   if ((tls === null) !== (tlsPort === null)) {
     const what = tls === null ? "cannot be taken away from" : "cannot be added to";
     throw invalid(`tls: ${what} a running node, whose ports are opened at its start; restart it`);
+  }
+  if (tls !== null && tls.clientAuth !== clientAuth) {
+    throw invalid("tls.clientAuth: it cannot change while the node runs; restart it");
+  }
+  if (tls !== null && tls.clientAuth !== "none" && listener === "uws") {
+    throw invalid(
+      "tls.clientAuth: the uws listener cannot tell who a client is; use --listener node",
+    );
   }
   if (tls?.minVersion === "TLSv1.3" && listener === "uws") {
     throw invalid(

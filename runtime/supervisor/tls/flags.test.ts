@@ -10,7 +10,15 @@ import { tlsFlags, withFlags } from "./flags.ts";
 import { createSelfSigned } from "./self-signed.ts";
 
 const DAY_MS = 86_400_000;
-const TLS: FrontTls = { certificates: [], minVersion: "TLSv1.3", redirectPort: null, hsts: "" };
+const TLS: FrontTls = {
+  certificates: [],
+  minVersion: "TLSv1.3",
+  clientAuth: "none",
+  clientCa: "",
+  clientCaFile: "",
+  redirectPort: null,
+  hsts: "",
+};
 
 function options(flags: Partial<ServeOptions>): ServeOptions {
   return { tlsSelfSigned: false, ...flags } as ServeOptions;
@@ -69,10 +77,16 @@ test("a certificate that ends after 2049 is valid too", () => {
 });
 
 test("what a running node cannot take is refused", () => {
-  const place = { listener: "uws", tlsPort: 9_443 } as const;
+  const place = { listener: "uws", tlsPort: 9_443, clientAuth: "none" } as const;
   expect(() => checkFront(null, place)).toThrow("cannot be taken away");
   expect(() => checkFront(TLS, { ...place, tlsPort: null })).toThrow("cannot be added");
   expect(() => checkFront(TLS, place)).toThrow("uws listener cannot refuse TLS 1.2");
+  const asking: FrontTls = { ...TLS, minVersion: "TLSv1.2", clientAuth: "require" };
+  expect(() => checkFront(asking, place)).toThrow("cannot change while the node runs");
+  expect(() => checkFront(asking, { ...place, clientAuth: "require" })).toThrow(
+    "use --listener node",
+  );
+  checkFront(asking, { ...place, listener: "node", clientAuth: "require" });
   checkFront(TLS, { ...place, listener: "node" });
   checkFront({ ...TLS, minVersion: "TLSv1.2" }, place);
   checkFront(null, { ...place, tlsPort: null });

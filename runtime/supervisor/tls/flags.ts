@@ -47,7 +47,15 @@ export function withFlags(config: GatewayConfig, flags: TlsFlags | null): Gatewa
 function settings(certFile: string, keyFile: string): FrontTls {
   const certificate = readCertificate(certFile, keyFile);
   if (typeof certificate === "string") throw new EdgeError("GATEWAY_CONFIG_INVALID", certificate);
-  return { certificates: [certificate], minVersion: "TLSv1.2", redirectPort: null, hsts: "" };
+  return {
+    certificates: [certificate],
+    minVersion: "TLSv1.2",
+    clientAuth: "none",
+    clientCa: "",
+    clientCaFile: "",
+    redirectPort: null,
+    hsts: "",
+  };
 }
 
 function isUsable(cert: string, key: string): boolean {
