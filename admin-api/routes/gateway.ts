@@ -4,6 +4,7 @@
 import type { Hono } from "hono";
 import { EdgeError, type Json } from "../../sdk/errors.ts";
 import type { GatewayConfig, UpstreamConfig } from "../../sdk/gateway/config.ts";
+import { shown } from "../../sdk/gateway/shown.ts";
 import type { RouteTrace } from "../../sdk/gateway/trace.ts";
 import type { ServerStats, WorkerStats } from "../../sdk/node.ts";
 import type { AdminDeps } from "../deps.ts";
@@ -19,6 +20,7 @@ export function addGatewayRoutes(app: Hono<AdminEnv>, deps: AdminDeps): void {
       deps.gateway.config().upstreams.map((upstream) => upstreamView(upstream, workers)),
     );
   });
+  app.get("/api/config", (context) => succeed(context, shown(deps.gateway.config())));
   app.get("/api/routes/test", (context) => {
     const method = (context.req.query("method") ?? "GET").toUpperCase();
     const text = context.req.query("url") ?? "";

@@ -1,8 +1,13 @@
-// The gateway's configuration file, without a node.
+// The gateway's configuration: a file of it, and what a node runs by.
 
 import { resolve } from "node:path";
+import type { Json } from "../../sdk/errors.ts";
 import type { GatewayConfig } from "../../sdk/gateway/config.ts";
+import { shown } from "../../sdk/gateway/shown.ts";
+import { NODE_OPTIONS } from "../command.ts";
 import type { Command, CommandGroup } from "../command.ts";
+import { differences } from "../gateway/difference.ts";
+import { tableText } from "../output.ts";
 
 const validate: Command = {
   name: "validate",
@@ -18,10 +23,56 @@ const validate: Command = {
   },
 };
 
+const dump: Command = {
+  name: "dump",
+  summary:
+    "print the configuration that the node runs by, or a file's, with every default and no secret",
+  args: [{ name: "[file]", summary: "instead of the node's, in YAML" }],
+  options: NODE_OPTIONS,
+  examples: ["edge config dump", "edge config dump edge.yaml --json"],
+  run: async ({ args: [file], cwd, env, client }) => {
+    const data =
+      file === undefined
+        ? await client().get("/api/config")
+        : await normalForm(resolve(cwd, file), env);
+    return { data, text: JSON.stringify(data, null, 2) };
+  },
+};
+
+const diff: Command = {
+  name: "diff",
+  summary: "tell where a file differs from what the node runs by; secrets are not compared",
+  args: [{ name: "<file>", summary: "the file, in YAML" }],
+  options: NODE_OPTIONS,
+  examples: ["edge config diff edge.yaml"],
+  run: async ({ args: [file = ""], cwd, env, client }) => {
+    const form = await normalForm(resolve(cwd, file), env);
+    const found = differences(form, await client().get("/api/config"));
+    const rows = found.map((one) => [one.field, valueText(one.file), valueText(one.running)]);
+    const text =
+      rows.length === 0
+        ? `The node runs by ${file}, as far as can be seen without secrets.`
+        : tableText(["FIELD", "FILE", "RUNNING"], rows);
+    return { data: { differences: found.map((one) => ({ ...one })) }, text };
+  },
+};
+
+async function normalForm(
+  path: string,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<Json> {
+  const { readGatewayConfig } = await import("../../control/gateway/config.ts");
+  return shown(readGatewayConfig(path, env));
+}
+
+function valueText(value: Json): string {
+  return value === null ? "-" : JSON.stringify(value);
+}
+
 export const config: CommandGroup = {
   name: "config",
   summary: "the gateway's configuration file",
-  commands: [validate],
+  commands: [validate, dump, diff],
 };
 
 function summaryOf(

@@ -75,6 +75,22 @@ describe("a node with a configuration file", () => {
       { name: "all", servers: [{ url: peer.url, breaker: "open", healthy: true }] },
     ]);
 
+    const same = await node.edge("config", "diff", file, "--json");
+    expect(JSON.parse(same.stdout)).toEqual({ ok: true, data: { differences: [] } });
+    const dumped = await node.edge("config", "dump");
+    expect(JSON.parse(dumped.stdout)).toMatchObject({
+      upstreams: [{ name: "all", breaker: { failures: 3, openForMs: 3_600_000 } }],
+      routes: [{ name: "text" }, { name: "all" }, { name: "app" }, { name: "limited" }],
+    });
+    const other = join(folder.path, "other.yaml");
+    writeFileSync(other, configuration([peer.url], "changed"));
+    const { stdout } = await node.edge("config", "diff", other, "--json");
+    expect(JSON.parse(stdout)).toMatchObject({
+      data: {
+        differences: [{ field: "routes.text.target.body", file: "changed", running: "one" }],
+      },
+    });
+
     // By another file in its place, as editors do, and not by half of one.
     const draft = `${file}.new`;
     writeFileSync(draft, configuration([peer.url], "two"));
