@@ -229,3 +229,34 @@ test("an actor that was stopped takes calls again once it is started", async () 
   actor.start(setting);
   expect(await actor.probe()).toMatchObject({ version: "1" });
 });
+
+test("a backend answers at once only when it is open and nobody waits for a place", async () => {
+  const { actor } = createStage({ concurrency: 1 });
+  expect(actor.runNow(() => 1)).toBeNull();
+  await actor.run(async () => "open", calls("a"));
+  expect(actor.runNow(() => 1)).toBe(1);
+  expect(actor.runNow(() => null)).toBeNull();
+  expect(actor.stats()).toMatchObject({ calls: 2, failures: 0 });
+  const gate = createGate();
+  const running = actor.run(gate.work, calls("a"));
+  await gate.reached;
+  expect(actor.runNow(() => 1)).toBeNull();
+  gate.open();
+  await running;
+  expect(actor.runNow(() => 1)).toBe(1);
+  await actor.stop();
+  expect(actor.runNow(() => 1)).toBeNull();
+});
+
+test("what fails at once is counted like all else, and a bug discards the backend", async () => {
+  const { actor, panics, closed } = createStage();
+  await actor.run(async () => "open", calls("a"));
+  const refuse = (error: Error) => () => {
+    throw error;
+  };
+  expect(() => actor.runNow(refuse(new EdgeError("SERVICE_INPUT", "no")))).toThrow("no");
+  expect(() => actor.runNow(refuse(new TypeError("a bug")))).toThrow(EdgeError);
+  expect(actor.stats()).toMatchObject({ calls: 3, failures: 2, open: false });
+  expect(panics).toHaveLength(1);
+  await vi.waitFor(() => expect(closed).toHaveLength(1));
+});

@@ -132,6 +132,25 @@ export class ServiceActor<B extends Backend> {
     }
   }
 
+  /** The answer of a backend that has it at hand. null: it has not, is not open, or others wait; then `run`. */
+  runNow<T>(work: (backend: B) => T | null): T | null {
+    const tenure = this.#tenure;
+    const backend = tenure?.freeBackend ?? null;
+    if (tenure === null || backend === null) return null;
+    const startedMs = this.#events.now();
+    try {
+      const result = work(backend);
+      if (result === null) return null;
+      this.#became(WELL);
+      this.#calls++;
+      this.#latency.add(this.#events.now() - startedMs);
+      return result;
+    } catch (error) {
+      this.#calls++;
+      throw this.#failed(error, tenure);
+    }
+  }
+
   /** As `test` of the admin API shows it. */
   async probe(): Promise<Probe & { readonly latencyMs: number }> {
     const { now } = this.#events;

@@ -81,7 +81,11 @@ export function limitCount(list: readonly Value[], what: string, max: number): r
 }
 
 /** For what is gathered for the answer. `what`: "The values are". */
-export function holdOrRefuse(context: CallContext, what: string, bytes: number): void {
+export function holdOrRefuse(
+  context: Pick<CallContext, "hold">,
+  what: string,
+  bytes: number,
+): void {
   if (context.hold(bytes)) return;
   throw new EdgeError("MEMORY_LIMIT", `${what} larger than what may wait for this endpoint.`);
 }

@@ -6,14 +6,24 @@ import type { Value } from "../sdk/services/values.ts";
 
 export type Method = (args: readonly Value[], context: CallContext) => Promise<Value | Streamed>;
 
+/** null: it has to wait. */
+export type MethodNow = (
+  args: readonly Value[],
+  context: Pick<CallContext, "hold">,
+) => { readonly value: Value } | null;
+
 export interface PortOptions {
   readonly methods: Readonly<Record<string, Method>>;
+  /** Those of them that may be answered at once, with the same answer. */
+  readonly now?: Readonly<Record<string, MethodNow>>;
   readonly requestDone?: (request: number) => void;
   readonly close?: () => void;
 }
 
-export function createPort({ methods, requestDone, close }: PortOptions): ServicePort {
+export function createPort({ methods, now = {}, requestDone, close }: PortOptions): ServicePort {
   return {
+    callNow: (name, args, context) =>
+      Object.hasOwn(now, name) ? (now[name]?.(args, context) ?? null) : null,
     call(name, args, context) {
       const method = Object.hasOwn(methods, name) ? methods[name] : undefined;
       if (method === undefined) {

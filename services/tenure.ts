@@ -59,6 +59,12 @@ export class Tenure<B extends Backend> {
     return this.#backend !== null;
   }
 
+  /** Open, with a place that nobody waits for. */
+  get freeBackend(): B | null {
+    const { running, waiting } = this.mailbox;
+    return waiting === 0 && running < this.limits.concurrency ? this.#backend : null;
+  }
+
   async run<T>(
     work: (backend: B, signal: AbortSignal) => Promise<T>,
     { caller, signal }: { readonly caller: string; readonly signal: AbortSignal },

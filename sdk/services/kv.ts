@@ -45,6 +45,8 @@ export interface KvBackend extends Backend {
     keys: readonly string[],
     signal: AbortSignal,
   ): Promise<readonly (KvEntry | null)[]>;
+  /** The same at once; null: some of it has to be waited for. */
+  getNow?(namespace: string, keys: readonly string[]): readonly (KvEntry | null)[] | null;
   /** When it resolves, every worker of the node reads the new value, and a killed process loses nothing. */
   put(namespace: string, put: KvPut, signal: AbortSignal): Promise<void>;
   /** A key that is not there is no error. */

@@ -143,6 +143,15 @@ export interface ServicePort {
    * what the handler gets.
    */
   call(method: string, args: readonly Value[], context: CallContext): Promise<Value | Streamed>;
+  /**
+   * The same answer without waiting, where the backend is in this process and has it at hand; null: `call` it. Throws
+   * what `call` would reject with.
+   */
+  callNow?(
+    method: string,
+    args: readonly Value[],
+    context: Pick<CallContext, "hold">,
+  ): { readonly value: Value } | null;
   /** The request is over: what it still has open here (a transaction, a cursor) ends, undone where it can be. */
   requestDone(request: number): void;
   /** The isolate is gone. */

@@ -86,6 +86,17 @@ class LmdbCache implements CacheBackend, CacheStreams {
     return found;
   }
 
+  getNow(scope: string, keys: readonly string[]): (Uint8Array | null)[] | null {
+    this.#parts.store.refresh();
+    const found: (Uint8Array | null)[] = [];
+    for (const key of keys) {
+      const entry = this.#used(scopedKey(scope, key));
+      if (entry !== null && entry.file !== null) return null;
+      found.push(entry?.value ?? null);
+    }
+    return found;
+  }
+
   async set(...[scope, set]: Parameters<CacheBackend["set"]>): Promise<boolean> {
     const { now, ttlMs } = this.#parts;
     const key = scopedKey(scope, set.key);

@@ -49,7 +49,25 @@ export interface CachePortOptions {
 }
 
 export function createCachePort(options: CachePortOptions): ServicePort {
-  return createPort({ methods: { ...verbs(options), ...responseMethods(options) } });
+  const { actor, scope } = options;
+  return createPort({
+    methods: { ...verbs(options), ...responseMethods(options) },
+    now: {
+      get([keys], context) {
+        const names = readKeys(keys);
+        const found = actor.runNow((cache) => cache.getNow?.(scope, names) ?? null);
+        return found && { value: holdAll(context, found) };
+      },
+    },
+  });
+}
+
+function holdAll<T extends readonly (Uint8Array | null)[]>(
+  context: Pick<CallContext, "hold">,
+  found: T,
+): T {
+  for (const value of found) holdOrRefuse(context, "The values are", value?.byteLength ?? 0);
+  return found;
 }
 
 function verbs({ actor, scope, caller }: CachePortOptions): Readonly<Record<string, Method>> {
@@ -61,9 +79,10 @@ function verbs({ actor, scope, caller }: CachePortOptions): Readonly<Record<stri
   return {
     async get([keys], context) {
       const names = readKeys(keys);
-      const found = await ask(context, (cache, signal) => cache.get(scope, names, signal));
-      for (const value of found) holdOrRefuse(context, "The values are", value?.byteLength ?? 0);
-      return found;
+      return holdAll(
+        context,
+        await ask(context, (cache, signal) => cache.get(scope, names, signal)),
+      );
     },
     set([key, value, seconds, isNew], context) {
       const ttlMs = optional(seconds, "ttl", readTtlMs);

@@ -78,6 +78,21 @@ class LmdbKv implements KvBackend {
     return found;
   }
 
+  getNow(namespace: string, keys: readonly string[]): (KvEntry | null)[] | null {
+    this.#store.refresh();
+    const found: (KvEntry | null)[] = [];
+    for (const name of keys) {
+      const key = scopedKey(namespace, name);
+      const head = this.#head(key);
+      const isThere = head !== null && !this.#isOver(head.expiresAtMs);
+      const value = isThere && head.file === null ? this.#values.get(key) : null;
+      // In a file, or replaced between the two looks.
+      if (isThere && value === null) return null;
+      found.push(isThere && value !== null ? { value, metadata: head.metadata } : null);
+    }
+    return found;
+  }
+
   async put(...[namespace, put, signal]: Parameters<KvBackend["put"]>): Promise<void> {
     const key = scopedKey(namespace, put.key);
     const isLarge = put.value.byteLength > INLINE_BYTES_MAX;

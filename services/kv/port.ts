@@ -14,6 +14,7 @@ import {
   KV_TTL_SECONDS_MIN,
   KV_VALUE_BYTES_MAX,
   type KvBackend,
+  type KvEntry,
 } from "../../sdk/services/kv.ts";
 import type { CallContext, ServicePort } from "../../sdk/services/service.ts";
 import type { Value } from "../../sdk/services/values.ts";
@@ -53,13 +54,18 @@ export function createKvPort({ actor, namespace, caller, now }: KvPortOptions): 
   ): Promise<T> => actor.run(work, { caller, signal });
 
   return createPort({
+    now: {
+      get([keys], context) {
+        const names = readKeys(keys);
+        const found = actor.runNow((kv) => kv.getNow?.(namespace, names) ?? null);
+        return found && { value: answerOf(context, found) };
+      },
+    },
     methods: {
       async get([keys], context) {
         const names = readKeys(keys);
         const found = await ask(context, (kv, signal) => kv.get(namespace, names, signal));
-        for (const entry of found)
-          holdOrRefuse(context, "The values are", entry?.value.byteLength ?? 0);
-        return found.map((entry) => entry && [entry.value, entry.metadata]);
+        return answerOf(context, found);
       },
       async put([key, value, options], context) {
         const fields = readFields(options, "options");
@@ -94,6 +100,11 @@ export function createKvPort({ actor, namespace, caller, now }: KvPortOptions): 
       },
     },
   });
+}
+
+function answerOf(context: Pick<CallContext, "hold">, found: readonly (KvEntry | null)[]): Value {
+  for (const entry of found) holdOrRefuse(context, "The values are", entry?.value.byteLength ?? 0);
+  return found.map((entry) => entry && [entry.value, entry.metadata]);
 }
 
 function readKeys(value: Value): readonly string[] {

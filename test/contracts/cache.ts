@@ -41,7 +41,13 @@ export function describeCacheContract(
         { key, value: Buffer.from(value), ttlMs: null, onlyIfAbsent: false, ...more },
         FOREVER,
       );
-    const get = async (key: string) => (await cache.get(scope, [key], FOREVER))[0] ?? null;
+    /** By both ways: what is answered at once is what is answered later. */
+    const get = async (key: string) => {
+      const found = await cache.get(scope, [key], FOREVER);
+      const atOnce = cache.getNow?.(scope, [key]) ?? null;
+      if (atOnce !== null) expect(atOnce).toEqual(found);
+      return found[0] ?? null;
+    };
     const text = async (key: string) => {
       const value = await get(key);
       return value === null ? null : Buffer.from(value).toString();

@@ -32,7 +32,13 @@ export function describeKvContract(name: string, open: () => Promise<KvHarness>)
 
     const put = (key: string, value: string | Uint8Array, more: Partial<KvPut> = {}) =>
       kv.put(space, kvPut(key, value, more), FOREVER);
-    const get = async (key: string) => (await kv.get(space, [key], FOREVER))[0] ?? null;
+    /** By both ways: what is answered at once is what is answered later. */
+    const get = async (key: string) => {
+      const found = await kv.get(space, [key], FOREVER);
+      const atOnce = kv.getNow?.(space, [key]) ?? null;
+      if (atOnce !== null) expect(atOnce).toEqual(found);
+      return found[0] ?? null;
+    };
     const text = async (key: string) => (await get(key))?.value.toString() ?? null;
     const names = async (
       options: { prefix?: string; limit?: number; cursor?: string | null } = {},

@@ -27,6 +27,11 @@ describe("KV in LMDB", () => {
     for (const size of sizes) await kv.put("n", kvPut(`${size}`, Buffer.alloc(size, 1)), FOREVER);
     const found = await kv.get("n", sizes.map(String), FOREVER);
     expect(found.map((entry) => entry?.value.byteLength)).toEqual(sizes);
+    expect(sizes.map((size) => kv.getNow?.("n", [`${size}`])?.length ?? null)).toEqual([
+      1,
+      1,
+      null,
+    ]);
     expect(readdirSync(join(folder.path, "kv/values"))).toHaveLength(1);
     await kv.put("n", kvPut(`${INLINE_BYTES_MAX + 1}`, "small"), FOREVER);
     expect(readdirSync(join(folder.path, "kv/values"))).toHaveLength(0);

@@ -54,9 +54,9 @@ export class ServiceCall {
       }
       if (answer instanceof Streamed) {
         this.#rest = answer.rest[Symbol.asyncIterator]();
-        this.#answer(this.#call, answer.head);
+        answerCall(this.#call, answer.head);
       } else {
-        this.#answer(this.#call, answer);
+        answerCall(this.#call, answer);
         this.#end();
       }
     } catch (error) {
@@ -88,7 +88,7 @@ export class ServiceCall {
         call.ok("");
         this.#end();
       } else {
-        this.#answer(call, next.value);
+        answerCall(call, next.value);
       }
     } catch (error) {
       this.#fail(error);
@@ -100,19 +100,6 @@ export class ServiceCall {
     if (this.#over) return;
     this.#abort.abort();
     this.#fail(new EdgeError("CANCELLED", "The call was cancelled."));
-  }
-
-  #answer(call: Call, value: Value): void {
-    const { text, bytes } = packValue(value, latin1);
-    const size = text.length + (bytes?.byteLength ?? 0);
-    if (!call.hold(size)) {
-      throw new EdgeError(
-        "MEMORY_LIMIT",
-        "The answer is larger than what may wait for this endpoint.",
-      );
-    }
-    if (bytes === null) call.ok(`\n${text}`);
-    else call.okBytes(bytes.buffer as ArrayBuffer, text);
   }
 
   #fail(error: unknown): void {
@@ -131,6 +118,20 @@ export class ServiceCall {
     if (rest !== null) void endRest(rest);
     this.#onOver();
   }
+}
+
+/** Throws where it is more than may be held for the isolate. */
+export function answerCall(call: Call, value: Value): void {
+  const { text, bytes } = packValue(value, latin1);
+  const size = text.length + (bytes?.byteLength ?? 0);
+  if (!call.hold(size)) {
+    throw new EdgeError(
+      "MEMORY_LIMIT",
+      "The answer is larger than what may wait for this endpoint.",
+    );
+  }
+  if (bytes === null) call.ok(`\n${text}`);
+  else call.okBytes(bytes.buffer as ArrayBuffer, text);
 }
 
 function latin1(bytes: Uint8Array): string {

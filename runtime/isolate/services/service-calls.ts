@@ -10,7 +10,7 @@ import type { ServicePort } from "../../../sdk/services/service.ts";
 import { unpackValue, type Value } from "../../../sdk/services/values.ts";
 import type { Call, CallService } from "../call.ts";
 import { SubrequestBudget } from "../egress/budget.ts";
-import { ServiceCall } from "./service-call.ts";
+import { answerCall, ServiceCall } from "./service-call.ts";
 
 export interface ServiceCallsOptions {
   /** By the binding's name. */
@@ -93,12 +93,13 @@ class ServiceCalls implements CallService {
       const text = `One request may make ${this.#budget.max} calls of services (limit serviceCalls).`;
       throw new EdgeError("SUBREQUEST_LIMIT", text);
     }
+    const method = call.args.slice(bindingEnd + 1, methodEnd);
+    const args = parseArguments(call.args.slice(methodEnd + 1), call.bytes);
+    const answer = port.callNow?.(method, args, call) ?? null;
+    if (answer !== null) return answerCall(call, answer.value);
     const open = new ServiceCall(call, () => this.#open.delete(call.id));
     this.#open.set(call.id, open);
-    open.start(port, {
-      method: call.args.slice(bindingEnd + 1, methodEnd),
-      args: parseArguments(call.args.slice(methodEnd + 1), call.bytes),
-    });
+    open.start(port, { method, args });
   }
 
   #find(id: string): ServiceCall {
