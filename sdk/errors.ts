@@ -27,6 +27,7 @@ export const CODES = {
   CONSUMER_DENIED: { fault: "client", status: 403, retry: false, title: "This consumer may not use this route" },
   AUTH_UNAVAILABLE: { fault: "operator", status: 503, retry: true, title: "The server that decides who may pass does not answer", fix: "See the node's log; is the address of forwardAuth right, and does it answer this node in time?" },
   TOKEN_KEYS_UNAVAILABLE: { fault: "operator", status: 503, retry: true, title: "The keys that verify tokens cannot be fetched", fix: "See the node's log; is the address of jwks right, and does it answer this node?" },
+  LIMIT_UNAVAILABLE: { fault: "operator", status: 503, retry: true, title: "The store that counts requests does not answer", fix: "See the node's log; is the url of the store right, and does it answer this node in time? With onFailure: open or local requests pass meanwhile." },
   CONCURRENCY_LIMITED: { fault: "client", status: 429, retry: true, title: "Too many requests at once" },
   RATE_LIMITED: { fault: "client", status: 429, retry: true, title: "Too many requests" },
   MAINTENANCE: { fault: "operator", status: 503, retry: true, title: "Closed for maintenance" },

@@ -50,6 +50,11 @@ const KEEP_ALIVE_MS = 30_000;
 /** With commands under way; longer than any call waits, for those whose callers have gone. */
 const SILENT_MS_MAX = 60_000;
 
+/** Without a word to the server: it is dialled by the first command. */
+export function createRedis(config: RedisConfig): RedisClient {
+  return new Pool(config);
+}
+
 export async function openRedis(config: RedisConfig, signal: AbortSignal): Promise<RedisClient> {
   const pool = new Pool(config);
   try {

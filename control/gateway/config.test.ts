@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import fc from "fast-check";
 import { EdgeError } from "../../sdk/errors.ts";
-import { EMPTY_GATEWAY, type GatewayConfig } from "../../sdk/gateway/config.ts";
+import { EMPTY_GATEWAY, type GatewayConfig, type StoreConfig } from "../../sdk/gateway/config.ts";
 import { parseGatewayConfig } from "./config.ts";
 import { nearest } from "./suggestion.ts";
 
@@ -69,7 +69,7 @@ const WRONG: readonly (readonly [string, string, string])[] = [
   [
     "an unknown key",
     "trustedproxies: []\n",
-    'edge.yaml:1:1: trustedproxies: unknown key "trustedproxies"; expected one of upstreams, routes, policies, trustedProxies, tls, consumers. Did you mean trustedProxies?',
+    'edge.yaml:1:1: trustedproxies: unknown key "trustedproxies"; expected one of upstreams, routes, policies, trustedProxies, tls, consumers, stores. Did you mean trustedProxies?',
   ],
   [
     "an upstream that is not there",
@@ -294,4 +294,41 @@ test("keys and passwords of consumers leave the file as hashes", () => {
   expect(config.consumers[0]).toMatchObject({ name: "ann", groups: [], limit: null });
   // The same at every reading, so that a reload sees no change where there is none.
   expect(parse(text)).toEqual(config);
+});
+
+test("a store is a Redis by its address, with what is left out filled in", () => {
+  const config = (url: string): StoreConfig | undefined =>
+    parse(`stores: { shared: { url: "${url}" } }`).stores[0];
+  expect(config("rediss://ann:a%2Fb@[::1]:7000/3")).toEqual({
+    name: "shared",
+    timeoutMs: 50,
+    onFailure: "local",
+    redis: {
+      host: "::1",
+      port: 7_000,
+      username: "ann",
+      password: "a/b",
+      database: 3,
+      use_tls: true,
+      pool_size: 4,
+      default_ttl_secs: 0,
+    },
+  });
+  expect(config("redis://cache.internal")?.redis).toMatchObject({ port: 6_379, database: 0 });
+  for (const url of ["http://a", "redis://", "redis://a/b", "redis://a?x", "redis://%zz@a"]) {
+    expect(faults(`stores: { shared: { url: "${url}" } }`)).toHaveLength(1);
+  }
+});
+
+test("a limit that names no store is told which there are", () => {
+  const policy = "rateLimit: { capacity: 1, refillPerSec: 1, store: shard }";
+  const text = `
+stores: { shared: { url: "redis://a" } }
+consumers: { ann: { rateLimit: { capacity: 1, refillPerSec: 1, store: other } } }
+policies: [ ${policy} ]
+routes: [ { match: { path: /a }, target: { respond: {} }, policies: [ ${policy} ] } ]
+`;
+  const found = faults(text);
+  expect(JSON.stringify(found)).toContain("one of shared");
+  expect(found).toHaveLength(3);
 });

@@ -19,6 +19,7 @@ import { frontTlsOf } from "./front-tls.ts";
 import type { GatewayFields, RouteFields, TlsFiles } from "./schema.ts";
 import { checkClaims, checkConsumers, consumersOf } from "./policies/identity.ts";
 import { withRevoked } from "./policies/revoked.ts";
+import { checkStore, checkStores } from "./stores.ts";
 import { targetOf } from "./targets.ts";
 import type { Path } from "./yaml.ts";
 
@@ -38,6 +39,13 @@ export function normalise(fields: GatewayFields, folder: string): Normal {
     },
   );
   const consumers = consumersOf(fields.consumers, found);
+  const stores = Object.entries(fields.stores).map(([name, store]) => ({ name, ...store }));
+  const storeNames = Object.keys(fields.stores);
+  for (const { name, limit } of consumers) {
+    const path = ["consumers", name, "rateLimit"];
+    if (limit !== null) checkStore(limit, { path, stores: storeNames }, found);
+  }
+  checkStores(fields.policies, { path: ["policies"], stores: storeNames }, found);
   checkPolicies(fields.policies, ["policies"], found);
   const place = { folder, path: ["policies"] };
   const common = named(withRevoked(fields.policies, place, found), "policies");
@@ -51,7 +59,7 @@ export function normalise(fields: GatewayFields, folder: string): Normal {
   const tls =
     fields.tls === undefined ? null : frontTlsOf(fields.tls, { folder, path: ["tls"] }, found);
   checkClients(routes, tls, found);
-  return { config: { upstreams, routes, trustedProxies, tls, consumers }, found };
+  return { config: { upstreams, routes, trustedProxies, tls, consumers, stores }, found };
 }
 
 /** Nobody could pass. */
@@ -93,6 +101,8 @@ function routeOf(
   const target = targetOf(route.target, place, found);
   const name = route.name ?? (match === null ? "" : routeText(match));
   checkPolicies(route.policies, [...path, "policies"], found);
+  const stores = Object.keys(fields.stores);
+  checkStores(route.policies, { path: [...path, "policies"], stores }, found);
   const policyPlace = { folder, path: [...path, "policies"] };
   const own = named(withRevoked(route.policies, policyPlace, found), name);
   const policies = ordered([

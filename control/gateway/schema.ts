@@ -30,6 +30,7 @@ import {
 import { frontTlsSchema, type FrontTlsFields } from "./front-tls.ts";
 import { consumer, CONSUMERS_MAX } from "./policies/consumers.ts";
 import { policySchema } from "./policies/schema.ts";
+import { STORES_MAX, storeSchema, type StoreFields } from "./stores.ts";
 
 const SERVERS_MAX = 256;
 const ROUTES_MAX = 10_000;
@@ -276,6 +277,7 @@ export interface GatewayFields {
   readonly trustedProxies: readonly string[];
   readonly tls?: FrontTlsFields | undefined;
   readonly consumers: Readonly<Record<string, Omit<ConsumerConfig, "name">>>;
+  readonly stores: Readonly<Record<string, StoreFields>>;
 }
 
 export const gatewaySchema: z.ZodType<GatewayFields, unknown> = z.strictObject(
@@ -296,8 +298,14 @@ export const gatewaySchema: z.ZodType<GatewayFields, unknown> = z.strictObject(
         error: `at most ${CONSUMERS_MAX} consumers`,
       })
       .default({}),
+    stores: z
+      .record(nameField, storeSchema, { error: "stores by name" })
+      .refine((all) => Object.keys(all).length <= STORES_MAX, {
+        error: `at most ${STORES_MAX} stores`,
+      })
+      .default({}),
   },
-  { error: "upstreams, routes, policies, consumers, trustedProxies and tls" },
+  { error: "upstreams, routes, policies, consumers, stores, trustedProxies and tls" },
 );
 
 /** For editors: what a file may hold, before defaults are filled in. */

@@ -9,8 +9,10 @@ import {
   EMPTY_GATEWAY,
   type GatewayConfig,
   type GatewayRoute,
+  type StoreConfig,
   type UpstreamConfig,
 } from "../../sdk/gateway/config.ts";
+import type { SharedLimits } from "../../sdk/gateway/limits.ts";
 import { LIMITS } from "../../sdk/limits.ts";
 import type { UpstreamStats } from "../../sdk/node.ts";
 import { compileChain, runSteps, type Chain } from "./chain.ts";
@@ -27,6 +29,7 @@ import { fileRoutes, methodsOf, routeOwner } from "./route/file-routes.ts";
 import { LagMeter } from "./policies/limits/lag-meter.ts";
 import { WaitingRoom } from "./policies/limits/waiting-room.ts";
 import { LimitCells } from "./shared/limit-cells.ts";
+import { LimitStores } from "./shared/limit-stores.ts";
 import type { ReplyStore } from "./shared/reply-store.ts";
 import { OpenCounts } from "./shared/open-counts.ts";
 import type { NodeStore } from "./shared/store.ts";
@@ -41,6 +44,7 @@ export interface GatewayHost {
   readonly openStore: () => NodeStore;
   readonly log: (level: "info" | "warn", text: string) => void;
   readonly runPolicy: RunPolicy;
+  readonly openLimitStore: (config: StoreConfig) => SharedLimits;
   readonly openReplies: () => Promise<ReplyStore>;
   readonly random?: () => number;
   readonly clock?: Clock;
@@ -68,6 +72,7 @@ export class Gateway {
   readonly #host: GatewayHost;
   readonly #clock: Clock;
   readonly #now: Clock;
+  readonly #stores: LimitStores;
   readonly #counts = new Map<string, number>();
   #store: NodeStore | null = null;
   #limits: LimitCells | null = null;
@@ -85,6 +90,7 @@ export class Gateway {
     this.#host = host;
     this.#clock = host.clock ?? createSharedClock();
     this.#now = host.now ?? (() => performance.now());
+    this.#stores = new LimitStores({ open: host.openLimitStore, log: host.log });
   }
 
   /** What a handler sees of a request that came to no route of the file, and wants to know whose it is. */
@@ -106,6 +112,7 @@ export class Gateway {
     for (const upstream of before.values()) {
       if (kept.get(upstream.config.name) !== upstream) this.#leaving.add(upstream);
     }
+    this.#stores.apply(config.stores);
     const trusted = createNetworkTest(config.trustedProxies);
     this.#trusted = trusted;
     const consumers = this.#consumers(config);
@@ -170,6 +177,7 @@ export class Gateway {
   async close(): Promise<void> {
     this.#lag?.close();
     for (const upstream of [...this.#upstreams.values(), ...this.#leaving]) upstream.close();
+    await this.#stores.close();
     await this.#store?.close();
     await (await this.#replies)?.close();
   }
@@ -214,12 +222,14 @@ export class Gateway {
   #consumers({ consumers }: GatewayConfig): Consumers {
     const counted = (metric: PolicyMetric, label: string): void =>
       this.#count(metric, "consumers", label);
-    return new Consumers(consumers, { limits: () => this.#cells(), counted });
+    const stores = this.#stores;
+    return new Consumers(consumers, { limits: () => this.#cells(), stores, counted });
   }
 
   #gate(route: GatewayRoute, { trusted, consumers }: GateParts): Gate {
     const chain = compileChain(route.policies, {
       limits: this.#cells(),
+      stores: this.#stores,
       consumers,
       inFlight: () => this.#inFlightOf(),
       lag: () => (this.#lag ??= new LagMeter(this.#now)),

@@ -62,7 +62,7 @@ export const METRICS: Readonly<Record<string, MetricInfo>> = {
   edge_retries_total: { type: "counter", help: "Requests sent to another server, by upstream." },
   edge_ratelimit_decisions_total: {
     type: "counter",
-    help: "Requests allowed and refused by rate limits, by route.",
+    help: "Requests allowed and refused by rate limits, and those whose store did not answer, by route.",
   },
   edge_auth_failures_total: {
     type: "counter",

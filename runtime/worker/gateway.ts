@@ -7,6 +7,7 @@ import { openNodeStore } from "../gateway/shared/store.ts";
 import { SHARED_FOLDER } from "../link/places.ts";
 import type { Log } from "../observe/log.ts";
 import type { Samples } from "../observe/metrics.ts";
+import { openLimitStore } from "./limit-store.ts";
 import { openReplyStore } from "./reply-store.ts";
 
 /** Beside the folders of services, whose names are ids. */
@@ -15,6 +16,7 @@ const REPLIES = "gateway-replies";
 export function openGateway(data: string, log: Log, runPolicy: RunPolicy): Gateway {
   return new Gateway({
     runPolicy,
+    openLimitStore,
     openReplies: () => openReplyStore(join(data, "services", REPLIES)),
     openStore: () => openNodeStore(join(data, SHARED_FOLDER)),
     log: (level, text) => log.write(level, text),

@@ -3,6 +3,7 @@
 
 import type { JsonObject } from "../errors.ts";
 import type { RouteSpec } from "../records.ts";
+import type { RedisConfig } from "../services/config.ts";
 import type { ConsumerConfig, PolicyConfig } from "./policies.ts";
 
 export interface GatewayConfig {
@@ -13,6 +14,7 @@ export interface GatewayConfig {
   /** null: the node does not speak TLS. */
   readonly tls: FrontTls | null;
   readonly consumers: readonly ConsumerConfig[];
+  readonly stores: readonly StoreConfig[];
 }
 
 export const EMPTY_GATEWAY: GatewayConfig = {
@@ -21,7 +23,20 @@ export const EMPTY_GATEWAY: GatewayConfig = {
   trustedProxies: [],
   tls: null,
   consumers: [],
+  stores: [],
 };
+
+export const STORE_FAILURES = ["open", "closed", "local"] as const;
+
+/** A Redis in which several nodes count together. */
+export interface StoreConfig {
+  readonly name: string;
+  readonly redis: RedisConfig;
+  /** Of a decision. */
+  readonly timeoutMs: number;
+  /** Without it requests pass, are refused, or are counted by this node alone. */
+  readonly onFailure: (typeof STORE_FAILURES)[number];
+}
 
 /** How the node itself speaks TLS. */
 export interface FrontTls {

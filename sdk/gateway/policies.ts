@@ -59,6 +59,8 @@ export interface RateLimitPolicy {
   /** Of the windows. */
   readonly windowMs: number;
   readonly key: readonly KeySource[];
+  /** Which other nodes count in too; "": it is this node's alone. */
+  readonly store: string;
 }
 
 export interface ConcurrencyPolicy {

@@ -21,7 +21,7 @@ test("every example is a valid configuration", () => {
   }
   expect(examples.length).toBeGreaterThan(0);
   for (const yaml of examples) {
-    const secrets = ["JWT_SECRET", "MOBILE_KEY", "ANN_PASSWORD"];
+    const secrets = ["JWT_SECRET", "MOBILE_KEY", "ANN_PASSWORD", "REDIS_PASSWORD"];
     const variables = Object.fromEntries(secrets.map((name) => [name, "x".repeat(32)]));
     const path = join(folder.path, "edge.yaml");
     const { routes, tls } = parseGatewayConfig({ path, text: yaml, variables });

@@ -13,6 +13,7 @@ import { listenUws } from "../../runtime/http/uws-listener.ts";
 import type { AccessRecord } from "../../runtime/observe/access-log.ts";
 import { RequestMetrics } from "../../runtime/observe/metrics.ts";
 import { RecentRequests } from "../../runtime/worker/recent-requests.ts";
+import { openLimitStore } from "../../runtime/worker/limit-store.ts";
 import { openReplyStore } from "../../runtime/worker/reply-store.ts";
 import { RequestTicket, type Observers } from "../../runtime/worker/request-ticket.ts";
 import type { Listener } from "../../sdk/exchange.ts";
@@ -63,6 +64,7 @@ export class Front implements AsyncDisposable {
     const now = (): number => performance.now() + this.#aheadMs;
     this.gateway = new Gateway({
       openStore: () => store,
+      openLimitStore,
       openReplies: () => {
         this.#folder ??= temporary();
         return openReplyStore(replies ?? this.#folder.path);

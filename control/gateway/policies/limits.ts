@@ -8,7 +8,7 @@ import {
   type PolicyConfig,
   type RateLimitPolicy,
 } from "../../../sdk/gateway/policies.ts";
-import { count, duration, keyField, oneOf, size } from "../fields.ts";
+import { count, duration, keyField, nameField, oneOf, size } from "../fields.ts";
 
 /** A bucket of more is no limit. */
 const CAPACITY_MAX = 1_000_000_000;
@@ -19,6 +19,7 @@ const limitFields = {
   capacity: count(0, CAPACITY_MAX),
   refillPerSec: z.number({ error: RATE }).positive(RATE).max(CAPACITY_MAX, RATE).optional(),
   window: duration().optional(),
+  store: nameField.optional(),
 };
 const limit = z.strictObject(limitFields);
 
@@ -36,7 +37,7 @@ function limitOf(
   key: readonly KeySource[],
   context: z.core.$RefinementCtx,
 ): RateLimitPolicy {
-  const { algorithm, capacity, refillPerSec, window } = fields;
+  const { algorithm, capacity, refillPerSec, window, store } = fields;
   const isWindow = algorithm === "fixed-window" || algorithm === "sliding-window";
   const [needed, odd] = isWindow ? ["window", "refillPerSec"] : ["refillPerSec", "window"];
   const given = isWindow ? window : refillPerSec;
@@ -56,6 +57,7 @@ function limitOf(
     refillPerSec: refillPerSec ?? 0,
     windowMs: window ?? 0,
     key,
+    store: store ?? "",
   };
 }
 

@@ -7,6 +7,7 @@ import type { ReplyStore } from "../shared/reply-store.ts";
 import type { LagMeter } from "./limits/lag-meter.ts";
 import type { WaitingRoom } from "./limits/waiting-room.ts";
 import type { LimitCells } from "../shared/limit-cells.ts";
+import type { LimitStores } from "../shared/limit-stores.ts";
 import type { OpenCounts } from "../shared/open-counts.ts";
 
 export interface InFlight {
@@ -16,6 +17,8 @@ export interface InFlight {
 
 export interface PolicyHost {
   readonly limits: LimitCells;
+  /** For those limits that other nodes count in too. */
+  readonly stores: LimitStores;
   readonly consumers: Consumers;
   /** Begins to measure when a policy first asks. */
   readonly lag: () => LagMeter;

@@ -4,7 +4,8 @@
 // node, nobody can choose whose place to take, or to share.
 
 import { createHash, randomBytes } from "node:crypto";
-import { CELL, type Decide, type Decision } from "../policies/limits/limiters.ts";
+import type { Decision } from "../../../sdk/gateway/limits.ts";
+import { CELL, type Decide } from "../policies/limits/limiters.ts";
 import type { Clock } from "../clock.ts";
 import type { NodeStore } from "./store.ts";
 

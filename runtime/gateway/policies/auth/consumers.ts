@@ -3,6 +3,7 @@
 
 import { hash } from "node:crypto";
 import type { ConsumerConfig, PasswordHash } from "../../../../sdk/gateway/policies.ts";
+import type { Step } from "../../chain.ts";
 import type { Pass } from "../../pass.ts";
 import type { LimitCells } from "../../shared/limit-cells.ts";
 import { createTake, type LimitHost } from "../limits/rate-limit.ts";
@@ -19,7 +20,7 @@ export interface Consumer {
   readonly groups: readonly string[];
   readonly password: PasswordHash | null;
   /** Counts a request of it, over all routes; false: refused, and answered. */
-  readonly limit: ((pass: Pass) => boolean) | null;
+  readonly limit: Step | null;
   readonly limitId: string;
   /** Headers for what stands behind. */
   readonly headers: string;
@@ -28,6 +29,7 @@ export interface Consumer {
 export interface ConsumersHost {
   /** Asked for when one of them has a limit. */
   readonly limits: () => LimitCells;
+  readonly stores: LimitHost["stores"];
   readonly counted: LimitHost["counted"];
 }
 
@@ -43,10 +45,10 @@ export class Consumers {
    */
   readonly #byKey = new Map<string, Consumer>();
 
-  constructor(configs: readonly ConsumerConfig[], { limits, counted }: ConsumersHost) {
+  constructor(configs: readonly ConsumerConfig[], { limits, stores, counted }: ConsumersHost) {
     for (const { name, groups, keys, password, limit } of configs) {
       const take =
-        limit === null ? null : createTake(limit, { limits: limits(), route: "", counted });
+        limit === null ? null : createTake(limit, { limits: limits(), stores, route: "", counted });
       const consumer = {
         name,
         groups,

@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { Decision, LimiterOptions } from "../../../../sdk/gateway/limits.ts";
 import type { Algorithm } from "../../../../sdk/gateway/policies.ts";
 import { openNodeStore } from "../../shared/store.ts";
 import { LimitCells, WAYS } from "../../shared/limit-cells.ts";
 import { temporary } from "../../../../test/temporary.ts";
 import { createMemoryStore } from "../../../../test/gateway/memory-store.ts";
-import { createLimiter, type Decision, type LimiterOptions } from "./limiters.ts";
+import { createLimiter } from "./limiters.ts";
 
 class Key {
   now = 1_000_000;

@@ -1,30 +1,14 @@
 // The algorithms of rate limits, on a cell of four doubles that all workers share. Pure: a decision reads and writes
 // the cell it is given. A refused request leaves it as it was, so that asking again and again makes nothing worse.
+// services/ratelimit/redis.ts says the same in Lua: what changes here changes there.
 
-import type { Algorithm } from "../../../../sdk/gateway/policies.ts";
+import type { Decision, LimiterOptions } from "../../../../sdk/gateway/limits.ts";
 
 /** What the doubles of a cell mean is the algorithm's affair, but for the last: when it was written. */
 export const CELL = 4;
 const TIME = 3;
 
 const MS = 1_000;
-
-export interface LimiterOptions {
-  readonly algorithm: Algorithm;
-  readonly capacity: number;
-  readonly refillPerSec: number;
-  readonly windowMs: number;
-}
-
-export interface Decision {
-  allowed: boolean;
-  /** Further requests that would pass now. */
-  remaining: number;
-  /** Until the limit is as if nobody had asked. */
-  resetMs: number;
-  /** Until the next request can pass; 0 when this one did. */
-  retryMs: number;
-}
 
 /** `at`: where the cell begins; `fresh`: nothing is known of the key. */
 export type Decide = (cells: Float64Array, at: number, fresh: boolean, now: number) => Decision;
