@@ -24,6 +24,7 @@ export const CODES = {
   ADDRESS_DENIED: { fault: "client", status: 403, retry: false, title: "This address may not use this route" },
   TOKEN_INVALID: { fault: "client", status: 401, retry: false, title: "The request has no valid token" },
   CREDENTIALS_INVALID: { fault: "client", status: 401, retry: false, title: "The request has no valid credentials" },
+  ADDRESS_UNSIGNED: { fault: "client", status: 403, retry: false, title: "This address is not signed by the node, has expired, or is for another method", fix: "Ask for a new one: presign of a storage binding makes them." },
   CONSUMER_DENIED: { fault: "client", status: 403, retry: false, title: "This consumer may not use this route" },
   AUTH_UNAVAILABLE: { fault: "operator", status: 503, retry: true, title: "The server that decides who may pass does not answer", fix: "See the node's log; is the address of forwardAuth right, and does it answer this node in time?" },
   TOKEN_KEYS_UNAVAILABLE: { fault: "operator", status: 503, retry: true, title: "The keys that verify tokens cannot be fetched", fix: "See the node's log; is the address of jwks right, and does it answer this node?" },

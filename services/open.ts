@@ -104,8 +104,14 @@ const OPENERS: Openers = {
     },
   },
   storage: {
-    embedded: async (_config: object, { places }) =>
-      (await import("./storage/disk.ts")).openDisk({ folder: join(places.folder, "storage") }),
+    async embedded(_config: object, { id, places, shared }) {
+      const [{ openDisk }, { createPresign }] = await Promise.all([
+        import("./storage/disk.ts"),
+        import("./storage/disk/address.ts"),
+      ]);
+      const presign = createPresign(shared.addressKey, { service: id, now: Date.now });
+      return openDisk({ folder: join(places.folder, "storage"), presign });
+    },
     minio: async (config: MinioConfig) => (await import("./storage/s3.ts")).openS3(config),
   },
 };

@@ -1,7 +1,7 @@
 // Sealing: texts that only this node can read again, AES-256-GCM under the node's key. Where a text belongs is sealed
 // with it, so that who can write to the registry cannot put one endpoint's secret into another's place.
 
-import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
 import { EdgeError } from "../../sdk/errors.ts";
 
 const CIPHER = "aes-256-gcm";
@@ -33,6 +33,11 @@ export function parseKey(text: string, from: string): Buffer {
       : null;
   if (key?.length === KEY_BYTES) return key;
   throw new EdgeError("SECRET_KEY_INVALID", `What ${from} holds is no key of ${KEY_BYTES} bytes`);
+}
+
+/** A key for one purpose, from which neither the node's nor another purpose's can be told. */
+export function deriveKey(key: Uint8Array, purpose: string): Uint8Array {
+  return new Uint8Array(hkdfSync("sha256", key, "", purpose, KEY_BYTES));
 }
 
 export function createVault(key: Uint8Array): Vault {

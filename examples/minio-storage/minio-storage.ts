@@ -4,11 +4,15 @@
 // PUT    /objects/KEY                 stores the body, streamed
 // DELETE /objects/KEY
 //
+// GET    /addresses/KEY               where anybody may fetch it for five minutes, without this handler
+//
 // What is larger than one request, in parts of at least 5 MiB (the last may be smaller):
 // POST   /uploads/KEY                 -> { uploadId }
 // PUT    /uploads/KEY?uploadId&part=N -> { partNumber, etag }
 // POST   /uploads/KEY?uploadId        with a list of these: makes the object
 // DELETE /uploads/KEY?uploadId        gives up
+
+const ADDRESS_SECONDS = 300;
 
 interface Env {
   readonly FILES: R2Bucket;
@@ -20,6 +24,10 @@ export default {
     const [, kind = "", ...rest] = url.pathname.split("/");
     const key = decodeURIComponent(rest.join("/"));
     if (kind === "uploads") return upload(request, env.FILES, { key, query: url.searchParams });
+    if (kind === "addresses") {
+      const address = await env.FILES.presign(key, ADDRESS_SECONDS);
+      return Response.json({ address: new URL(address, request.url).href });
+    }
     if (key === "") return collection(request, env.FILES, url.searchParams.get("prefix") ?? "");
     switch (request.method) {
       case "GET":
@@ -115,6 +123,7 @@ interface R2ObjectBody extends R2Object {
 }
 
 interface R2Bucket {
+  presign(key: string, seconds: number): Promise<string>;
   get(key: string, options: object): Promise<R2ObjectBody | R2Object | null>;
   put(key: string, value: unknown, options: object): Promise<R2Object>;
   delete(key: string): Promise<void>;

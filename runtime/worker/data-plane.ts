@@ -105,7 +105,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   const within: Within = { loader, witness, reader, services, gateway, log };
   const endpoints: Endpoints = openEndpoints(options, within, observers);
   endpoints.refresh();
-  const listener = await listen(options, { endpoints, gateway }, observers);
+  const listener = await listen(options, { endpoints, gateway, services }, observers);
   const consumers = new Consumers({ endpoints, services, observers, log });
   const parts = { options, endpoints, gateway, listener, observers, witness, services, consumers };
   return new DataPlane(parts);
@@ -113,7 +113,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
 
 async function listen(
   { config, gateway: { tls } }: DataPlaneOptions,
-  { endpoints, gateway }: { readonly endpoints: Endpoints; readonly gateway: Gateway },
+  { endpoints, gateway, services }: Pick<Parts, "endpoints" | "gateway" | "services">,
   observers: Observers,
 ): Promise<Listener> {
   if (config.cordon !== null) {
@@ -123,7 +123,10 @@ async function listen(
   }
   return openFront(config, {
     tls,
-    handler: createDispatcher(endpoints, observers, gateway),
+    handler: createDispatcher(endpoints, observers, {
+      gateway,
+      signedObjects: services.signedObjects,
+    }),
     answer(exchange, status, headers) {
       new RequestTicket(exchange, observers).answered("ok");
       exchange.reply(status, headers, null);

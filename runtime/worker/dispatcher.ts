@@ -9,17 +9,29 @@ import type { CordonHandler } from "./cordon/cordon-listener.ts";
 import { RequestTicket, type Observers } from "./request-ticket.ts";
 import type { OwnHosts } from "../isolate/egress/own-hosts.ts";
 import { createInnerFetch, type InnerDispatch } from "./services/inner-fetch.ts";
+import type { SignedObjects } from "./services/signed-objects.ts";
+import { ADDRESS_PATH } from "../../services/storage/disk/address.ts";
 
 const HEALTH_PATH = "/health";
 const TEXT: HeaderList = "content-type\ntext/plain;charset=UTF-8\n";
 
+/** Beside the endpoints: what a worker answers with. */
+interface Targets {
+  readonly gateway: Gateway;
+  readonly signedObjects: SignedObjects;
+}
+
 export function createDispatcher(
   endpoints: Endpoints,
   observers: Observers,
-  gateway: Gateway,
+  { gateway, signedObjects }: Targets,
 ): ExchangeHandler {
   return (exchange) => {
     const ticket = new RequestTicket(exchange, observers);
+    if (exchange.path === ADDRESS_PATH) {
+      signedObjects.serve(ticket);
+      return;
+    }
     const result = endpoints.table.match(exchange.method, exchange.host, exchange.path);
     if (result.kind === "none") {
       if (exchange.path === HEALTH_PATH) exchange.reply(200, TEXT, "OK");
@@ -58,7 +70,7 @@ export function createOwnHosts(endpoints: Endpoints, observers: Observers): OwnH
   const dispatch = createInnerDispatch(endpoints, observers);
   return (method, { hostname, pathname, port }) => {
     const host = hostname.endsWith(".") ? hostname.slice(0, -1) : hostname;
-    if (port !== "" || !endpoints.table.names(host)) return null;
+    if (port !== "" || pathname === ADDRESS_PATH || !endpoints.table.names(host)) return null;
     const result = endpoints.table.match(method, host, pathname);
     if (result.kind !== "match") return null;
     const { endpoint, route } = result.match;

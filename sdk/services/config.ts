@@ -101,4 +101,6 @@ export interface ServicePlaces {
 /** What the node has one of, whichever services use it. */
 export interface SharedPlaces {
   readonly postgres: string;
+  /** Signs the addresses of objects in embedded storages. */
+  readonly addressKey: Uint8Array;
 }

@@ -4,7 +4,6 @@
 // crash, when a storage is next opened.
 
 import { join } from "node:path";
-import { EdgeError } from "../../sdk/errors.ts";
 import type { StorageBackend } from "../../sdk/services/storage.ts";
 import { BlobFolder } from "./disk/blob-folder.ts";
 import { DiskIndex } from "./disk/disk-index.ts";
@@ -15,11 +14,17 @@ import { DiskStorage } from "./disk/disk-storage.ts";
 export interface DiskOptions {
   /** Made if it is not there. */
   readonly folder: string;
+  /** Makes an address of the object (disk/address.ts). */
+  readonly presign: (...args: Parameters<StorageBackend["presign"]>) => string;
   /** The wall clock. */
   readonly now?: () => number;
 }
 
-export async function openDisk({ folder, now = Date.now }: DiskOptions): Promise<StorageBackend> {
+export async function openDisk({
+  folder,
+  presign,
+  now = Date.now,
+}: DiskOptions): Promise<StorageBackend> {
   const rows = await openRows(join(folder, "index"));
   const blobs = new BlobFolder(folder);
   await blobs.prepare();
@@ -39,12 +44,6 @@ export async function openDisk({ folder, now = Date.now }: DiskOptions): Promise
       storage.uploadPart({ scope, key, id }, part, signal),
     completeUpload: (scope, { key, id }, parts) => storage.complete({ scope, key, id }, parts),
     abortUpload: (scope, { key, id }) => storage.abort({ scope, key, id }),
-    presign: () => Promise.reject(noAddress()),
+    presign: async (...args) => presign(...args),
   };
-}
-
-function noAddress(): EdgeError {
-  const text =
-    "The embedded storage has no addresses of its own: serve the object by a route, or use S3.";
-  return new EdgeError("SERVICE_INPUT", text);
 }

@@ -25,6 +25,12 @@ export async function checkStorageExample(node: Pick<TestNode, "url">): Promise<
   expect(fresh.status).toBe(304);
   expect((await ask("/objects/nothing")).status).toBe(404);
 
+  const { address: signed } = (await json("/addresses/a/b%20ü.css")) as { address: string };
+  const direct = await fetch(signed);
+  expect([direct.status, await direct.text()]).toEqual([200, "0123456789"]);
+  const forged = await fetch(signed.replace(/b(?:\+|%20)/, "c"));
+  expect(forged.status).toBe(403);
+
   const form = new FormData();
   form.set("file", new File([new Uint8Array([0, 255, 10])], "c.bin", { type: "image/x-test" }));
   const upload = { method: "POST", body: form };

@@ -26,7 +26,7 @@ describe.runIf(hasS3())("a handler with storage on S3", () => {
     const binding = { kind: "storage", name: "FILES", service: "files-on-s3" } as const;
     const source = readFileSync(EXAMPLE, "utf8");
     const limits = { bodyBytes: 100 * 1_024 ** 2 };
-    const routes = ["/objects", "/objects/*", "/uploads/*"].map((path) => ({
+    const routes = ["/objects", "/objects/*", "/uploads/*", "/addresses/*"].map((path) => ({
       host: "*",
       path,
       methods: [],

@@ -15,6 +15,7 @@ test("a call that takes too long ends as such, and a migration leaves nothing", 
     secretsKey: () => "",
     configOf: () => ({}),
     folder: folder.path,
+    addressKey: new Uint8Array(32),
     now: () => performance.now(),
     log: { write: () => undefined, flush: () => undefined },
   });

@@ -19,7 +19,7 @@ const ID = "0".repeat(32);
 describe("the calls of a storage binding", () => {
   let stage: StorageStage;
   beforeAll(() => {
-    stage = createStorageStage(1);
+    stage = createStorageStage({ concurrency: 1 });
   });
   afterAll(() => stage[Symbol.asyncDispose]());
 

@@ -9,7 +9,7 @@ describe.runIf(hasS3())("an S3 server", () => {
     const backend = await openS3(s3.config());
     return {
       backend,
-      presigns: true,
+      origin: "http://unused.invalid",
       async [Symbol.asyncDispose]() {
         await backend.close();
         await s3[Symbol.asyncDispose]();

@@ -8,7 +8,9 @@ import type { ServicePort } from "../../sdk/services/service.ts";
 import type { StorageBackend } from "../../sdk/services/storage.ts";
 import { ServiceActor } from "../../services/actor.ts";
 import { openDisk } from "../../services/storage/disk.ts";
+import { createPresign } from "../../services/storage/disk/address.ts";
 import { createStoragePort } from "../../services/storage/port.ts";
+import { ADDRESS_KEY, ADDRESSED } from "./address-stage.ts";
 
 export interface StorageStage extends AsyncDisposable {
   readonly folder: string;
@@ -16,7 +18,19 @@ export interface StorageStage extends AsyncDisposable {
   readonly port: ServicePort;
 }
 
-export function createStorageStage(concurrency: number = 10): StorageStage {
+/** Gives addresses that serveAddresses knows. */
+export function openStageDisk(folder: string): Promise<StorageBackend> {
+  const presign = createPresign(ADDRESS_KEY, { service: ADDRESSED, now: Date.now });
+  return openDisk({ folder, presign });
+}
+
+export function createStorageStage({
+  concurrency = 10,
+  open = openStageDisk,
+}: {
+  readonly concurrency?: number;
+  readonly open?: (folder: string) => Promise<StorageBackend>;
+} = {}): StorageStage {
   const folder = mkdtempSync(join(tmpdir(), "islet-storage-"));
   const actor = new ServiceActor<StorageBackend>("files", {
     now: () => performance.now(),
@@ -25,7 +39,7 @@ export function createStorageStage(concurrency: number = 10): StorageStage {
   });
   actor.start({
     limits: { concurrency, queue: 100, timeoutMs: 30_000 },
-    open: () => openDisk({ folder }),
+    open: () => open(folder),
   });
   return {
     folder,

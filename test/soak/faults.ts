@@ -113,7 +113,7 @@ async function meet(
       type,
       config: config(proxy.port),
       places: { folder: folder.path },
-      shared: { postgres: join(folder.path, "postgres") },
+      shared: { postgres: join(folder.path, "postgres"), addressKey: new Uint8Array(32) },
       notice: print,
       signal,
     });

@@ -26,6 +26,8 @@ export interface HubOptions {
   readonly configOf: (record: ServiceRecord) => JsonObject;
   /** Where embedded backends keep what they have; all workers of the node share it. */
   readonly folder: string;
+  /** Signs the addresses of objects in embedded storages. */
+  readonly addressKey: Uint8Array;
   /** Monotonic. */
   readonly now: () => number;
   readonly log: Log;
@@ -148,9 +150,9 @@ export class ServiceHub {
     config: JsonObject,
   ): void {
     // A second embedded service shares nothing with the one that is always there.
-    const { folder, log } = this.#options;
+    const { folder, addressKey, log } = this.#options;
     const places = { folder: join(folder, id) };
-    const shared = { postgres: join(folder, POSTGRES_FOLDER) };
+    const shared = { postgres: join(folder, POSTGRES_FOLDER), addressKey };
     const notice = (text: string): void => log.write("info", text, { service: name, kind });
     actor.start({
       limits: limitsOf(kind, type, config),

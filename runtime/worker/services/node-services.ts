@@ -5,13 +5,19 @@ import type { RegistryReader, ServiceStats } from "../../../sdk/node.ts";
 import type { Deployed, VersionRecord } from "../../../sdk/records.ts";
 import { EdgeError } from "../../../sdk/errors.ts";
 import { BUILT_IN } from "../../../sdk/services/built-in.ts";
-import type { OperatorCall, PackedText, ServiceProbe } from "../../../sdk/services/service.ts";
-import { createVault, type Vault } from "../../../control/secrets/vault.ts";
+import type {
+  OperatorCall,
+  PackedText,
+  ServiceProbe,
+  ServiceRecord,
+} from "../../../sdk/services/service.ts";
+import { createVault, deriveKey, type Vault } from "../../../control/secrets/vault.ts";
 import { openConfig } from "../../../control/services/sealing.ts";
 import type { QueueBackend } from "../../../sdk/services/queue.ts";
 import type { ServiceActor } from "../../../services/actor.ts";
 import type { Log } from "../../observe/log.ts";
 import { ServiceHub } from "./hub.ts";
+import { SignedObjects } from "./signed-objects.ts";
 import { callAsOperator } from "./operator-calls.ts";
 import { surroundingsKey, surroundingsOf, type Surroundings } from "./surroundings.ts";
 
@@ -27,10 +33,13 @@ export interface NodeServicesOptions {
 export class NodeServices {
   readonly #reader: RegistryReader;
   readonly #hub: ServiceHub;
+  readonly signedObjects: SignedObjects;
   readonly #vault: Vault;
 
   constructor({ reader, data, secretKey, log }: NodeServicesOptions) {
-    const vault = createVault(Buffer.from(secretKey, "base64"));
+    const key = Buffer.from(secretKey, "base64");
+    const addressKey = deriveKey(key, "addresses of stored objects");
+    const vault = createVault(key);
     this.#reader = reader;
     this.#vault = vault;
     this.#hub = new ServiceHub({
@@ -38,8 +47,17 @@ export class NodeServices {
       secretsKey: () => JSON.stringify(reader.secrets(null)),
       configOf: (record) => openConfig(record, { vault, secrets: reader.secrets(null) }),
       folder: join(data, "services"),
+      addressKey,
       now: () => performance.now(),
       log,
+    });
+    this.signedObjects = new SignedObjects({
+      key: addressKey,
+      actorOf: (id) => {
+        const record = this.#record(id);
+        return record?.type === "embedded" ? this.#hub.actor("storage", record.name) : null;
+      },
+      now: () => Date.now(),
     });
   }
 
@@ -64,7 +82,7 @@ export class NodeServices {
 
   /** Opens the service, available or not, and asks it. */
   async probe(id: string): Promise<ServiceProbe> {
-    const record = [...BUILT_IN, ...this.#reader.services()].find((each) => each.id === id);
+    const record = this.#record(id);
     if (record === undefined) throw new EdgeError("SERVICE_NOT_FOUND");
     return this.#hub.probe(record);
   }
@@ -84,5 +102,9 @@ export class NodeServices {
 
   close(): Promise<void> {
     return this.#hub.close();
+  }
+
+  #record(id: string): ServiceRecord | undefined {
+    return [...BUILT_IN, ...this.#reader.services()].find((each) => each.id === id);
   }
 }
