@@ -16,11 +16,13 @@ const CONTEXT = "nodejs_als";
 export const NODE_FLAGS: readonly string[] = [COMPATIBLE, "nodejs_compat_v2", CONTEXT];
 
 const UNENV: readonly string[] = [
-  "buffer", "diagnostics_channel", "events", "path", "path/posix", "punycode", "querystring", "url",
+  "diagnostics_channel", "events", "path", "path/posix", "punycode", "querystring", "url",
 ]; // prettier-ignore
 /** Module → its file in modules/. */
 const OWN: Readonly<Record<string, string>> = {
   async_hooks: "async-hooks",
+  buffer: "buffer",
+  crypto: "crypto",
   process: "process",
   string_decoder: "string-decoder",
   timers: "timers",
@@ -41,7 +43,8 @@ const GLOBALS = "islet:node-globals";
 
 const HERE = fileURLToPath(import.meta.url);
 const MODULES = join(dirname(HERE), "modules");
-const PACKAGES = /^(?:pathe|unenv)\//;
+/** What the modules are made of, from where this package is installed. */
+const PACKAGES = /^(?:@noble\/hashes|pathe|unenv)\//;
 
 export interface NodeSupport {
   readonly plugins: readonly Plugin[];
@@ -81,6 +84,11 @@ export function supportNode(flags: readonly string[]): NodeSupport {
       }));
       build.onResolve({ filter: /^pathe$/, namespace: NAMESPACE }, () => ({
         path: "pathe/dist/index.mjs",
+        namespace: NAMESPACE,
+        sideEffects: false,
+      }));
+      build.onResolve({ filter: PACKAGES, namespace: NAMESPACE }, ({ path }) => ({
+        path: path.replace(/^unenv\/(.*)$/, "unenv/dist/runtime/$1.mjs"),
         namespace: NAMESPACE,
         sideEffects: false,
       }));
@@ -126,15 +134,16 @@ function contentsOfImported(name: string): string {
 }
 
 function ownFile(path: string): string {
-  return join(MODULES, `${path.replace(/^islet\//, "").replace(/\.ts$/, "")}${extname(HERE)}`);
+  return join(MODULES, `${path.replace(/^islet\//, "").replace(/\.[jt]s$/, "")}${extname(HERE)}`);
 }
 
-/** unenv brings pathe along; both are found from here, wherever they are installed. */
+/** unenv brings pathe along; all are found from here, wherever they are installed. */
 function packageFile(path: string): string {
-  const [name = "", ...rest] = path.split("/");
-  const unenv = fileURLToPath(import.meta.resolve("unenv"));
-  const entry = name === "unenv" ? unenv : createRequire(unenv).resolve(name);
-  return join(entry.slice(0, entry.lastIndexOf(join(name, "dist"))), name, ...rest);
+  const name = PACKAGES.exec(path)?.[0] ?? "";
+  const bare = name.slice(0, -1);
+  const entry = fileURLToPath(import.meta.resolve(bare === "pathe" ? "unenv" : bare));
+  const file = bare === "pathe" ? createRequire(entry).resolve(bare) : entry;
+  return join(file.slice(0, file.lastIndexOf(`/${name}`)), path);
 }
 
 /** What a bundle that imports `name` is told. */

@@ -1,6 +1,6 @@
 // Node's built-in modules in real isolates, by the flag that asks for them.
 
-import { createHash } from "node:crypto";
+import { createHash, createHmac, pbkdf2Sync, scryptSync } from "node:crypto";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -164,6 +164,52 @@ test("modules do what Node's do", async () => {
     immediate: "i",
     global: true,
   });
+});
+
+test("hashes, keys and randomness are computed in the isolate, and keys outside of it", async () => {
+  const code = `
+    import { createHash, createHmac, pbkdf2, pbkdf2Sync, randomBytes, randomInt, scryptSync, subtle, timingSafeEqual } from "node:crypto";
+    import { promisify } from "node:util";
+    const sign = require("crypto").createSign;
+    export default { async fetch() {
+      let missing; try { sign("RSA-SHA256"); } catch (error) { missing = error.code + " " + error.message; }
+      const [a, b] = [randomBytes(16), randomBytes(16)];
+      const keys = [pbkdf2Sync("p", "s", 100, 16, "sha512"), await promisify(pbkdf2)("p", "s", 100, 16, "sha512")];
+      return Response.json({
+        sha256: createHash("sha256").update("grün").digest("hex"),
+        hmac: createHmac("sha1", "k").update(Buffer.of(1, 2)).digest("base64url"),
+        keys: keys.map((key) => Buffer.isBuffer(key) && key.toString("hex")),
+        scrypt: scryptSync("p", "s", 8, { N: 16 }).toString("hex"),
+        random: [a.length, timingSafeEqual(a, b), randomInt(3, 4)],
+        subtle: subtle === crypto.subtle, missing,
+      });
+    } };`;
+  const { start, value } = await run("crypto", code);
+  const key = pbkdf2Sync("p", "s", 100, 16, "sha512").toString("hex");
+  expect(value).toEqual({
+    sha256: createHash("sha256").update("grün").digest("hex"),
+    hmac: createHmac("sha1", "k").update(Buffer.of(1, 2)).digest("base64url"),
+    keys: [key, key],
+    scrypt: scryptSync("p", "s", 8, { N: 16 }).toString("hex"),
+    random: [16, false, 3],
+    subtle: true,
+    missing: expect.stringMatching(
+      /^ERR_METHOD_NOT_IMPLEMENTED crypto.createSign .* crypto.subtle/,
+    ),
+  });
+  expect(start).toBe("full");
+});
+
+test("of node:crypto a bundle holds what it imports", async () => {
+  const built = async (code: string) =>
+    (await bundleSource({ code, filename: "index.ts", compatibilityFlags: ["nodejs_compat"] }))
+      .code;
+  const uses = (name: string) =>
+    built(`import { ${name} } from "node:crypto"; export default { fetch: () => ${name}(1) };`);
+  expect(await uses("randomUUID")).not.toMatch(/noble/);
+  const hashes = await uses("createHash");
+  expect(hashes).toMatch(/noble/);
+  expect(hashes).not.toMatch(/scrypt|pbkdf2/);
 });
 
 test("a framework's own use of AsyncLocalStorage works: Hono's context storage", async () => {
