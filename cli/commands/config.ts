@@ -1,7 +1,7 @@
 // The gateway's configuration: a file of it, and what a node runs by.
 
 import { resolve } from "node:path";
-import type { Json } from "../../sdk/errors.ts";
+import { EdgeError, type Json } from "../../sdk/errors.ts";
 import type { GatewayConfig } from "../../sdk/gateway/config.ts";
 import { shown } from "../../sdk/gateway/shown.ts";
 import { NODE_OPTIONS } from "../command.ts";
@@ -57,6 +57,23 @@ const diff: Command = {
   },
 };
 
+const hashPassword: Command = {
+  name: "hash-password",
+  summary: "make the hash of a consumer's password, for the file to hold instead",
+  options: [],
+  examples: ["edge config hash-password", "pass show ann | edge config hash-password"],
+  run: async ({ asking }) => {
+    const passwords = await import("../../control/gateway/policies/consumers.ts");
+    const { PASSWORD_CHARS_MIN: min, PASSWORD_CHARS_MAX: max } = passwords;
+    const password = await asking.secret("Password: ");
+    if (password.length < min || password.length > max) {
+      throw new EdgeError("INPUT_INVALID", `A password has ${min} to ${max} characters.`);
+    }
+    const hash = passwords.hashPassword(password);
+    return { data: { password: hash }, text: hash };
+  },
+};
+
 async function normalForm(
   path: string,
   env: Readonly<Record<string, string | undefined>>,
@@ -72,7 +89,7 @@ function valueText(value: Json): string {
 export const config: CommandGroup = {
   name: "config",
   summary: "the gateway's configuration file",
-  commands: [validate, dump, diff],
+  commands: [validate, dump, diff, hashPassword],
 };
 
 function summaryOf(

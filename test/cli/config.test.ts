@@ -1,4 +1,7 @@
+import { PassThrough } from "node:stream";
 import { expect, test } from "vitest";
+import { Passwords } from "../../runtime/gateway/policies/auth/passwords.ts";
+import { parseGatewayConfig } from "../../control/gateway/config.ts";
 import { makeFolder, runEdge } from "./harness.ts";
 
 const VALID = `
@@ -42,4 +45,27 @@ test("a file that is not there is told by its path; another action is wrong usag
   expect([missing.code, missing.stderr.includes("none.yaml cannot be read")]).toEqual([1, true]);
   const other = await runEdge(["config", "explode", "none.yaml"], { cwd: folder.path });
   expect(other.code).toBe(2);
+});
+
+test("edge config hash-password makes what the file takes and the gateway verifies", async () => {
+  const stdin = new PassThrough().end("correct horse\n");
+  const { code, stdout } = await runEdge(["config", "hash-password"], { stdin });
+  expect(code).toBe(0);
+  const text = `consumers: { ann: { password: "${stdout.trim()}" } }`;
+  const { consumers } = parseGatewayConfig({ path: "/edge.yaml", text, variables: {} });
+  const stored = consumers[0]?.password;
+  if (stored?.kind !== "scrypt") throw new Error("no scrypt hash");
+  const passwords = new Passwords();
+  expect(await passwords.verify("correct horse", stored)).toBe(true);
+  expect(await passwords.verify("correct horses", stored)).toBe(false);
+});
+
+test.each([
+  [7, 1],
+  [8, 0],
+  [1_024, 0],
+  [1_025, 1],
+])("edge config hash-password ends a password of %d characters with %d", async (length, ends) => {
+  const stdin = new PassThrough().end("x".repeat(length));
+  expect((await runEdge(["config", "hash-password"], { stdin })).code).toBe(ends);
 });

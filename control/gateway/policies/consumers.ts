@@ -1,7 +1,7 @@
 // Who may be named by a credential. Keys and passwords leave here as hashes: a key that is written out, which should be
 // one of the environment's, is hashed at once, and one that the file itself holds is a hash already.
 
-import { hash } from "node:crypto";
+import { hash, randomBytes, scryptSync } from "node:crypto";
 import { z } from "zod";
 import type { ConsumerConfig, PasswordHash } from "../../../sdk/gateway/policies.ts";
 import { list, nameField, text } from "../fields.ts";
@@ -13,6 +13,13 @@ const KEY = "a key of 16 characters or more, as a variable, or sha256: and its h
 const PASSWORD = "a password, as a variable, or $scrypt$ln=14,r=8,p=1$SALT$HASH";
 /** 64 MB and a fifth of a second each; beyond it a few requests hold up a worker. */
 const SCRYPT_LOG2_MAX = 16;
+/** 16 MB and some 50 ms: what a worker can bear. */
+const SCRYPT_LOG2 = 14;
+const SALT_BYTES = 16;
+const HASH_BYTES = 32;
+/** Of a password; shorter ones are guessed. */
+export const PASSWORD_CHARS_MIN = 8;
+export const PASSWORD_CHARS_MAX = 1_024;
 
 const key: z.ZodType<string, string> = z
   .string({ error: KEY })
@@ -26,8 +33,8 @@ const key: z.ZodType<string, string> = z
 
 const password: z.ZodType<PasswordHash, string> = z
   .string({ error: PASSWORD })
-  .min(8, PASSWORD)
-  .max(1_024, PASSWORD)
+  .min(PASSWORD_CHARS_MIN, PASSWORD)
+  .max(PASSWORD_CHARS_MAX, PASSWORD)
   .transform((value, context): PasswordHash => {
     if (!value.startsWith("$")) return { kind: "sha256", hash: hash("sha256", value, "hex") };
     const stored = parseScrypt(value);
@@ -35,6 +42,14 @@ const password: z.ZodType<PasswordHash, string> = z
     context.addIssue({ code: "custom", message: PASSWORD });
     return z.NEVER;
   });
+
+/** What the file holds in the password's place. */
+export function hashPassword(value: string): string {
+  const salt = randomBytes(SALT_BYTES);
+  const digest = scryptSync(value, salt, HASH_BYTES, { N: 2 ** SCRYPT_LOG2, r: 8, p: 1 });
+  const plain = (bytes: Buffer): string => bytes.toString("base64").replace(/=+$/, "");
+  return `$scrypt$ln=${SCRYPT_LOG2},r=8,p=1$${plain(salt)}$${plain(digest)}`;
+}
 
 /** As others write it too: parameters, then salt and hash in base64 without padding. */
 function parseScrypt(value: string): PasswordHash | null {
