@@ -332,3 +332,15 @@ routes: [ { match: { path: /a }, target: { respond: {} }, policies: [ ${policy} 
   expect(JSON.stringify(found)).toContain("one of shared");
   expect(found).toHaveLength(3);
 });
+
+test("a split whose parts do not fit is told where", () => {
+  const split = (text: string): string[] => faults(route(`target: { ${text} }`));
+  const parts = "split: [ { upstream: users }, { weight: 0, respond: {} } ]";
+  expect(split(parts)).toEqual([]);
+  expect(split("split: [ { weight: 0, upstream: users } ]").join()).toContain("above 0");
+  expect(split("split: [ { upstream: user } ]").join()).toContain("split[0].upstream");
+  expect(split(`${parts}, addPrefix: /a`).join()).toContain("addPrefix");
+  expect(split(`${parts}, by: ip, sticky: { cookie: a }`).join()).toContain("target.by");
+  expect(split("upstream: users, by: ip").join()).toContain("target.by");
+  expect(split("upstream: users, sticky: { cookie: a }").join()).toContain("target.sticky");
+});

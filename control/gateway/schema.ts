@@ -6,6 +6,7 @@ import {
   FAILURES,
   type BreakerConfig,
   type Failure,
+  type HashSource,
   type HealthConfig,
   type RetryConfig,
   type UpstreamConfig,
@@ -112,15 +113,17 @@ export interface TlsFiles {
 
 export type UpstreamFields = Omit<UpstreamConfig, "name" | "tls"> & { readonly tls: TlsFiles };
 
+const stickyCookie = z.strictObject({
+  cookie: text("a cookie's name", /^[\w!#$%&'*+.^`|~-]{1,128}$/),
+});
+
 const upstreamFields = z.strictObject({
   servers: list(server, "servers", SERVERS_MAX).refine((servers) => servers.length > 0, {
     error: "at least one server",
   }),
   balance: oneOf(BALANCES).default("round-robin"),
   hash: z.strictObject({ on: hashField }).optional(),
-  sticky: z
-    .strictObject({ cookie: text("a cookie's name", /^[\w!#$%&'*+.^`|~-]{1,128}$/) })
-    .optional(),
+  sticky: stickyCookie.optional(),
   health: health.optional(),
   breaker: z
     .union([breaker, z.literal(false)], { error: "breaker settings, or false" })
@@ -216,30 +219,47 @@ const match = z.strictObject({
   methods: list(methodField, "methods", 20).default([]),
 });
 
-const TARGET = "one target: upstream, endpoint, redirect or respond";
+const TARGET = "one target: upstream, endpoint, redirect, respond or split";
+/** More are no experiment any more. */
+const PARTS_MAX = 20;
 const PATH = text("a path that begins with /", /^\/[!"$->@-~]*$/);
+
+const targetFields = {
+  upstream: nameField.optional(),
+  endpoint: nameField.optional(),
+  stripPrefix: PATH.optional(),
+  addPrefix: PATH.optional(),
+  rewrite: text("a path that begins with /", /^\/[!"$->@-~]*$/).optional(),
+  redirect: text("an address or a path", /^[!-~]+$/).optional(),
+  status: count(300, 399).optional(),
+  respond: z
+    .strictObject({
+      status: count(200, 599).default(200),
+      headers: headerPairs.default([]),
+      body: z.string({ error: "a text" }).default(""),
+    })
+    .optional(),
+};
+
+const part = z.strictObject({ weight: count(0, 1_000).default(1), ...targetFields });
 
 const target = z.strictObject(
   {
-    upstream: nameField.optional(),
-    endpoint: nameField.optional(),
-    stripPrefix: PATH.optional(),
-    addPrefix: PATH.optional(),
-    rewrite: text("a path that begins with /", /^\/[!"$->@-~]*$/).optional(),
-    redirect: text("an address or a path", /^[!-~]+$/).optional(),
-    status: count(300, 399).optional(),
-    respond: z
-      .strictObject({
-        status: count(200, 599).default(200),
-        headers: headerPairs.default([]),
-        body: z.string({ error: "a text" }).default(""),
-      })
-      .optional(),
+    ...targetFields,
+    split: list(part, "targets", PARTS_MAX).optional(),
+    by: hashField.optional(),
+    sticky: stickyCookie.optional(),
   },
   { error: TARGET },
 );
 
-export interface TargetFields {
+export interface TargetFields extends SingleTargetFields {
+  readonly split?: readonly (SingleTargetFields & { readonly weight: number })[] | undefined;
+  readonly by?: HashSource | undefined;
+  readonly sticky?: { readonly cookie: string } | undefined;
+}
+
+export interface SingleTargetFields {
   readonly upstream?: string | undefined;
   readonly endpoint?: string | undefined;
   readonly stripPrefix?: string | undefined;

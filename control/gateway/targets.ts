@@ -1,9 +1,14 @@
 // A route's target in normal form, with what does not fit together.
 
 import { canonicalSegment, paramNames, parsePattern, type Pattern } from "../../sdk/pattern.ts";
-import type { PathChange, TargetConfig } from "../../sdk/gateway/config.ts";
+import type {
+  PathChange,
+  SingleTarget,
+  SplitTarget,
+  TargetConfig,
+} from "../../sdk/gateway/config.ts";
 import type { Finding } from "./faults.ts";
-import type { TargetFields } from "./schema.ts";
+import type { SingleTargetFields, TargetFields } from "./schema.ts";
 import { nearest } from "./suggestion.ts";
 import type { Path } from "./yaml.ts";
 
@@ -22,10 +27,38 @@ export interface TargetPlace {
 
 /** null: see what was found. */
 export function targetOf(
-  fields: TargetFields,
-  { path, pattern, upstreams }: TargetPlace,
+  { split, by, sticky, ...single }: TargetFields,
+  place: TargetPlace,
   found: Finding[],
 ): TargetConfig | null {
+  if (split === undefined) {
+    if (by !== undefined) found.push(misplaced([...place.path, "by"], "split"));
+    if (sticky !== undefined) found.push(misplaced([...place.path, "sticky"], "split"));
+    return singleTargetOf(single, place, found);
+  }
+  const [odd] = Object.entries(single).find(([, value]) => value !== undefined) ?? [];
+  if (odd !== undefined) found.push(misplaced([...place.path, odd], "one of the targets in split"));
+  if (by !== undefined && sticky !== undefined) {
+    found.push(misplaced([...place.path, "by"], "a split without sticky"));
+  }
+  const path = [...place.path, "split"];
+  if (!split.some(({ weight }) => weight > 0)) {
+    const problem = "nothing of it gets a request";
+    found.push({ path, expected: "a target with a weight above 0", problem });
+  }
+  const parts: SplitTarget["parts"][number][] = [];
+  for (const [index, { weight, ...fields }] of split.entries()) {
+    const target = singleTargetOf(fields, { ...place, path: [...path, index] }, found);
+    if (target !== null) parts.push({ weight, target });
+  }
+  return { kind: "split", parts, by: by ?? null, cookie: sticky?.cookie ?? "" };
+}
+
+function singleTargetOf(
+  fields: SingleTargetFields,
+  { path, pattern, upstreams }: TargetPlace,
+  found: Finding[],
+): SingleTarget | null {
   const kinds = KINDS.filter((kind) => fields[kind] !== undefined);
   const [kind] = kinds;
   if (kind === undefined || kinds.length > 1) {
@@ -65,7 +98,7 @@ function misplaced(path: Path, beside: string): Finding {
   return { path, isKey: true, expected: "nothing here", problem };
 }
 
-function redirectOf(location: string, status: number, path: Path, found: Finding[]): TargetConfig {
+function redirectOf(location: string, status: number, path: Path, found: Finding[]): SingleTarget {
   if (!REDIRECTS.includes(status)) {
     const expected = `one of ${REDIRECTS.join(", ")}`;
     found.push({ path: [...path, "status"], expected, problem: `found ${status}` });
@@ -74,7 +107,7 @@ function redirectOf(location: string, status: number, path: Path, found: Finding
 }
 
 function pathChange(
-  fields: TargetFields,
+  fields: SingleTargetFields,
   pattern: Pattern,
   path: Path,
   found: Finding[],

@@ -33,7 +33,8 @@ import { LimitStores } from "./shared/limit-stores.ts";
 import type { ReplyStore } from "./shared/reply-store.ts";
 import { OpenCounts } from "./shared/open-counts.ts";
 import type { NodeStore } from "./shared/store.ts";
-import { createTarget, type Target } from "./target.ts";
+import { isSplitSeen, showSplit, type Target } from "./split.ts";
+import { createTarget } from "./target.ts";
 import { Upstream } from "./upstream/upstream.ts";
 
 /** What an upload to an upstream may have at most; it is streamed, so this only ends what never ends. */
@@ -53,7 +54,8 @@ export interface GatewayHost {
 }
 
 interface Gate {
-  readonly chain: Chain;
+  readonly steps: Chain["steps"];
+  readonly replySteps: Chain["replySteps"];
   readonly target: Target;
   readonly trusted: NetworkTest;
   /** Its target sees the request, or the client the reply, as it is changed here. */
@@ -131,14 +133,14 @@ export class Gateway {
   ): boolean {
     const gate = this.#gates.get(owner);
     if (gate === undefined) return false;
-    const { chain, target, trusted, preflightsOnly } = gate;
+    const { steps, replySteps, target, trusted, preflightsOnly } = gate;
     const pass = new Pass({ ticket, enter, params, trusted, bodyBytesMax: BODY_BYTES_MAX });
-    if (gate.isFiltered) ticket.exchange = new FilteredExchange(pass, chain.replySteps);
+    if (gate.isFiltered) ticket.exchange = new FilteredExchange(pass, replySteps);
     if (preflightsOnly !== null && ticket.exchange.method === "OPTIONS" && !isPreflight(pass)) {
       ticket.fail("METHOD_NOT_ALLOWED", undefined, `allow\n${preflightsOnly}\n`);
       return true;
     }
-    runSteps(chain.steps, pass, target);
+    runSteps(steps, pass, target);
     return true;
   }
 
@@ -241,6 +243,8 @@ export class Gateway {
       counted: (metric, label) => this.#count(metric, route.name, label),
     });
     const target = createTarget(route.target, {
+      route: route.name,
+      random: this.#host.random ?? Math.random,
       proxy: (name, pass) => {
         const upstream = this.#upstreams.get(name);
         // Gone by a reload while the request waited for a policy.
@@ -250,8 +254,10 @@ export class Gateway {
     });
     const { methods } = route.match;
     const preflightsOnly = methodsOf(route).length > methods.length ? methods.join(", ") : null;
-    const isFiltered = route.policies.length > 0 || route.target.kind === "endpoint";
-    return { chain, target, trusted, isFiltered, preflightsOnly };
+    const isSplit = isSplitSeen(route.target);
+    const isFiltered = route.policies.length > 0 || route.target.kind === "endpoint" || isSplit;
+    const replySteps = isSplit ? [...chain.replySteps, showSplit] : chain.replySteps;
+    return { steps: chain.steps, replySteps, target, trusted, isFiltered, preflightsOnly };
   }
 
   #count(metric: PolicyMetric, route: string, label: string): void {

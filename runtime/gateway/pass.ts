@@ -57,6 +57,8 @@ export class Pass {
   readonly trusted: NetworkTest;
   /** Of the rate limits that it has passed, the one that has the least left. */
   limit: LimitState | null = null;
+  /** The cookie that keeps the client where a split has sent it, as it goes out; "": it has it. */
+  splitCookie = "";
   /** How a cache has dealt with it, as RFC 9211 says it; "": there is none. */
   cacheStatus = "";
   #address: string | null = null;

@@ -1,14 +1,13 @@
 // What stands behind a route's policies. Compiled once; called with a request that all policies let through.
 
 import type { HeaderList } from "../../sdk/exchange.ts";
-import type { PathChange, TargetConfig } from "../../sdk/gateway/config.ts";
+import type { PathChange, SingleTarget, TargetConfig } from "../../sdk/gateway/config.ts";
 import type { Pass } from "./pass.ts";
+import { createSplit, type SplitHost, type Target } from "./split.ts";
 
-export interface TargetHost {
+export interface TargetHost extends SplitHost {
   readonly proxy: (upstream: string, pass: Pass) => void;
 }
-
-export type Target = (pass: Pass) => void;
 
 const PARAMETER = /\{([^}]*)\}/g;
 /**
@@ -18,6 +17,11 @@ const PARAMETER = /\{([^}]*)\}/g;
 const DOT_SEGMENT = /(?:^|\/|\\|%2f|%5c)(?:\.|%2e){1,2}(?=\/|\\|%2f|%5c|;|$)/i;
 
 export function createTarget(config: TargetConfig, host: TargetHost): Target {
+  if (config.kind !== "split") return createSingle(config, host);
+  return createSplit(config, host, (target) => createSingle(target, host));
+}
+
+function createSingle(config: SingleTarget, host: TargetHost): Target {
   switch (config.kind) {
     case "upstream": {
       const change = compilePath(config.path);

@@ -207,7 +207,20 @@ export interface PathChange {
   readonly rewrite: string | null;
 }
 
-export type TargetConfig =
+export type TargetConfig = SingleTarget | SplitTarget;
+
+/** Requests go to one of several. */
+export interface SplitTarget {
+  readonly kind: "split";
+  /** Weights are not all 0. */
+  readonly parts: readonly { readonly weight: number; readonly target: SingleTarget }[];
+  /** The same text, the same part; null: by chance. */
+  readonly by: HashSource | null;
+  /** That keeps a client at its part; "" for none. */
+  readonly cookie: string;
+}
+
+export type SingleTarget =
   | { readonly kind: "upstream"; readonly upstream: string; readonly path: PathChange }
   | { readonly kind: "endpoint"; readonly endpoint: string; readonly path: PathChange }
   | { readonly kind: "redirect"; readonly location: string; readonly status: number }

@@ -102,7 +102,7 @@ function highest(candidates: readonly Server[], text: string): Server {
 }
 
 /** Between 0 and 1, neither of the two. */
-function fraction(text: string): number {
+export function fraction(text: string): number {
   const bits = createHash("sha1").update(text).digest().readUIntBE(0, 6);
   return (bits + 0.5) / 2 ** 48;
 }
@@ -127,7 +127,7 @@ export function cookieValue({ exchange }: Pass, name: string): string {
   return "";
 }
 
-function hashText(pass: Pass, { kind, name }: HashSource): string {
+export function hashText(pass: Pass, { kind, name }: HashSource): string {
   const value =
     kind === "header"
       ? (pass.exchange.header(name) ?? "")
