@@ -178,6 +178,20 @@ export const CALLS = {
   FETCH_TEXT: "fetch.text",
   /** Next chunk of a streamed fetch request body, bytes beside it; "end" in the arguments ends it. */
   FETCH_PUSH: "fetch.push",
+  /**
+   * A WebSocket to the outside, whose number is the call's. Arguments: url \n protocols with commas \n headers.
+   * Answer: status \n protocol \n headers; it is open when the status is 101.
+   */
+  SOCKET_OPEN: "socket.open",
+  /**
+   * What comes next of it. Arguments: its call id. Answer: "t" and a text, bytes, or last of all "c" code \n
+   * reason \n 1 if it broke.
+   */
+  SOCKET_NEXT: "socket.next",
+  /** Arguments: its call id \n text, or its call id with bytes beside it. Answered when the socket has taken it. */
+  SOCKET_SEND: "socket.send",
+  /** Arguments: its call id \n code \n reason. Answered at once. */
+  SOCKET_CLOSE: "socket.close",
   /** Arguments: algorithm. Bytes: data. Answer: bytes. */
   DIGEST: "crypto.digest",
   /** More of what a stream digests. Arguments: stream \n algorithm. Bytes: data. */

@@ -6,9 +6,10 @@ import { DOMException } from "./dom-exception.ts";
 import { decodeUtf8 } from "./encoding.ts";
 import { type AbortSignal, onSignalAbort } from "./events.ts";
 import { settle } from "./job.ts";
-import type { IncomingBody, IncomingResponse, Port } from "./port.ts";
+import type { IncomingBody, IncomingResponse, OutgoingFetch, Port } from "./port.ts";
 import { Request, takeRequest } from "./request.ts";
-import { failResponse, type Response, responseFromHost } from "./response.ts";
+import { failResponse, type Response, responseFromHost, responseOfSocket } from "./response.ts";
+import { dialSocket } from "./sockets/web-socket.ts";
 
 let portFetch: Port["fetch"] | null = null;
 let topLevelFetches = 0;
@@ -60,6 +61,7 @@ function send(request: Request, call: Port["fetch"]): Promise<Response> {
   if (!url.startsWith("http:") && !url.startsWith("https:")) {
     return fail(new TypeError(`fetch cannot reach this kind of address: ${url}`));
   }
+  if (outgoing.binding === undefined && asksForSocket(outgoing)) return open(outgoing, signal);
   return new Promise((resolve, reject) => {
     let response: Response | null = null;
     const onAbort = signal === null ? null : follow(signal);
@@ -76,6 +78,41 @@ function send(request: Request, call: Port["fetch"]): Promise<Response> {
       (error) => reject(failure(error)),
     );
   });
+}
+
+/** As Workers do it: the answer's `webSocket` is the server. */
+function open({ url, headers }: OutgoingFetch, signal: AbortSignal | null): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    const request = { url: `ws${url.slice("http".length)}`, protocols: "", headers };
+    const giveUp = dialSocket(
+      request,
+      ({ status, headers: list, socket }) => {
+        resolve(
+          socket === null
+            ? responseFromHost({
+                status,
+                statusText: "",
+                url,
+                redirected: false,
+                headers: list,
+                body: null,
+              })
+            : responseOfSocket(url, list, socket),
+        );
+      },
+      (error) => reject(failure(error)),
+    );
+    if (signal === null) return;
+    onSignalAbort(signal, () => {
+      reject(signal.reason as Error);
+      giveUp();
+    });
+  });
+}
+
+function asksForSocket({ method, headers }: OutgoingFetch): boolean {
+  if (method !== "GET" || headers === "") return false;
+  return `\n${headers}`.toLowerCase().includes("\nupgrade\nwebsocket\n");
 }
 
 async function load(url: string, method: string): Promise<Response> {

@@ -30,6 +30,7 @@ import { abortRequest, isRequest, Request, requestFromHost } from "./request.ts"
 import { isResponse, Response, takeResponse } from "./response.ts";
 import { MessageChannel, MessagePort } from "./messaging/message-channel.ts";
 import { createEnvironment } from "./services/environment.ts";
+import { thawDial, topLevelDialCount } from "./sockets/dial.ts";
 import { CloseEvent, MessageEvent } from "./sockets/socket-events.ts";
 import { WebSocket, WebSocketPair } from "./sockets/web-socket.ts";
 import * as streams from "./streams.ts";
@@ -167,6 +168,7 @@ export function topLevelReads(): { io: string[]; reads: string[] } {
   if (topLevelRandomReads() > 0) reads[reads.length] = "randomness";
   if (topLevelEnvReads() > 0) reads[reads.length] = "environment";
   const io: string[] = topLevelFetchCount() > 0 ? ["fetch"] : [];
+  if (topLevelDialCount() > 0) io[io.length] = "WebSocket";
   if (topLevelCryptoCount() > 0) io[io.length] = "crypto";
   if (topLevelCacheCount() > 0) io[io.length] = "caches";
   return { io, reads };
@@ -200,6 +202,7 @@ export function createPlatform(): Platform {
       thawConsole(port);
       thawCrypto(port);
       thawFetch(port);
+      thawDial(port);
       thawCaches(port);
       thawCompression(port);
       // Last: starts what top-level code has set.

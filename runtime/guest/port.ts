@@ -80,15 +80,19 @@ export interface Port {
   waitUntil(work: unknown): boolean;
 }
 
-/** How messages leave for the client. */
+/** How messages leave for the client, or for the server that was dialled. */
 export interface SocketWire {
+  /** Characters and bytes that have not left the process, as far as it is known. */
+  readonly buffered: number;
+  /** Messages from it are wanted from now on. */
+  want(): void;
   send(message: string | ArrayBuffer): void;
   close(code: number, reason: string): void;
 }
 
-/** The client's end of a WebSocket that a response gave away. */
+/** The end of a WebSocket that stands for the network. */
 export interface SocketEnd {
-  /** Once, when the response leaves. */
+  /** Once. */
   attach(wire: SocketWire): void;
   message(data: string | ArrayBuffer): void;
   closed(code: number, reason: string): void;

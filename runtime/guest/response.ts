@@ -43,6 +43,8 @@ type ResponseType = "basic" | "default" | "error";
 /** A reply of the host as an author's Response. */
 export let responseFromHost: (incoming: IncomingResponse) => Response;
 export let isResponse: (value: unknown) => value is Response;
+/** A server has opened a WebSocket. */
+export let responseOfSocket: (url: string, headers: string, socket: object) => Response;
 export let failResponse: (response: Response, reason: unknown) => void;
 /** Its bytes; rejects when they were read before. */
 export let takeBody: (response: Response) => Promise<Uint8Array>;
@@ -110,6 +112,13 @@ export class Response {
       response.#redirected = incoming.redirected;
       response.#type = "basic";
       response.#immutable = true;
+      return response;
+    };
+    responseOfSocket = (url, headers, socket) => {
+      const response = fresh(101, headers, null);
+      response.#url = url;
+      response.#immutable = true;
+      response.#socket = socket;
       return response;
     };
     failResponse = (response, reason) => {

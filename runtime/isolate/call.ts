@@ -13,6 +13,10 @@ export interface Call {
   readonly bytes: ArrayBuffer | null;
   /** The cdn-loop header of the request that makes it: which servers it has passed through. "" for none. */
   trail(): string;
+  /** Whether the exchange is open, so that ownerDone is still to come. */
+  isOwned(): boolean;
+  /** Something came from outside: where the exchange has become a WebSocket, its CPU time begins anew. */
+  renew(): void;
   /** For what is gathered for the answer, until it is given. False when the node holds too much for this isolate. */
   hold(bytes: number): boolean;
   /** For what stays behind the answer, until the function is called that it gives; null when it is too much. */

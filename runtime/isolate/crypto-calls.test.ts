@@ -18,6 +18,8 @@ async function ask(
     args,
     bytes: bytes === null ? null : new Uint8Array(bytes).buffer,
     trail: () => "",
+    isOwned: () => true,
+    renew: () => undefined,
     hold: () => true,
     keep: () => () => undefined,
     ok: (payload) => reject(new Error(`Text instead of bytes: ${payload}`)),

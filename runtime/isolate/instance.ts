@@ -77,7 +77,12 @@ export class Instance implements SliceEvents {
     const { held } = options;
     this.#limits = options.limits;
     this.#held = held;
-    this.#calls = new OpenCalls(options.services, this.#pushFor, { held, jobs: this.#open });
+    const renew = (job: Job): void => this.#budget?.renew(job);
+    this.#calls = new OpenCalls(options.services, this.#pushFor, {
+      held,
+      jobs: this.#open,
+      renew,
+    });
     this.#headersOf = options.headersOf ?? allHeaders;
     this.#now = options.now;
     this.#events = options.events;
@@ -87,7 +92,7 @@ export class Instance implements SliceEvents {
       now: options.now,
       push: (op, id, payload, buffer) => this.#push(op, id, payload, buffer),
       markAnswered: (job) => this.#markAnswered(job),
-      renew: (job) => this.#budget?.renew(job),
+      renew,
       fail: (job, code) => this.#failJob(job, code),
       close: (job) => this.#closeUnlessBusy(job),
     });

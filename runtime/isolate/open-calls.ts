@@ -3,6 +3,7 @@
 import { ENTER } from "../../sdk/bridge.ts";
 import type { Call, CallService } from "./call.ts";
 import type { Held } from "./held.ts";
+import type { Job } from "./jobs/job.ts";
 import type { OpenJobs } from "./jobs/open-jobs.ts";
 import { exactBuffer } from "./request-body.ts";
 
@@ -18,23 +19,32 @@ export type PushFor = (
   buffer?: ArrayBuffer | null,
 ) => void;
 
+export interface OpenCallsHost {
+  readonly held: Held;
+  readonly jobs: OpenJobs;
+  /** Its CPU time begins anew. */
+  readonly renew: (job: Job) => void;
+}
+
 export class OpenCalls {
   readonly #services: readonly CallService[];
   readonly #push: PushFor;
   readonly #held: Held;
   readonly #jobs: OpenJobs;
+  readonly #renew: (job: Job) => void;
   #count = 0;
   #closed = false;
 
   constructor(
     services: readonly CallService[],
     push: PushFor,
-    { held, jobs }: { readonly held: Held; readonly jobs: OpenJobs },
+    { held, jobs, renew }: OpenCallsHost,
   ) {
     this.#services = services;
     this.#push = push;
     this.#held = held;
     this.#jobs = jobs;
+    this.#renew = renew;
   }
 
   get count(): number {
@@ -87,6 +97,11 @@ export class OpenCalls {
       args,
       bytes,
       trail: () => this.#jobs.get(owner)?.ticket.exchange.header(LOOP_HEADER) ?? "",
+      isOwned: () => this.#jobs.get(owner) !== undefined,
+      renew: () => {
+        const job = this.#jobs.get(owner);
+        if (job !== undefined && job.socket !== null) this.#renew(job);
+      },
       hold: (more) => {
         if (done || !this.#held.take(more)) return false;
         heldBytes += more;

@@ -310,12 +310,17 @@ function openEndpoints(
     onRefresh: () => services.refresh(),
     surroundings: (version) => services.surroundingsOf(version),
     surroundingsKey: (deployed) => services.surroundingsKey(deployed),
-    services: ({ subrequests, subrequestsAtOnce, serviceCalls }, { manifest }, surroundings) => [
+    services: (
+      { subrequests, subrequestsAtOnce, serviceCalls, socketBytes },
+      { manifest },
+      surroundings,
+    ) => [
       createServiceCalls({ ports: surroundings.createPorts(), callsMax: serviceCalls }),
       createEgress({
         allowPrivate: config.allowPrivateEgress,
         privateHosts: config.egressMayBePrivate ? (manifest.egress ?? []) : [],
         subrequestsMax: subrequests,
+        socketBytesMax: socketBytes,
         atOnceMax: subrequestsAtOnce,
         bound: boundFetches(surroundings.endpoints, createInnerDispatch(endpoints, observers)),
         // A cordon has its own endpoints only.

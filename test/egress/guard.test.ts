@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { createEgress } from "../../runtime/isolate/egress/egress.ts";
 import type { CallService } from "../../runtime/isolate/call.ts";
 import { isPrivateAddress } from "../../runtime/isolate/egress/addresses.ts";
-import type { Lookup } from "../../runtime/isolate/egress/undici.ts";
+import type { Lookup } from "../../runtime/isolate/egress/guard.ts";
 import { failure, Guest } from "./guest.ts";
 import { startGuest, startPeer } from "./peer.ts";
 

@@ -31,6 +31,8 @@ function join(): Calls {
       args: payload.slice(owner.length + name.length + 2),
       bytes,
       trail: () => "",
+      isOwned: () => true,
+      renew: () => undefined,
       hold: () => true,
       keep: () => () => undefined,
       ok: (text: string) => answer(() => calls.succeed(id, text, [])),

@@ -48,6 +48,8 @@ export class Guest {
       args,
       bytes: more.bytes ?? null,
       trail: () => "",
+      isOwned: () => true,
+      renew: () => undefined,
       hold: () => true,
       keep: () => () => undefined,
       ok: resolve,

@@ -13,6 +13,8 @@ export function createCryptoPort(service: CallService): Port {
       args,
       bytes: (bytes?.buffer as ArrayBuffer | undefined) ?? null,
       trail: () => "",
+      isOwned: () => true,
+      renew: () => undefined,
       hold: () => true,
       keep: () => () => undefined,
       ok: (payload) => resolve({ payload, buffers: [] }),

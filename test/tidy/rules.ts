@@ -54,6 +54,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   ws: [
     "runtime/http/sockets/node-socket.ts",
     "runtime/gateway/upstream/sockets/dial.ts",
+    "runtime/isolate/egress/sockets/dial.ts",
     "runtime/gateway/upstream/sockets/remote-socket.ts",
   ],
   nodemailer: ["services/email/nodemailer.ts"],

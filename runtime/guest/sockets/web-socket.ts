@@ -1,32 +1,32 @@
-// WebSocketPair and its two ends. What is sent on one end arrives at the other; an end that was given to a Response of
-// status 101 stands for the client, and what arrives there leaves for the network (wire.ts).
+// WebSocketPair and its two ends. What is sent on one end arrives at the other; an end that was given to a Response
+// of status 101 stands for the client, and what arrives there leaves for the network (wire.ts). A WebSocket that was
+// opened to the outside is the end of a pair too, whose other end stands for the server (dial.ts), for nobody to see.
 //
 // Events wait until the end is accepted, so that nothing is lost before its listeners are there.
 
+import { blobBytes, createBlob, isBlob } from "../blob.ts";
 import { bytesOf } from "../buffer-source.ts";
 import { DOMException } from "../dom-exception.ts";
-import { encodeUtf8 } from "../encoding.ts";
 import { defineHandlerAttribute, dispatchTrusted, EventTarget } from "../event-target.ts";
-import type { Event } from "../event.ts";
+import { Event } from "../event.ts";
 import { defineConstants, exposeInterface } from "../interface.ts";
 import type { SocketEnd, SocketWire } from "../port.ts";
+import { toCode, toProtocols, toReason, toSocketUrl, toText } from "./arguments.ts";
+import { dial, type DialAnswer, type DialRequest } from "./dial.ts";
 import { CloseEvent, MessageEvent } from "./socket-events.ts";
 
 const STATES = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 } as const;
 /** Only what is made here has it. */
 const INTERNAL = {};
-/** RFC 6455: a control frame has 125 bytes, and two of them are the code. */
-const REASON_BYTES_MAX = 123;
-const NORMAL = 1_000;
 const NO_STATUS = 1_005;
 /** The connection broke off. */
 const ABNORMAL = 1_006;
-/** Codes for applications. */
-const OWN_MIN = 3_000;
-const OWN_MAX = 4_999;
+const GOING_AWAY = 1_001;
+const OPENED = 101;
 
 /** What has arrived and waits; by links, since elements of an array could meet an author's setters. */
 interface Arrived {
+  readonly type: "open" | "message" | "error" | "close";
   readonly data: string | ArrayBuffer;
   readonly close: {
     readonly code: number;
@@ -40,20 +40,53 @@ let joinEnds: (one: WebSocket, other: WebSocket) => void;
 let endOf: (socket: WebSocket) => SocketEnd;
 let isEnd: (value: unknown) => value is WebSocket;
 
+export interface DialledSocketAnswer extends DialAnswer {
+  /** null when the server did not open it. */
+  readonly socket: WebSocket | null;
+}
+
+/** For fetch. Answers with the way to give it up. */
+export let dialSocket: (
+  request: DialRequest,
+  answered: (answer: DialledSocketAnswer) => void,
+  failed: (error: unknown) => void,
+) => () => void;
+
 export class WebSocket extends EventTarget {
   #peer: WebSocket | null = null;
   #wire: SocketWire | null = null;
   #state: number = STATES.OPEN;
   #accepted = false;
   #taken = false;
+  #binaryType = "arraybuffer";
+  /** Of those that were opened to the outside. */
+  #isDialled = false;
+  /** By its constructor, so that the standard's rules are the ones to keep. */
+  #isClient = false;
+  #url = "";
+  #origin = "";
+  #protocol = "";
+  #giveUp: (() => void) | null = null;
   #first: Arrived | null = null;
   #last: Arrived | null = null;
 
-  constructor(internal: unknown) {
+  constructor(url: unknown, protocols: unknown = undefined) {
     super();
-    if (internal !== INTERNAL) {
-      throw new TypeError("WebSockets are made by WebSocketPair here.");
-    }
+    if (url === INTERNAL) return;
+    if (arguments.length === 0) throw new TypeError("WebSocket requires an address");
+    const { href, origin } = toSocketUrl(url);
+    this.#url = href;
+    this.#origin = origin;
+    this.#binaryType = "blob";
+    this.#isClient = true;
+    this.#state = STATES.CONNECTING;
+    const request = { url: href, protocols: toProtocols(protocols), headers: "" };
+    this.#dial(
+      request,
+      (answer) => (answer.status === OPENED ? this.#opened() : this.#fail()),
+      () => this.#fail(),
+    );
+    this.accept();
   }
 
   static {
@@ -61,8 +94,14 @@ export class WebSocket extends EventTarget {
       one.#peer = other;
       other.#peer = one;
     };
-    const receive = (peer: WebSocket | null, data: string | ArrayBuffer): void => {
-      if (peer !== null) peer.#receive({ data, close: null, next: null });
+    dialSocket = (request, answered, failed) => {
+      const socket = new WebSocket(INTERNAL);
+      socket.#origin = toSocketUrl(request.url).origin;
+      return socket.#dial(
+        request,
+        (answer) => answered({ ...answer, socket: answer.status === OPENED ? socket : null }),
+        failed,
+      );
     };
     isEnd = (value): value is WebSocket =>
       typeof value === "object" && value !== null && #wire in value;
@@ -73,7 +112,9 @@ export class WebSocket extends EventTarget {
       socket.#taken = true;
       return {
         attach: (wire) => socket.#attach(wire),
-        message: (data) => receive(socket.#peer, data),
+        message: (data) => {
+          if (socket.#peer !== null) socket.#peer.#take(data);
+        },
         closed: (code, reason) => socket.#lose(code, reason),
       };
     };
@@ -84,20 +125,29 @@ export class WebSocket extends EventTarget {
   }
 
   get url(): string {
-    return "";
+    return this.#url;
   }
 
   get protocol(): string {
-    return "";
+    return this.#protocol;
+  }
+
+  get bufferedAmount(): number {
+    return this.#peerWire()?.buffered ?? 0;
   }
 
   get extensions(): string {
     return "";
   }
 
-  /** Whether messages of bytes arrive as ArrayBuffers: always. */
+  /** As what messages of bytes arrive: "blob" or "arraybuffer". */
   get binaryType(): string {
-    return "arraybuffer";
+    return this.#binaryType;
+  }
+
+  set binaryType(value: unknown) {
+    const type = `${value as string}`;
+    if (type === "blob" || type === "arraybuffer") this.#binaryType = type;
   }
 
   /** From now on events are dispatched, first those that have waited. */
@@ -105,27 +155,31 @@ export class WebSocket extends EventTarget {
     if (this.#taken) throw new TypeError("This end belongs to the client: accept the other one.");
     if (this.#accepted) return;
     this.#accepted = true;
+    this.#peerWire()?.want();
     void this.#dispatchWaiting();
   }
 
   send(data: unknown): void {
     if (arguments.length === 0) throw new TypeError("send requires a message");
     if (!this.#accepted) throw new TypeError("Call accept() before send().");
-    const bytes = bytesOf(data);
+    if (this.#state === STATES.CONNECTING) {
+      throw new DOMException("The WebSocket is not open yet.", "InvalidStateError");
+    }
+    const bytes = isBlob(data) ? blobBytes(data) : bytesOf(data);
     const message = bytes === null ? toText(data) : copyOf(bytes);
     if (this.#state !== STATES.OPEN) return;
     const peer = this.#peer;
-    if (peer === null) return;
-    if (peer.#wire !== null) peer.#wire.send(message);
-    else peer.#receive({ data: message, close: null, next: null });
+    if (peer !== null) peer.#take(message);
   }
 
   close(code: unknown = undefined, reason: unknown = undefined): void {
-    const number = code === undefined ? NO_STATUS : toCode(code);
+    const number = code === undefined ? NO_STATUS : toCode(code, this.#isClient);
     const text = reason === undefined ? "" : toReason(reason);
-    if (!this.#accepted && !this.#taken) this.#accepted = true;
+    if (!this.#accepted && !this.#taken) this.accept();
     if (this.#state >= STATES.CLOSING) return;
+    const isOpen = this.#state === STATES.OPEN;
     this.#state = STATES.CLOSING;
+    if (!isOpen) return this.#giveUp?.();
     const peer = this.#peer;
     if (peer === null) return;
     if (peer.#wire !== null) peer.#wire.close(number, text);
@@ -137,16 +191,59 @@ export class WebSocket extends EventTarget {
 
   #attach(wire: SocketWire): void {
     this.#wire = wire;
+    this.#peerWire()?.want();
     // What was sent before the response was given.
     for (let each = this.#first; each !== null; each = each.next) {
-      if (each.close === null) wire.send(each.data);
-      else wire.close(each.close.code, each.close.reason);
+      if (each.close !== null) closeWire(wire, each.close.code, each.close.reason);
+      else if (each.type === "message") wire.send(each.data);
     }
     this.#first = null;
     this.#last = null;
   }
 
-  /** The client's connection is over. */
+  /** Its other end is the server's. */
+  #dial(
+    request: DialRequest,
+    answered: (answer: DialAnswer) => void,
+    failed: (error: unknown) => void,
+  ): () => void {
+    const network = new WebSocket(INTERNAL);
+    joinEnds(this, network);
+    this.#isDialled = true;
+    const giveUp = dial(request, {
+      end: endOf(network),
+      answered: (answer) => {
+        this.#protocol = answer.protocol;
+        answered(answer);
+      },
+      failed,
+    });
+    this.#giveUp = giveUp;
+    return giveUp;
+  }
+
+  #peerWire(): SocketWire | null {
+    return this.#peer === null ? null : this.#peer.#wire;
+  }
+
+  #opened(): void {
+    // Closed meanwhile: the host is told to give it up.
+    if (this.#state !== STATES.CONNECTING) return;
+    this.#state = STATES.OPEN;
+    this.#receive({ type: "open", data: "", close: null, next: null });
+  }
+
+  #fail(): void {
+    this.#finish(ABNORMAL, "", false);
+  }
+
+  /** What the other end has sent. */
+  #take(data: string | ArrayBuffer): void {
+    if (this.#wire === null) this.#receive({ type: "message", data, close: null, next: null });
+    else this.#wire.send(data);
+  }
+
+  /** The connection to the client or the server is over. */
   #lose(code: number, reason: string): void {
     this.#state = STATES.CLOSED;
     this.#wire = null;
@@ -157,7 +254,12 @@ export class WebSocket extends EventTarget {
   #finish(code: number, reason: string, wasClean: boolean): void {
     if (this.#state === STATES.CLOSED) return;
     this.#state = STATES.CLOSED;
-    this.#receive({ data: "", close: { code, reason, wasClean }, next: null });
+    if (this.#wire !== null) return closeWire(this.#wire, code, reason);
+    if (this.#isDialled && !wasClean) {
+      this.#receive({ type: "error", data: "", close: null, next: null });
+    }
+    const close = { code, reason, wasClean };
+    this.#receive({ type: "close", data: "", close, next: null });
   }
 
   #receive(arrived: Arrived): void {
@@ -172,10 +274,19 @@ export class WebSocket extends EventTarget {
     for (let each = this.#first; each !== null; each = each.next) {
       // oxlint-disable-next-line typescript/await-thenable -- one turn of the promise jobs.
       await undefined;
-      dispatchTrusted(this, eventOf(each));
+      dispatchTrusted(this, this.#eventOf(each));
       this.#first = each.next;
     }
     this.#last = null;
+  }
+
+  #eventOf({ type, data, close }: Arrived): Event {
+    if (type === "close") return new CloseEvent("close", close);
+    if (type !== "message") return new Event(type);
+    const isBytes = typeof data !== "string";
+    const shown =
+      isBytes && this.#binaryType === "blob" ? createBlob(new Uint8Array(data), "") : data;
+    return new MessageEvent("message", { data: shown, origin: this.#origin });
   }
 }
 exposeInterface(WebSocket, "WebSocket");
@@ -203,35 +314,11 @@ export function takeSocket(value: unknown): SocketEnd {
   return endOf(value);
 }
 
-function toText(data: unknown): string {
-  const text = `${data as string}`;
-  return text.isWellFormed() ? text : text.toWellFormed();
-}
-
 function copyOf(bytes: Uint8Array): ArrayBuffer {
   return new Uint8Array(bytes).buffer;
 }
 
-function eventOf({ data, close }: Arrived): Event {
-  return close === null ? new MessageEvent("message", { data }) : new CloseEvent("close", close);
-}
-
-function toCode(value: unknown): number {
-  const code = Number(value);
-  if (code === NORMAL || (Number.isInteger(code) && code >= OWN_MIN && code <= OWN_MAX))
-    return code;
-  // Servers close with these too.
-  if (code >= 1_001 && code <= 1_014 && code !== 1_004 && code !== 1_005 && code !== 1_006) {
-    return code;
-  }
-  throw new DOMException(
-    "A close code is 1000 to 1014 without 1004 to 1006, or 3000 to 4999.",
-    "InvalidAccessError",
-  );
-}
-
-function toReason(value: unknown): string {
-  const reason = toText(value);
-  if (encodeUtf8(reason).byteLength <= REASON_BYTES_MAX) return reason;
-  throw new DOMException(`A reason has ${REASON_BYTES_MAX} bytes at most.`, "SyntaxError");
+/** Nobody can be told that a connection broke off by a code of its own. */
+function closeWire(wire: SocketWire, code: number, reason: string): void {
+  wire.close(code === ABNORMAL ? GOING_AWAY : code, reason);
 }

@@ -38,6 +38,9 @@ export class Sockets {
   open(id: number, end: SocketEnd): void {
     this.#open.set(id, end);
     end.attach({
+      buffered: 0,
+      // What clients send comes by itself.
+      want: () => undefined,
       send: (message) => {
         const op = typeof message === "string" ? LEAVE.SOCKET_TEXT : LEAVE.SOCKET_BYTES;
         this.#leave({ op, id, message, next: null });

@@ -31,6 +31,8 @@ class Caller {
         args,
         bytes: bytes === null ? null : new Uint8Array(bytes).buffer,
         trail: () => "",
+        isOwned: () => true,
+        renew: () => undefined,
         hold: () => true,
         keep: (more) => {
           if (this.kept + more > this.keptMax) return null;

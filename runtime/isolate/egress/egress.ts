@@ -1,4 +1,5 @@
-// Outbound fetch of one isolate: the host's end of the calls fetch, fetch.pull, fetch.text and fetch.push.
+// Outbound fetch of one isolate: the host's end of the calls fetch, fetch.pull, fetch.text and fetch.push. The
+// WebSockets that it opens have the same guard and the same budget (sockets/dialled-sockets.ts).
 //
 // fetch answers when the response's head is there; its body stays here and is pulled chunk by chunk or taken as
 // text. Nothing is read from a socket faster than the guest takes it, and nothing is taken from the guest faster
@@ -10,11 +11,9 @@
 // new one fails. It is not given up when its exchange ends: background work may still read it.
 
 import { CALLS } from "../../../sdk/bridge.ts";
-import { namesHost } from "../../../sdk/egress.ts";
 import { EdgeError, errorData } from "../../../sdk/errors.ts";
 import { LIMITS } from "../../../sdk/limits.ts";
 import type { Call, CallService } from "../call.ts";
-import { isPrivateAddress } from "./addresses.ts";
 import { Gate, SubrequestBudget } from "./budget.ts";
 import {
   parseBoundFetch,
@@ -22,7 +21,9 @@ import {
   parseFetchId,
   type FetchArguments,
 } from "./fetch-arguments.ts";
+import { reachOf } from "./guard.ts";
 import { withOwnHosts, type OwnHosts } from "./own-hosts.ts";
+import { DialledSockets } from "./sockets/dialled-sockets.ts";
 import { Subrequest, type Send } from "./subrequest.ts";
 import { createDispatcher, send, sharedDispatcher, type Dispatcher } from "./undici.ts";
 import { UPLOAD_IDLE_MS_MAX } from "./upload.ts";
@@ -44,6 +45,8 @@ export interface EgressOptions {
   readonly ownHosts?: OwnHosts;
   /** Per exchange. */
   readonly subrequestsMax: number;
+  /** Of one message of a WebSocket that is opened. */
+  readonly socketBytesMax?: number;
   /** Per exchange, from the call to the response's head. */
   readonly atOnceMax?: number;
   readonly concurrencyMax?: number;
@@ -60,11 +63,7 @@ export function createEgress(options: EgressOptions): CallService {
 
 function ownDispatcher({ allowPrivate, privateHosts = [] }: EgressOptions): Dispatcher | null {
   if (allowPrivate || privateHosts.length === 0) return null;
-  const hosts = new Set(privateHosts);
-  return createDispatcher({
-    denied: isPrivateAddress,
-    opened: (host, port) => namesHost(hosts, host, port),
-  });
+  return createDispatcher(reachOf(allowPrivate, privateHosts));
 }
 
 class Egress implements CallService {
@@ -72,6 +71,7 @@ class Egress implements CallService {
   readonly #bound: ReadonlyMap<string, Send>;
   /** Its connections are nobody else's: another isolate must not get one that its own guard refuses. */
   readonly #ownDispatcher: Dispatcher | null;
+  readonly #sockets: DialledSockets;
   readonly #budget: SubrequestBudget;
   readonly #gate: Gate;
   readonly #openResponsesMax: number;
@@ -87,6 +87,10 @@ class Egress implements CallService {
     const dispatcher =
       options.dispatcher ?? this.#ownDispatcher ?? sharedDispatcher(options.allowPrivate);
     const sendOut: Send = (outgoing, how) => send(outgoing, { ...how, dispatcher });
+    this.#sockets = new DialledSockets(
+      reachOf(options.allowPrivate, options.privateHosts ?? []),
+      options.socketBytesMax ?? LIMITS.socketBytes.default,
+    );
     const { ownHosts } = options;
     this.#sendOut = ownHosts === undefined ? sendOut : withOwnHosts(sendOut, ownHosts);
     this.#bound = options.bound ?? new Map<string, Send>();
@@ -112,10 +116,12 @@ class Egress implements CallService {
 
   cancel(id: number): void {
     this.#subrequests.get(id)?.fail("CANCELLED", "The subrequest was aborted.");
+    this.#sockets.cancel(id);
   }
 
   ownerDone(owner: number): void {
     this.#budget.forget(owner);
+    this.#sockets.ownerDone(owner);
   }
 
   close(): void {
@@ -124,6 +130,7 @@ class Egress implements CallService {
     for (const subrequest of [...this.#subrequests.values()].reverse()) {
       subrequest.fail("CANCELLED", "The isolate is gone.");
     }
+    this.#sockets.close();
     void this.#ownDispatcher?.destroy();
   }
 
@@ -152,8 +159,13 @@ class Egress implements CallService {
         this.#find(id).push(call, rest === "end");
         return true;
       }
+      case CALLS.SOCKET_OPEN:
+        if (this.#closed) throw new EdgeError("CANCELLED", "The isolate is gone.");
+        this.#charge(call.owner);
+        this.#sockets.open(call);
+        return true;
       default:
-        return false;
+        return this.#sockets.call(name, call);
     }
   }
 

@@ -48,13 +48,13 @@ export function parseFetch(call: Pick<Call, "args" | "bytes">): FetchArguments {
   if (split < 0) throw invalid("body");
   const body = parseBody(kind, rest.slice(split + 1), call.bytes);
   if (body !== null && (method === "GET" || method === "HEAD")) throw invalid("body");
-  const target = parseUrl(url);
+  const target = parseTarget(url);
   return {
     method,
     url: target.href,
     host: target.host,
     redirect,
-    headers: parseHeaders(rest.slice(0, split)),
+    headers: requestHeaders(rest.slice(0, split)),
     body,
   };
 }
@@ -75,7 +75,8 @@ export function parseFetchId(args: string): { id: number; rest: string } {
   return { id: Number(id), rest };
 }
 
-function parseUrl(text: string): URL {
+/** An http or https address that may be asked. */
+export function parseTarget(text: string): URL {
   // Measured before it is parsed: the parser is not for megabytes.
   if (text.length > URL_BYTES_MAX) throw refused("its address is longer than the limit");
   const url = URL.parse(text);
@@ -89,7 +90,8 @@ function parseUrl(text: string): URL {
   return url;
 }
 
-function parseHeaders(list: string): Headers {
+/** Without those that are the host's to decide. */
+export function requestHeaders(list: string): Headers {
   if (list.length > HEADER_BYTES_MAX) throw refused("its headers are larger than the limit");
   const headers = new Headers();
   const parts = list.split("\n");

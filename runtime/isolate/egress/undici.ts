@@ -1,16 +1,10 @@
-// The door to undici: HTTP to the outside, with the guard that no socket passes by.
-//
-// Every socket is opened by the connector below, which looks at the address it is about to connect to: a literal
-// as the URL parser normalised it (it knows all notations), a name after its lookup. What was looked at is what
-// is connected to, so a name that changes its answer (DNS rebinding) gains nothing, and neither does a redirect.
+// The door to undici: HTTP to the outside. Every socket is opened by the connector below, behind the guard (guard.ts).
 // Proxies named in the environment are not used: a proxy would resolve names out of our sight.
 
-import { lookup as systemLookup, type LookupAddress } from "node:dns";
-import { isIP, type LookupFunction } from "node:net";
 import { Agent, buildConnector, fetch, Headers, Response, type Dispatcher } from "undici";
-import { EdgeError, infoOf } from "../../../sdk/errors.ts";
 import { HEADER_BYTES_MAX } from "../../../sdk/limits.ts";
 import { isPrivateAddress } from "./addresses.ts";
+import { guardedLookup, isOpened, literalDenial, type Reach } from "./guard.ts";
 
 export { Headers, Response };
 export type { Dispatcher };
@@ -26,27 +20,11 @@ export const KEEP_ALIVE_MS = 4_000;
 /** Of one process to one origin: many times what one isolate can hold, so that none keeps the others out. */
 export const CONNECTIONS_PER_ORIGIN_MAX = 4_096;
 
-export interface DispatcherOptions {
-  /** Addresses that may not be connected to. */
-  readonly denied: (address: string) => boolean;
-  /** Hosts (as in URLs) and ports where nothing is denied. */
-  readonly opened?: (host: string, port: number) => boolean;
-  /** Replaces the system's resolver. */
-  readonly lookup?: Lookup;
+export interface DispatcherOptions extends Reach {
   readonly connectTimeoutMs?: number;
   readonly headersTimeoutMs?: number;
   readonly bodyTimeoutMs?: number;
 }
-
-export type Lookup = (
-  host: string,
-  done: (error: Error | null, addresses: readonly LookupAddress[]) => void,
-) => void;
-
-const resolveBySystem: Lookup = (host, done) => {
-  // The system's resolver honours /etc/hosts and works in libuv's thread pool.
-  systemLookup(host, { all: true }, (error, addresses) => done(error, error ? [] : addresses));
-};
 
 /** The caller owns it and closes it. */
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
@@ -73,59 +51,24 @@ export function sharedDispatcher(allowPrivate: boolean): Dispatcher {
 }
 
 function guardedConnector(options: DispatcherOptions): buildConnector.connector {
-  const connectorOf = (denied: DispatcherOptions["denied"]): buildConnector.connector =>
+  const connectorOf = (reach: Reach): buildConnector.connector =>
     buildConnector({
       timeout: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
       allowH2: false,
       // Said here because the environment can turn the default off.
       rejectUnauthorized: true,
-      lookup: guardedLookup(denied, options.lookup ?? resolveBySystem),
+      lookup: guardedLookup(reach),
     });
-  const connect = connectorOf(options.denied);
-  const connectAnywhere = connectorOf(() => false);
+  const connect = connectorOf(options);
+  const connectAnywhere = connectorOf({ ...options, denied: () => false });
   return (target, callback) => {
     const { hostname } = target;
     const port = Number(target.port || (target.protocol === "https:" ? 443 : 80));
-    const host = isIP(hostname) === 6 ? `[${hostname}]` : hostname;
-    if (options.opened?.(host, port) === true) {
-      connectAnywhere(target, callback);
-    } else if (isIP(hostname) !== 0 && options.denied(hostname)) {
-      queueMicrotask(() => callback(denial(hostname, hostname), null));
-    } else {
-      connect(target, callback);
-    }
+    if (isOpened(options, hostname, port)) return connectAnywhere(target, callback);
+    const denied = literalDenial(options, hostname);
+    if (denied === null) connect(target, callback);
+    else queueMicrotask(() => callback(denied, null));
   };
-}
-
-function guardedLookup(denied: (address: string) => boolean, lookup: Lookup): LookupFunction {
-  return (host, options, callback) => {
-    lookup(host, (error, addresses) => {
-      if (error !== null) return callback(error, []);
-      const family = Number(options.family ?? 0);
-      const usable = addresses.filter((entry) => family === 0 || entry.family === family);
-      const allowed = usable.filter((entry) => !denied(entry.address));
-      const [first] = allowed;
-      if (first !== undefined) {
-        return options.all === true
-          ? callback(null, allowed)
-          : callback(null, first.address, first.family);
-      }
-      const [refused] = usable;
-      callback(refused === undefined ? notFound(host) : denial(host, refused.address), []);
-    });
-  };
-}
-
-function notFound(host: string): EdgeError {
-  return new EdgeError("FETCH_FAILED", `The subrequest to ${host} failed: the host was not found.`);
-}
-
-function denial(host: string, address: string): EdgeError {
-  const what = host === address ? address : `${host} (${address})`;
-  const { fix } = infoOf("EGRESS_DENIED");
-  return new EdgeError("EGRESS_DENIED", `${what} is not a public address. ${fix ?? ""}`.trimEnd(), {
-    detail: { host, address },
-  });
 }
 
 export interface Outgoing {

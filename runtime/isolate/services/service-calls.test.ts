@@ -25,6 +25,8 @@ function ask(service: CallService, name: string, args: string, bytes?: Uint8Arra
     args,
     bytes: (bytes?.buffer as ArrayBuffer | undefined) ?? null,
     trail: () => "",
+    isOwned: () => true,
+    renew: () => undefined,
     hold: () => true,
     keep: () => () => undefined,
     ok: (text) => resolve({ text, bytes: null }),

@@ -75,6 +75,38 @@ const KEPT: Readonly<Record<string, string>> = {
   ),
 };
 
+const DIAL = `const url = "ws" + request.headers.get("x-peer").slice(4);
+  const open = (path) => new Promise((resolve, reject) => {
+    const socket = new WebSocket(url + path);
+    socket.onopen = () => resolve(socket); socket.onerror = reject;
+  });`;
+
+/** To servers. */
+const DIALLED: Readonly<Record<string, { source: string; expect: readonly Verdict[] }>> = {
+  "WebSockets opened without end": {
+    source: handler(`${DIAL} for (;;) await open("/");`),
+    expect: ["HANDLER_EXCEPTION"],
+  },
+  "messages without end to a server that reads nothing": {
+    source:
+      handler(`${DIAL} const socket = await open("/hang"); const closed = new Promise((resolve) => (socket.onclose = resolve));
+      const timer = setInterval(() => { for (let i = 0; i < 9; i++) socket.send("x".repeat(1e6)); }, 0);
+      await closed; clearInterval(timer); return new Response("closed");`),
+    expect: ["CPU_LIMIT", "MEMORY_LIMIT", "HANDLER_TIMEOUT", "ok"],
+  },
+  "a server that talks without end": {
+    source: handler(`${DIAL} const socket = await open("/endless"); const kept = [];
+      socket.onmessage = ({ data }) => kept.push(data); return await new Promise(() => {});`),
+    expect: ["CPU_LIMIT", "MEMORY_LIMIT", "HANDLER_TIMEOUT"],
+  },
+  "a server that talks to a handler that never accepts": {
+    source: handler(`const peer = request.headers.get("x-peer");
+      for (let i = 0; i < 40; i++) await fetch(peer + "/endless", { headers: { upgrade: "websocket" } });
+      return new Response("ok");`),
+    expect: ["ok"],
+  },
+};
+
 async function manyAtOnce(target: Target): Promise<Verdict[]> {
   const all = Array.from({ length: PEOPLE }, () => target.dial(talkAndLeave));
   return [...new Set(await Promise.all(all))];
@@ -97,6 +129,15 @@ export const SOCKETS: readonly Attack[] = [
     limits: LIMITS,
     trigger: (target) => target.dial(talkAndLeave),
     expect: ["closed 1000"],
+  })),
+  ...Object.entries(DIALLED).map(([name, { source, expect }]): Attack => ({
+    name,
+    group: "sockets",
+    source,
+    limits: LIMITS,
+    trigger: (target) => target.get("", { headers: { "x-peer": target.peer } }),
+    expect,
+    withinMs: 10_000,
   })),
   {
     name: "pairs without end",

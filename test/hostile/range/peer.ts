@@ -1,16 +1,20 @@
-// What handlers of attacks fetch from: a server that answers, never answers, or never stops answering.
+// What handlers of attacks fetch from: a server that answers, never answers, or never stops answering. Its WebSockets
+// read nothing, never stop talking, or only listen.
 
 import { once } from "node:events";
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { WebSocket, WebSocketServer } from "ws";
 
 const CHUNK: Buffer = Buffer.alloc(64 * 1024, "x");
 
 export class HostilePeer implements AsyncDisposable {
   readonly #server: Server;
+  readonly #sockets: WebSocketServer;
 
-  private constructor(server: Server) {
+  private constructor(server: Server, sockets: WebSocketServer) {
     this.#server = server;
+    this.#sockets = sockets;
   }
 
   static async start(): Promise<HostilePeer> {
@@ -19,9 +23,14 @@ export class HostilePeer implements AsyncDisposable {
       request.on("error", () => {}).resume();
       answer(request.url ?? "/", response);
     });
+    const sockets = new WebSocketServer({ server }).on("connection", (socket, { url }) => {
+      socket.on("error", () => {});
+      if (url === "/hang") socket.pause();
+      if (url === "/endless") talk(socket);
+    });
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
-    return new HostilePeer(server);
+    return new HostilePeer(server, sockets);
   }
 
   get url(): string {
@@ -31,8 +40,13 @@ export class HostilePeer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.close();
     this.#server.closeAllConnections();
+    for (const socket of this.#sockets.clients) socket.terminate();
     await once(this.#server, "close");
   }
+}
+
+function talk(socket: WebSocket): void {
+  if (socket.readyState === WebSocket.OPEN) socket.send(CHUNK, () => talk(socket));
 }
 
 function answer(path: string, response: ServerResponse): void {
