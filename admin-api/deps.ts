@@ -8,12 +8,14 @@ import type { Crons } from "../sdk/schedule/schedule.ts";
 import type { OperatorCall } from "../sdk/services/service.ts";
 import type { Value } from "../sdk/services/values.ts";
 import type { GatewayConfig } from "../sdk/gateway/config.ts";
+import type { UpstreamServers } from "../sdk/gateway/servers.ts";
 import type { RouteTrace } from "../sdk/gateway/trace.ts";
 import type { Blobs, Fleet, RegistryReader } from "../sdk/node.ts";
 
 export interface GatewayView {
   /** In force. */
   config(): GatewayConfig;
+  readonly servers: UpstreamServers;
   /** Over all routes of the node. */
   trace(asked: {
     readonly method: string;

@@ -5,6 +5,7 @@ import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs
 import { dirname, join } from "node:path";
 import type { AdminServer } from "../admin-api/listen.ts";
 import { openDataFolder, type DataFolder } from "../control/data-folder.ts";
+import { AddedServers } from "../control/gateway/servers.ts";
 import { EdgeError } from "../sdk/errors.ts";
 import { cordonsOf } from "../sdk/isolation.ts";
 import type { ServeOptions } from "../sdk/serve.ts";
@@ -16,7 +17,11 @@ import type { ToWorker } from "./link/messages.ts";
 import { RELEASE, SHARED_FOLDER, WORKER_MAIN } from "./link/places.ts";
 import { createLog, type Log } from "./observe/log.ts";
 import { adminToken, TOKEN_FILE } from "./supervisor/admin-token.ts";
-import { openControlPlane, type ControlPlane } from "./supervisor/control-plane.ts";
+import {
+  openControlPlane,
+  type ControlPlane,
+  type ControlPlaneOptions,
+} from "./supervisor/control-plane.ts";
 import { controlSocketPath, cordonFolder } from "./supervisor/control-socket.ts";
 import { narrowInheritance } from "./supervisor/environment.ts";
 import { publishDemo, DEMO_NAME } from "./supervisor/demo.ts";
@@ -36,6 +41,7 @@ import { openWorkersFolder, shareData } from "./supervisor/rights/data-access.ts
 import { checkFront, type FrontPlace } from "./supervisor/tls/check.ts";
 import { findPorts, type FrontPorts } from "./supervisor/tls/ports.ts";
 import { tlsFlags } from "./supervisor/tls/flags.ts";
+import { timerClock } from "./supervisor/schedule/schedule.ts";
 import type { WorkerStart } from "./supervisor/worker-process.ts";
 import { workerConfig } from "./supervisor/worker-config.ts";
 
@@ -95,7 +101,7 @@ async function serveIn(
     fleet,
     log,
     release: environment.release,
-    gateway: () => file.config,
+    ...gatewayOf({ folder, file, log }),
     gatewayUrl: () => gatewayUrl,
     workersReady: () => (keeper.servingClients.length >= options.workers ? options.workers : 0),
   });
@@ -192,6 +198,25 @@ function followFile(file: GatewayFile, { plane, fleet, listener, tlsPort }: Foll
     },
     deliver: (config) => fleet.configureGateway(config),
   });
+}
+
+/** The file, and servers that were added to its upstreams while the node ran. */
+function gatewayOf({
+  folder,
+  file,
+  log,
+}: Omit<Start, "account">): Pick<ControlPlaneOptions, "gateway" | "servers"> {
+  const servers = new AddedServers({
+    folder: folder.path,
+    clock: { ...timerClock, now: () => performance.now() },
+    file: () => file.file,
+    deliver: () => file.refresh(),
+    report: (error) => {
+      log.write("error", `A server stays although its time is over: ${String(error)}`);
+    },
+  });
+  file.extendBy((config) => servers.extend(config));
+  return { gateway: () => file.config, servers };
 }
 
 /** With what rights workers and jails are started. The account has to reach what they read. */

@@ -4,22 +4,47 @@
 import type { Hono } from "hono";
 import { EdgeError, type Json } from "../../sdk/errors.ts";
 import type { GatewayConfig, UpstreamConfig } from "../../sdk/gateway/config.ts";
+import type { ServerView, UpstreamServers } from "../../sdk/gateway/servers.ts";
 import { shown } from "../../sdk/gateway/shown.ts";
 import type { RouteTrace } from "../../sdk/gateway/trace.ts";
 import type { ServerStats, WorkerStats } from "../../sdk/node.ts";
+import { BODY_BYTES_MAX, readJson } from "../body.ts";
 import type { AdminDeps } from "../deps.ts";
-import { succeed, type AdminEnv } from "../envelope.ts";
+import { succeed, type AdminContext, type AdminEnv } from "../envelope.ts";
 
+const TARGETS = "/api/upstreams/:name/targets";
 const FILE_ROUTE = "route:";
 
 export function addGatewayRoutes(app: Hono<AdminEnv>, deps: AdminDeps): void {
   app.get("/api/upstreams", async (context) => {
     const workers = await deps.fleet.stats();
-    return succeed(
-      context,
-      deps.gateway.config().upstreams.map((upstream) => upstreamView(upstream, workers)),
-    );
+    const { gateway } = deps;
+    const views = gateway
+      .config()
+      .upstreams.map((upstream) =>
+        upstreamView(upstream, gateway.servers.list(upstream.name), workers),
+      );
+    return succeed(context, views);
   });
+  app.get("/api/upstreams/:name", async (context) => {
+    const name = context.req.param("name");
+    const servers = deps.gateway.servers.list(name);
+    const upstream = deps.gateway.config().upstreams.find((one) => one.name === name);
+    if (upstream === undefined) throw new EdgeError("UPSTREAM_NOT_FOUND");
+    return succeed(context, upstreamView(upstream, servers, await deps.fleet.stats()));
+  });
+  addTargetRoutes(app, () => deps.gateway.servers);
+  app.get("/api/routes", (context) => succeed(context, shown(deps.gateway.config().routes)));
+  app.get("/api/policies", (context) => {
+    const { routes } = deps.gateway.config();
+    const all = routes.flatMap(({ name, policies }) =>
+      policies.map((policy) => ({ route: name, policy })),
+    );
+    return succeed(context, shown(all));
+  });
+  app.get("/api/consumers", (context) =>
+    succeed(context, shown(deps.gateway.config().consumers, "consumers")),
+  );
   app.get("/api/config", (context) => succeed(context, shown(deps.gateway.config())));
   app.get("/api/routes/test", (context) => {
     const method = (context.req.query("method") ?? "GET").toUpperCase();
@@ -31,8 +56,25 @@ export function addGatewayRoutes(app: Hono<AdminEnv>, deps: AdminDeps): void {
   });
 }
 
+function addTargetRoutes(app: Hono<AdminEnv>, servers: () => UpstreamServers): void {
+  const read = (context: AdminContext): Promise<unknown> =>
+    readJson(context.req.raw, BODY_BYTES_MAX);
+  app.get(TARGETS, (context) => succeed(context, servers().list(context.req.param("name"))));
+  app.put(TARGETS, async (context) => {
+    return succeed(context, await servers().put(context.req.param("name"), await read(context)));
+  });
+  app.patch(TARGETS, async (context) => {
+    return succeed(context, await servers().change(context.req.param("name"), await read(context)));
+  });
+  app.delete(TARGETS, async (context) => {
+    await servers().remove(context.req.param("name"), context.req.query("url"));
+    return succeed(context, null);
+  });
+}
+
 function upstreamView(
-  { name, servers, balance }: UpstreamConfig,
+  { name, balance }: UpstreamConfig,
+  servers: readonly ServerView[],
   workers: readonly WorkerStats[],
 ): Json {
   const here = workers.flatMap(({ upstreams }) =>
@@ -42,9 +84,9 @@ function upstreamView(
     name,
     balance,
     retries: here.reduce((sum, { retries }) => sum + retries, 0),
-    servers: servers.map(({ url, weight }) => {
-      const seen = here.flatMap((one) => one.servers.filter((server) => server.url === url));
-      return { url, weight, ...serverView(seen) };
+    servers: servers.map((server) => {
+      const seen = here.flatMap((one) => one.servers.filter(({ url }) => url === server.url));
+      return { ...server, ...serverView(seen) };
     }),
   };
 }

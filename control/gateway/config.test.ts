@@ -214,7 +214,7 @@ routes:
 });
 
 test("every fault of a file is told at once", () => {
-  const text = "upstreams: { a: { servers: [], balance: x } }\nroutes: [ { match: {} } ]\n";
+  const text = "upstreams: { a: { servers: {}, balance: x } }\nroutes: [ { match: {} } ]\n";
   expect(faults(text).length).toBeGreaterThan(3);
 });
 

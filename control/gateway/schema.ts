@@ -33,12 +33,14 @@ import { consumer, CONSUMERS_MAX } from "./policies/consumers.ts";
 import { policySchema } from "./policies/schema.ts";
 import { STORES_MAX, storeSchema, type StoreFields } from "./stores.ts";
 
-const SERVERS_MAX = 256;
+/** Of an upstream; the file is sent to every worker whole. */
+export const SERVERS_MAX = 256;
+export const WEIGHT_MAX = 1_000;
 const ROUTES_MAX = 10_000;
 const UPSTREAMS_MAX = 1_000;
 
 const server = z
-  .union([serverUrl, z.strictObject({ url: serverUrl, weight: count(0, 1_000).default(1) })], {
+  .union([serverUrl, z.strictObject({ url: serverUrl, weight: count(0, WEIGHT_MAX).default(1) })], {
     error: "a server's address, or { url, weight }",
   })
   .transform((value) => (typeof value === "string" ? { url: value, weight: 1 } : value));
@@ -118,9 +120,8 @@ const stickyCookie = z.strictObject({
 });
 
 const upstreamFields = z.strictObject({
-  servers: list(server, "servers", SERVERS_MAX).refine((servers) => servers.length > 0, {
-    error: "at least one server",
-  }),
+  /** Empty where all of them register themselves. */
+  servers: list(server, "servers", SERVERS_MAX),
   balance: oneOf(BALANCES).default("round-robin"),
   hash: z.strictObject({ on: hashField }).optional(),
   sticky: stickyCookie.optional(),

@@ -60,6 +60,8 @@ export interface ControlPlaneOptions {
   readonly home: string | null;
   /** In force, of the gateway's configuration file. */
   readonly gateway: () => GatewayConfig;
+  /** Closed with the plane. */
+  readonly servers: AdminDeps["gateway"]["servers"] & { close(): void };
   readonly gatewayUrl: () => string;
   readonly workersReady: () => number;
 }
@@ -135,6 +137,7 @@ export async function openControlPlane(parts: ControlPlaneOptions): Promise<Cont
     },
     async close() {
       schedule.close();
+      parts.servers.close();
       jails.close();
       await stopEsbuild();
       await registry.close();
@@ -193,6 +196,7 @@ function listen(parts: ControlPlaneOptions, served: Served): Promise<AdminServer
     fleet,
     gateway: {
       config: parts.gateway,
+      servers: parts.servers,
       trace: (asked) =>
         traceRoutes([...fileRoutes(parts.gateway()), ...claimsOf(registry.all())], asked),
     },

@@ -35,7 +35,11 @@ export interface ReloadPorts {
 
 export class GatewayFile {
   readonly #options: GatewayFileOptions;
+  /** As read. */
+  #file: GatewayConfig;
+  /** With what `extend` adds. */
   #config: GatewayConfig;
+  #extend: (file: GatewayConfig) => GatewayConfig = (file) => file;
   #ports: ReloadPorts | null = null;
   #flags: TlsFlags | null = null;
   /** By folder. */
@@ -48,7 +52,8 @@ export class GatewayFile {
   /** Throws GATEWAY_CONFIG_INVALID. */
   constructor(options: GatewayFileOptions) {
     this.#options = options;
-    this.#config = this.#read();
+    this.#file = this.#read();
+    this.#config = this.#file;
   }
 
   /** There is something to read again. */
@@ -59,12 +64,24 @@ export class GatewayFile {
   /** Before `follow`. Throws GATEWAY_CONFIG_INVALID. */
   secure(flags: TlsFlags | null): void {
     this.#flags = flags;
-    this.#config = withFlags(this.#config, flags);
+    this.#file = withFlags(this.#file, flags);
+    this.#config = this.#extend(this.#file);
+  }
+
+  /** Before `follow`: what is in force is what `extend` makes of the file. */
+  extendBy(extend: (file: GatewayConfig) => GatewayConfig): void {
+    this.#extend = extend;
+    this.#config = extend(this.#file);
   }
 
   /** What a worker that starts now is told. */
   get config(): GatewayConfig {
     return this.#config;
+  }
+
+  /** Without what was added to it. */
+  get file(): GatewayConfig {
+    return this.#file;
   }
 
   /** Reloads since the start, by how they ended. */
@@ -84,6 +101,13 @@ export class GatewayFile {
   reload(): Promise<void> {
     this.#last = this.#last.then(() => this.#reload());
     return this.#last;
+  }
+
+  /** What is added to the file has changed. Rejects when a worker does not take it; then all is as it was. */
+  refresh(): Promise<void> {
+    const done = this.#last.then(async () => void (await this.#take(this.#file)));
+    this.#last = done.catch(() => undefined);
+    return done;
   }
 
   close(): void {
@@ -143,27 +167,39 @@ export class GatewayFile {
 
   async #reload(): Promise<void> {
     const { path, log } = this.#options;
-    const ports = this.#ports;
-    if (ports === null) return;
+    if (this.#ports === null) return;
     const what = path ?? "The certificate";
-    const before = this.#config;
     try {
-      const config = this.#read();
-      if (JSON.stringify(config) === JSON.stringify(before)) return;
-      ports.check(config);
-      // First, so that no worker starts with the old one and is not told.
-      this.#config = config;
-      await ports.deliver(config);
+      if (!(await this.#take(this.#read()))) return;
       this.#counts.ok++;
       this.#watch();
-      const { routes, upstreams } = config;
+      const { routes, upstreams } = this.#config;
       const counts = `${routes.length} routes, ${upstreams.length} upstreams`;
       log.write("info", `${what} was reloaded: ${counts}.`);
     } catch (error) {
-      this.#config = before;
       this.#counts.failed++;
       const why = error instanceof EdgeError ? error.message : String(error);
       log.write("error", `${what} was not reloaded, the running configuration stays. ${why}`);
+    }
+  }
+
+  /** False: nothing is different. */
+  async #take(file: GatewayConfig): Promise<boolean> {
+    const ports = this.#ports;
+    const config = this.#extend(file);
+    const before = { file: this.#file, config: this.#config };
+    if (ports === null || JSON.stringify(config) === JSON.stringify(before.config)) return false;
+    try {
+      ports.check(config);
+      // First, so that no worker starts with the old one and is not told.
+      this.#file = file;
+      this.#config = config;
+      await ports.deliver(config);
+      return true;
+    } catch (error) {
+      this.#file = before.file;
+      this.#config = before.config;
+      throw error;
     }
   }
 }

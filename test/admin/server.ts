@@ -42,6 +42,12 @@ export interface TestAdmin extends AsyncDisposable {
 /** Of a node without a configuration file. */
 export const NO_GATEWAY: AdminDeps["gateway"] = {
   config: () => EMPTY_GATEWAY,
+  servers: {
+    list: () => [],
+    put: () => Promise.reject(new EdgeError("UPSTREAM_NOT_FOUND")),
+    change: () => Promise.reject(new EdgeError("UPSTREAM_NOT_FOUND")),
+    remove: () => Promise.reject(new EdgeError("UPSTREAM_NOT_FOUND")),
+  },
   trace: () => ({ outcome: "none", owner: null, params: {}, allow: [], candidates: [] }),
 };
 

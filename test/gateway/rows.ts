@@ -19,6 +19,8 @@ const LIMITERS = "runtime/gateway/policies/limits/limiters.test.ts";
 const BREAKER = "runtime/gateway/upstream/breaker.test.ts";
 const BALANCER = "runtime/gateway/upstream/balancer.test.ts";
 const FILE = "test/e2e/gateway-file.test.ts";
+const SERVERS = "test/e2e/servers.test.ts";
+const ADDED = "control/gateway/servers.test.ts";
 const CONFIG = "control/gateway/config.test.ts";
 const NODE = "test/e2e/gateway.suite.ts";
 const ADMIN = "test/admin/admin.test.ts";
@@ -130,8 +132,10 @@ export const GATEWAYS: readonly Row[] = [
   {
     id: "RGW-2",
     what: "servers that register themselves",
-    tests: [],
-    absent: "Servers are written in the file; who could add one would get others' requests.",
+    tests: [
+      [SERVERS, "servers come, drain, go and are let go while a node runs, in all its workers"],
+      [ADDED, "a server that has to renew itself is there as long as it does"],
+    ],
   },
   {
     id: "RGW-3",
@@ -215,6 +219,7 @@ export const GATEWAYS: readonly Row[] = [
     id: "GGW-1",
     what: "upstreams that are listed",
     tests: [
+      [SERVERS, "servers come, drain, go and are let go while a node runs, in all its workers"],
       [
         FILE,
         "serves its routes beside endpoints, with state that all workers share, and takes changes",
