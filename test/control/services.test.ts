@@ -6,7 +6,6 @@ import { describe, expect, test } from "vitest";
 import { hasSecrets, SECRET_BYTES_MAX, unreadableSecrets } from "../../control/secrets/secrets.ts";
 import { createVault } from "../../control/secrets/vault.ts";
 import { parseConfig, parseType } from "../../control/services/config.ts";
-import { parseServices } from "../../control/services/file.ts";
 import { MASK, openConfig, showConfig } from "../../control/services/sealing.ts";
 import { EdgeError, type JsonObject } from "../../sdk/errors.ts";
 import type { ServiceRecord } from "../../sdk/services/service.ts";
@@ -155,22 +154,6 @@ describe("configuration", () => {
         "memcached, minio, email, postgresql, s3, smtp",
     );
     expect(parseType("S3")).toBe("minio");
-  });
-
-  test("of a file is a service per name, available unless it says otherwise", () => {
-    const db = { type: "postgresql", ...POSTGRES };
-    const services = parseServices({
-      db,
-      later: { type: "redis", host: "r", autoActivate: false },
-    });
-    expect(services).toMatchObject([
-      { name: "db", type: "postgresql", config: { port: 5_432 }, state: "available" },
-      { name: "later", type: "redis", config: { port: 6_379 }, state: "created" },
-    ]);
-    const wrong = (service: object) => () => parseServices({ db: service });
-    expect(wrong({ ...db, port: "x" })).toThrow(/^db\.port: /);
-    expect(wrong({ ...db, type: "oracle" })).toThrow(/^db\.type: "oracle" is no type/);
-    expect(wrong({})).toThrow(/^db\.type: /);
   });
 });
 
