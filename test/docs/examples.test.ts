@@ -20,6 +20,7 @@ const CHECKS: Readonly<Record<string, (ask: Ask, node: TestNode) => Promise<void
   "redis-rate-limiter": (_ask, node) => checkRateLimiter(node),
   "minio-storage": (_ask, node) => checkStorageExample(node),
   petstore: (_ask, node) => checkPetstore(node),
+  "petstore-objects": (_ask, node) => checkPetstore(node, { at: "/animals" }),
   "query-params": checkQuery,
   "error-handling": checkErrors,
   "multipart-upload": (_ask, node) => checkUpload(node),
