@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { EdgeError } from "../../sdk/errors.ts";
 import type { StorageBackend } from "../../sdk/services/storage.ts";
+import { ServiceActor } from "../../services/actor.ts";
 import { openS3 } from "../../services/storage/s3.ts";
 import { noise, putOf, readAll, streamOf } from "../contracts/storage.ts";
 import { startProxy, type TestProxy } from "../servers/proxy.ts";
@@ -64,6 +65,31 @@ describe.runIf(hasS3())("storage on an S3 server that fails", () => {
     s3.server.resume();
     await works();
     expect(await backend.head("app", "a", NEVER)).toBeNull();
+  });
+
+  it("leaves a full mailbox behind it when a silent server speaks again", async () => {
+    await put("a", noise(10));
+    const actor = new ServiceActor<StorageBackend>("files", {
+      now: () => performance.now(),
+      onHealth: () => undefined,
+      onPanic: (error) => expect.fail(String(error)),
+    });
+    const limits = { concurrency: 2, queue: 4, timeoutMs: 30_000 };
+    actor.start({ limits, open: () => openS3(s3.config({ port: proxy.port })) });
+    const head = (caller: string) =>
+      actor.run((storage, signal) => storage.head("app", "a", signal), { caller, signal: NEVER });
+    await head("flood");
+    s3.server.pause();
+    // Two run, two wait: half of the queue is one caller's.
+    const flood = Array.from({ length: 10 }, () => codeOf(head("flood")));
+    const other = head("other");
+    s3.server.resume();
+    const ends = await Promise.all(flood);
+    expect(ends.filter((end) => end === "SERVICE_OVERLOADED")).toHaveLength(6);
+    expect(ends.filter((end) => end === "none")).toHaveLength(4);
+    expect(await other).toMatchObject({ size: 10 });
+    expect(await codeOf(head("flood"))).toBe("none");
+    await actor.stop();
   });
 
   it("bears a slow network", async () => {

@@ -12,7 +12,8 @@ import {
   STORAGE_PRESIGN_SECONDS_MAX,
 } from "../../sdk/services/storage.ts";
 import { STREAM, type Value } from "../../sdk/services/values.ts";
-import { createStorageStage, type StorageStage } from "./storage-stage.ts";
+import { createStoragePort } from "../../services/storage/port.ts";
+import { createStorageStage, STAGE_QUEUE, type StorageStage } from "./storage-stage.ts";
 
 const ID = "0".repeat(32);
 
@@ -153,6 +154,23 @@ describe("the calls of a storage binding", () => {
     expect(aborted).toBeInstanceOf(Streamed);
     abort.abort();
     expect(await call("head", ["small"])).toMatchObject({ key: "small" });
+  });
+
+  it("wait in a mailbox; beyond it they are refused, while another endpoint has its turn", async () => {
+    await call("put", ["large", new Uint8Array(STORAGE_EAGER_BYTES + 1)]);
+    const slow = await call("get", ["large", {}]);
+    if (!(slow instanceof Streamed)) throw new Error("no stream");
+    const head = (): Promise<unknown> => call("head", ["large"]);
+    const waiting = Array.from({ length: STAGE_QUEUE / 2 }, head);
+    expect(stage.actor.stats().waiting).toBe(STAGE_QUEUE / 2);
+    await expect(head()).rejects.toMatchObject({ code: "SERVICE_OVERLOADED" });
+    const other = createStoragePort({ actor: stage.actor, bucket: "bank/files", caller: "bank" });
+    const context = { request: 1, signal: new AbortController().signal, body: null };
+    const others = other.call("head", ["large"], { ...context, hold: () => true });
+    await slow.rest[Symbol.asyncIterator]().return?.();
+    expect(await others).toBeNull();
+    for (const each of await Promise.all(waiting)) expect(each).toMatchObject({ key: "large" });
+    expect(await head()).toMatchObject({ key: "large" });
   });
 
   it("give nothing that the node cannot hold for the endpoint", async () => {

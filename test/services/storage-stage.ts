@@ -12,6 +12,9 @@ import { createPresign } from "../../services/storage/disk/address.ts";
 import { createStoragePort } from "../../services/storage/port.ts";
 import { ADDRESS_KEY, ADDRESSED } from "./address-stage.ts";
 
+/** Calls that wait; half of them of one endpoint. */
+export const STAGE_QUEUE = 100;
+
 export interface StorageStage extends AsyncDisposable {
   readonly folder: string;
   readonly actor: ServiceActor<StorageBackend>;
@@ -38,7 +41,7 @@ export function createStorageStage({
     onPanic: (error) => expect.fail(String(error)),
   });
   actor.start({
-    limits: { concurrency, queue: 100, timeoutMs: 30_000 },
+    limits: { concurrency, queue: STAGE_QUEUE, timeoutMs: 30_000 },
     open: () => open(folder),
   });
   return {
