@@ -1,7 +1,12 @@
 import { expect, test } from "vitest";
 import fc from "fast-check";
 import { EdgeError } from "../../sdk/errors.ts";
-import { EMPTY_GATEWAY, type GatewayConfig, type StoreConfig } from "../../sdk/gateway/config.ts";
+import {
+  ACCESS_LOG,
+  EMPTY_GATEWAY,
+  type GatewayConfig,
+  type StoreConfig,
+} from "../../sdk/gateway/config.ts";
 import { parseGatewayConfig } from "./config.ts";
 import { nearest } from "./suggestion.ts";
 
@@ -69,7 +74,7 @@ const WRONG: readonly (readonly [string, string, string])[] = [
   [
     "an unknown key",
     "trustedproxies: []\n",
-    'edge.yaml:1:1: trustedproxies: unknown key "trustedproxies"; expected one of upstreams, routes, policies, trustedProxies, tls, consumers, stores. Did you mean trustedProxies?',
+    'edge.yaml:1:1: trustedproxies: unknown key "trustedproxies"; expected one of upstreams, routes, policies, trustedProxies, tls, accessLog, consumers, stores. Did you mean trustedProxies?',
   ],
   [
     "an upstream that is not there",
@@ -331,6 +336,19 @@ routes: [ { match: { path: /a }, target: { respond: {} }, policies: [ ${policy} 
   const found = faults(text);
   expect(JSON.stringify(found)).toContain("one of shared");
   expect(found).toHaveLength(3);
+});
+
+test("an access log has a known format, known fields and a share", () => {
+  expect(parse("accessLog: { sample: 0.5 }").accessLog).toEqual({ ...ACCESS_LOG, share: 0.5 });
+  expect(parse("accessLog: { format: logfmt }").accessLog.fields).toContain("us");
+  for (const odd of [
+    "format: xml",
+    "fields: [body]",
+    "sample: 2",
+    "format: combined, fields: [id]",
+  ]) {
+    expect(faults(`accessLog: { ${odd} }`)).toHaveLength(1);
+  }
 });
 
 test("a split whose parts do not fit is told where", () => {

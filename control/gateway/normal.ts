@@ -55,11 +55,14 @@ export function normalise(fields: GatewayFields, folder: string): Normal {
     if (made !== null) routes.push(made);
   }
   checkNames(routes, found);
-  const { trustedProxies } = fields;
+  const { trustedProxies, accessLog } = fields;
   const tls =
     fields.tls === undefined ? null : frontTlsOf(fields.tls, { folder, path: ["tls"] }, found);
   checkClients(routes, tls, found);
-  return { config: { upstreams, routes, trustedProxies, tls, consumers, stores }, found };
+  return {
+    config: { upstreams, routes, trustedProxies, tls, consumers, stores, accessLog },
+    found,
+  };
 }
 
 /** Nobody could pass. */

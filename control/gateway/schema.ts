@@ -2,8 +2,11 @@
 
 import { z } from "zod";
 import {
+  ACCESS_FIELDS,
+  ACCESS_FORMATS,
   BALANCES,
   FAILURES,
+  type AccessLogConfig,
   type BreakerConfig,
   type Failure,
   type HashSource,
@@ -38,6 +41,10 @@ export const SERVERS_MAX = 256;
 export const WEIGHT_MAX = 1_000;
 const ROUTES_MAX = 10_000;
 const UPSTREAMS_MAX = 1_000;
+/** Those of a request that its record holds. */
+const LOGFMT_FIELDS = ACCESS_FIELDS.filter(
+  (field) => !/^(?:address|userAgent|referer)$/.test(field),
+);
 
 const server = z
   .union([serverUrl, z.strictObject({ url: serverUrl, weight: count(0, WEIGHT_MAX).default(1) })], {
@@ -299,7 +306,24 @@ export interface GatewayFields {
   readonly tls?: FrontTlsFields | undefined;
   readonly consumers: Readonly<Record<string, Omit<ConsumerConfig, "name">>>;
   readonly stores: Readonly<Record<string, StoreFields>>;
+  readonly accessLog: AccessLogConfig;
 }
+
+const accessLog = z
+  .strictObject({
+    format: oneOf(ACCESS_FORMATS).default("json"),
+    fields: list(oneOf(ACCESS_FIELDS), "fields", ACCESS_FIELDS.length).default([]),
+    sample: share(0).default(1),
+  })
+  .refine(({ format, fields }) => format !== "combined" || fields.length === 0, {
+    path: ["fields"],
+    error: "nothing here: combined has fields of its own",
+  })
+  .transform(({ format, fields, sample }): AccessLogConfig => {
+    // Without fields JSON is what it always was.
+    const all = format === "logfmt" && fields.length === 0 ? LOGFMT_FIELDS : fields;
+    return { format, fields: all, share: sample };
+  });
 
 export const gatewaySchema: z.ZodType<GatewayFields, unknown> = z.strictObject(
   {
@@ -313,6 +337,7 @@ export const gatewaySchema: z.ZodType<GatewayFields, unknown> = z.strictObject(
     policies: list(policySchema, "policies", 50).default([]),
     trustedProxies: list(cidrField, "networks").default([]),
     tls: frontTlsSchema.optional(),
+    accessLog: accessLog.prefault({}),
     consumers: z
       .record(nameField, consumer, { error: "consumers by name" })
       .refine((all) => Object.keys(all).length <= CONSUMERS_MAX, {
@@ -326,7 +351,7 @@ export const gatewaySchema: z.ZodType<GatewayFields, unknown> = z.strictObject(
       })
       .default({}),
   },
-  { error: "upstreams, routes, policies, consumers, stores, trustedProxies and tls" },
+  { error: "upstreams, routes, policies, consumers, stores, trustedProxies, accessLog and tls" },
 );
 
 /** For editors: what a file may hold, before defaults are filled in. */

@@ -17,7 +17,7 @@ import { LIMITS } from "../../sdk/limits.ts";
 import type { UpstreamStats } from "../../sdk/node.ts";
 import { compileChain, runSteps, type Chain } from "./chain.ts";
 import { createSharedClock, type Clock } from "./clock.ts";
-import { addressedHeaders } from "./client-address.ts";
+import { addressedHeaders, clientAddress } from "./client-address.ts";
 import { FilteredExchange } from "./filtered-exchange.ts";
 import { Pass, type PassParts } from "./pass.ts";
 import { Consumers } from "./policies/auth/consumers.ts";
@@ -98,6 +98,11 @@ export class Gateway {
   /** What a handler sees of a request that came to no route of the file, and wants to know whose it is. */
   addressed(exchange: Exchange): HeaderList {
     return addressedHeaders(exchange, this.#trusted);
+  }
+
+  /** Who asks, for the access log. */
+  client(exchange: Exchange): string {
+    return clientAddress(exchange, this.#trusted);
   }
 
   /** For the route table. */

@@ -1,6 +1,11 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createAccessLine, type AccessRecord } from "./access-log.ts";
+import { ACCESS_LOG } from "../../sdk/gateway/config.ts";
+import { MemoryExchange } from "../../test/isolate/memory-exchange.ts";
+import { temporary } from "../../test/temporary.ts";
+import { createAccessLine, openAccessLog, type AccessRecord } from "./access-log.ts";
 
 const RECORD: AccessRecord = {
   requestId: "0123abc",
@@ -77,4 +82,21 @@ describe("an access line", () => {
       }),
     );
   });
+});
+
+test("an access log has a share of what went well, all that did not, and changes its lines", () => {
+  using folder = temporary();
+  const path = join(folder.path, "access.log");
+  const log = openAccessLog(path, () => 0.5);
+  const exchange = new MemoryExchange({});
+  log.configure({ ...ACCESS_LOG, share: 0.5 }, () => "");
+  log.write(RECORD, 0, exchange);
+  log.write({ ...RECORD, status: 429, outcome: "RATE_LIMITED" }, 0, exchange);
+  log.configure({ format: "logfmt", fields: ["address", "us"], share: 0.6 }, () => "10.0.0.1");
+  expect(log.wantsAddress).toBe(true);
+  log.write(RECORD, 0, exchange);
+  log.close();
+  const [first, second, ...rest] = readFileSync(path, "utf8").split("\n");
+  expect(first).toContain("RATE_LIMITED");
+  expect([second, rest]).toEqual(["address=10.0.0.1 us=1234", [""]]);
 });

@@ -1,7 +1,11 @@
 // One JSON line per request, in <data>/logs/access-<worker>.log. On the hot path of every request, so the line
 // is put together by hand; bench/micro compares it with JSON.stringify.
 
+import type { Exchange } from "../../sdk/exchange.ts";
+import type { AccessLogConfig } from "../../sdk/gateway/config.ts";
+import { createConfiguredLine, type AccessLine } from "./access-lines.ts";
 import { openLineFile } from "./line-file.ts";
+import { quoted } from "./quoted.ts";
 
 export interface AccessRecord {
   readonly requestId: string;
@@ -20,26 +24,46 @@ export interface AccessRecord {
 
 export interface AccessLog {
   /** `nowMs`: performance.now(), which the caller has at hand; the wall clock is read once a millisecond. */
-  write(record: AccessRecord, nowMs: number): void;
+  write(record: AccessRecord, nowMs: number, exchange: Exchange): void;
+  /** From now on. `address`: the client's. */
+  configure(config: AccessLogConfig, address: (exchange: Exchange) => string): void;
+  /** Peers are not known any more when a request has ended: they have to be asked for before. */
+  readonly wantsAddress: boolean;
   close(): void;
 }
 
-/** What JSON has to escape, and what is not ASCII: lines are written as Latin-1. Nearly no path has any of it. */
-const ESCAPED = /["\\\u0000-\u001f\u007f-\uffff]/;
-const BEYOND_ASCII = /[\u007f-\uffff]/g;
-
-export function openAccessLog(path: string): AccessLog {
+export function openAccessLog(path: string, random: () => number = Math.random): AccessLog {
   const file = openLineFile(path, "latin1");
-  const line = createAccessLine();
+  const plain = createAccessLine();
+  let configured: AccessLine | null = null;
+  let clientOf: (exchange: Exchange) => string = () => "";
+  let share = 1;
   let stampedMs = Number.NEGATIVE_INFINITY;
   let stamp = "";
   return {
-    write(record, nowMs) {
+    get wantsAddress() {
+      return configured !== null;
+    },
+    configure(config, address) {
+      share = config.share;
+      clientOf = address;
+      const isPlain = config.format === "json" && config.fields.length === 0;
+      configured = isPlain ? null : createConfiguredLine(config);
+    },
+    write(record, nowMs, exchange) {
+      if (share < 1 && record.outcome === "ok" && record.status < 500 && random() >= share) return;
       if (nowMs - stampedMs >= 1) {
         stampedMs = nowMs;
         stamp = new Date().toISOString();
       }
-      file.write(line(record, stamp));
+      file.write(
+        configured === null
+          ? plain(record, stamp)
+          : configured(record, stamp, {
+              address: clientOf(exchange),
+              header: (name) => exchange.header(name),
+            }),
+      );
     },
     close: () => file.close(),
   };
@@ -78,12 +102,4 @@ function middleOf(record: AccessRecord): string {
     `,"outcome":"${outcome}","endpoint":"${endpoint}"`,
     consumer === "" ? `,"us":` : `,"consumer":"${consumer}","us":`,
   ].join("");
-}
-
-function quoted(text: string): string {
-  return ESCAPED.test(text) ? JSON.stringify(text).replace(BEYOND_ASCII, escaped) : `"${text}"`;
-}
-
-function escaped(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }

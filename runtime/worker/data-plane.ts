@@ -102,6 +102,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   const runPolicy = createRunPolicy(() => endpoints, observers);
   const gateway = openGateway(config.data, log, runPolicy);
   if (config.cordon === null) gateway.apply(options.gateway);
+  observers.access?.configure(options.gateway.accessLog, (exchange) => gateway.client(exchange));
   const within: Within = { loader, witness, reader, services, gateway, log };
   const endpoints: Endpoints = openEndpoints(options, within, observers);
   endpoints.refresh();
@@ -192,6 +193,9 @@ export class DataPlane {
     if (this.#cordon !== null) return;
     if (this.#listener instanceof Front) this.#listener.renew(config.tls);
     this.#gateway.apply(config);
+    this.#observers.access?.configure(config.accessLog, (exchange) =>
+      this.#gateway.client(exchange),
+    );
     this.#endpoints.compile();
   }
 

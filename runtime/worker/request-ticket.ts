@@ -57,6 +57,7 @@ export class RequestTicket implements Ticket, GateTicket {
     this.event = event;
     this.#observers = observers;
     this.startedMs = performance.now();
+    if (observers.access?.wantsAddress === true) exchange.remoteAddress();
     exchange.onDone(() => this.#done());
   }
 
@@ -150,6 +151,7 @@ export class RequestTicket implements Ticket, GateTicket {
       access.write(
         { requestId, method, host, path, status, outcome, endpoint, consumer, us, bytes },
         nowMs,
+        exchange,
       );
     }
     if (this.#usage !== null) this.#remember(this.#usage, { status, outcome, us });

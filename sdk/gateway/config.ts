@@ -15,7 +15,38 @@ export interface GatewayConfig {
   readonly tls: FrontTls | null;
   readonly consumers: readonly ConsumerConfig[];
   readonly stores: readonly StoreConfig[];
+  readonly accessLog: AccessLogConfig;
 }
+
+export const ACCESS_FORMATS = ["json", "logfmt", "combined"] as const;
+
+export const ACCESS_FIELDS = [
+  "time",
+  "id",
+  "address",
+  "method",
+  "host",
+  "path",
+  "status",
+  "outcome",
+  "endpoint",
+  "consumer",
+  "us",
+  "bytes",
+  "userAgent",
+  "referer",
+] as const;
+export type AccessField = (typeof ACCESS_FIELDS)[number];
+
+export interface AccessLogConfig {
+  readonly format: (typeof ACCESS_FORMATS)[number];
+  /** None: those that every node has. */
+  readonly fields: readonly AccessField[];
+  /** Of requests that went well; all others are in it. */
+  readonly share: number;
+}
+
+export const ACCESS_LOG: AccessLogConfig = { format: "json", fields: [], share: 1 };
 
 export const EMPTY_GATEWAY: GatewayConfig = {
   upstreams: [],
@@ -24,6 +55,7 @@ export const EMPTY_GATEWAY: GatewayConfig = {
   tls: null,
   consumers: [],
   stores: [],
+  accessLog: ACCESS_LOG,
 };
 
 export const STORE_FAILURES = ["open", "closed", "local"] as const;

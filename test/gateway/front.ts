@@ -146,7 +146,12 @@ export class Front implements AsyncDisposable {
 
   #observers(): Observers {
     return {
-      access: { write: (record) => this.access.push(record), close: () => {} },
+      access: {
+        write: (record) => this.access.push(record),
+        configure: () => {},
+        wantsAddress: false,
+        close: () => {},
+      },
       metrics: this.metrics,
       recent: new RecentRequests(),
       limits: () => resolveLimits({}),
