@@ -16,13 +16,14 @@ const CONTEXT = "nodejs_als";
 export const NODE_FLAGS: readonly string[] = [COMPATIBLE, "nodejs_compat_v2", CONTEXT];
 
 const UNENV: readonly string[] = [
-  "diagnostics_channel", "events", "path", "path/posix", "punycode", "querystring", "url",
+  "diagnostics_channel", "path", "path/posix", "punycode", "querystring", "url",
 ]; // prettier-ignore
 /** Module → its file in modules/. */
 const OWN: Readonly<Record<string, string>> = {
   async_hooks: "async-hooks",
   buffer: "buffer",
   crypto: "crypto",
+  events: "events",
   process: "process",
   string_decoder: "string-decoder",
   timers: "timers",
@@ -30,6 +31,8 @@ const OWN: Readonly<Record<string, string>> = {
   util: "formatting",
   "util/types": "value-types",
 };
+/** What is imported by default of modules that are more than a set of functions. */
+const DEFAULTS: Readonly<Record<string, string>> = { events: "EventEmitter" };
 const OFFERED: ReadonlySet<string> = new Set([...UNENV, ...Object.keys(OWN)]);
 const ASYNC_HOOKS = "async_hooks";
 const BUILTIN = /^(?:node:)?[a-z_]+(?:\/[a-z0-9]+)?$/;
@@ -127,9 +130,11 @@ function contentsOfImported(name: string): string {
   const isOwn = own !== undefined;
   const file = isOwn ? `./islet/${own}` : `./unenv/dist/runtime/node/${name}.mjs`;
   const from = JSON.stringify(file);
-  const byDefault = isOwn
-    ? `import * as all from ${from}; export default all;`
-    : `export { default } from ${from};`;
+  const named = isOwn ? DEFAULTS[name] : "default";
+  const byDefault =
+    named === undefined
+      ? `import * as all from ${from}; export default all;`
+      : `export { ${named} as default } from ${from};`;
   return `export * from ${from}; ${byDefault}`;
 }
 

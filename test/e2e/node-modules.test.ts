@@ -119,6 +119,9 @@ test("modules do what Node's do", async () => {
       channel("c").subscribe((message) => messages.push(message));
       channel("c").publish("m");
       const old = new Old(); let called = 0; old.on("x", () => called++); old.emit("x");
+      function Older() { OldEmitter.call(this); }
+      util.inherits(Older, OldEmitter);
+      new Older().on("x", () => called++).emit("x");
       const aborted = await wait(1000, 0, { signal: AbortSignal.timeout(1) }).catch((error) => error.name);
       return Response.json({
         buffer: [B === Buffer, bytes.toString("hex"), Buffer.from("AQI=", "base64").readUInt16BE(0)],
@@ -144,7 +147,7 @@ test("modules do what Node's do", async () => {
   expect(value).toEqual({
     buffer: [true, "6772c3bc6ee282ac", 258],
     heard: [1, 2],
-    called: 1,
+    called: 2,
     text: "grün€",
     base64: "YWJjZA==",
     join: "/b/c",
