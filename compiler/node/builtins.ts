@@ -4,7 +4,6 @@
 // Their files are known by names of their own in a bundle: where this package is installed must not show in it.
 
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Plugin } from "../esbuild.ts";
@@ -16,7 +15,7 @@ const CONTEXT = "nodejs_als";
 export const NODE_FLAGS: readonly string[] = [COMPATIBLE, "nodejs_compat_v2", CONTEXT];
 
 const UNENV: readonly string[] = [
-  "diagnostics_channel", "path", "path/posix", "punycode", "querystring", "url",
+  "diagnostics_channel", "punycode", "querystring", "url",
 ]; // prettier-ignore
 /** Module → its file in modules/. */
 const OWN: Readonly<Record<string, string>> = {
@@ -24,6 +23,8 @@ const OWN: Readonly<Record<string, string>> = {
   buffer: "buffer",
   crypto: "crypto",
   events: "events",
+  path: "path",
+  "path/posix": "path",
   process: "process",
   string_decoder: "string-decoder",
   timers: "timers",
@@ -47,7 +48,7 @@ const GLOBALS = "islet:node-globals";
 const HERE = fileURLToPath(import.meta.url);
 const MODULES = join(dirname(HERE), "modules");
 /** What the modules are made of, from where this package is installed. */
-const PACKAGES = /^(?:@noble\/hashes|pathe|unenv)\//;
+const PACKAGES = /^(?:@noble\/hashes|unenv)\//;
 
 export interface NodeSupport {
   readonly plugins: readonly Plugin[];
@@ -82,11 +83,6 @@ export function supportNode(flags: readonly string[]): NodeSupport {
       }));
       build.onResolve({ filter: new RegExp(`^${IMPORTED}`), namespace: NAMESPACE }, ({ path }) => ({
         path,
-        namespace: NAMESPACE,
-        sideEffects: false,
-      }));
-      build.onResolve({ filter: /^pathe$/, namespace: NAMESPACE }, () => ({
-        path: "pathe/dist/index.mjs",
         namespace: NAMESPACE,
         sideEffects: false,
       }));
@@ -142,12 +138,10 @@ function ownFile(path: string): string {
   return join(MODULES, `${path.replace(/^islet\//, "").replace(/\.[jt]s$/, "")}${extname(HERE)}`);
 }
 
-/** unenv brings pathe along; all are found from here, wherever they are installed. */
+/** Found from here, wherever they are installed. */
 function packageFile(path: string): string {
   const name = PACKAGES.exec(path)?.[0] ?? "";
-  const bare = name.slice(0, -1);
-  const entry = fileURLToPath(import.meta.resolve(bare === "pathe" ? "unenv" : bare));
-  const file = bare === "pathe" ? createRequire(entry).resolve(bare) : entry;
+  const file = fileURLToPath(import.meta.resolve(name.slice(0, -1)));
   return join(file.slice(0, file.lastIndexOf(`/${name}`)), path);
 }
 
