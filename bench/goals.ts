@@ -35,14 +35,19 @@ function together({ micro }: Findings, title: string, name: string): Goal {
 }
 
 export function judge(findings: Findings): Goal[] {
-  const at = (connections: number, contender: string): Result | undefined =>
+  const at = (connections: number, contender: string, scenario = "hello"): Result | undefined =>
     findings.load
-      .find((found) => found.scenario === "hello" && found.connections === connections)
+      .find((found) => found.scenario === scenario && found.connections === connections)
       ?.results.find((result) => result.contender === contender && result.error === undefined);
-  const ratio = (goal: string, [a, b]: readonly [string, string], least: number): Goal => {
-    const upper = at(32, a)?.perSecond.median;
-    const lower = at(32, b)?.perSecond.median;
-    const text = `hello, 32 connections: ${goal}`;
+  const ratio = (
+    goal: string,
+    [a, b]: readonly [string, string],
+    least: number,
+    scenario = "hello",
+  ): Goal => {
+    const upper = at(32, a, scenario)?.perSecond.median;
+    const lower = at(32, b, scenario)?.perSecond.median;
+    const text = `${scenario}, 32 connections: ${goal}`;
     if (upper === undefined || lower === undefined) return { goal: text, found: "–", met: null };
     return { goal: text, found: `${(upper / lower).toFixed(2)} ×`, met: upper / lower >= least };
   };
@@ -67,6 +72,10 @@ export function judge(findings: Findings): Goal[] {
     below("Hono app: publish to live ≤ 400 ms", cli?.totalMs.median, "ms", 400),
     below("Hono app: first answer of a fresh isolate ≤ 10 ms p50", hono?.firstMs.p50, "ms", 10),
     below("restart with all endpoints: ready ≤ 1000 ms", findings.cold?.restartMs, "ms", 1_000),
+    ...["proxy, 1 KB", "proxy, 100 KB"].flatMap((scenario) => [
+      ratio("≥ 0.5 × nginx", ["islet", "nginx"], 0.5, scenario),
+      ratio("≥ 2.5 × fastify", ["islet", "fastify"], 2.5, scenario),
+    ]),
     together(findings, "get of the embedded cache", "embedded: from a handler"),
     together(findings, "get of a Redis cache", "Redis: from a handler"),
   ];

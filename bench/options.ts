@@ -7,6 +7,7 @@ export const SCENARIOS = [
   "echo",
   "hono",
   "endpoints",
+  "proxy",
   "cold",
   "cordon",
   "start",

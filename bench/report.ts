@@ -11,7 +11,7 @@ import type { Machine } from "./machine.ts";
 import type { Spread } from "./statistics.ts";
 import { grouped, megabytes, printTable, rounded } from "./table.ts";
 
-const RATIOS = ["bare uws", "workerd", "node http"] as const;
+const BASES: readonly string[] = ["bare uws", "workerd", "node http"];
 
 export function printMachine(machine: Machine, generator: string): void {
   const { cores, cpu, memoryMb, system, kernel, node, v8, commit, changed, loadBefore } = machine;
@@ -20,9 +20,9 @@ export function printMachine(machine: Machine, generator: string): void {
   console.log(`load generator ${generator}; load average before: ${loadBefore.join(", ")}`);
 }
 
-export function printLoad(found: ScenarioResult): void {
+export function printLoad(found: ScenarioResult, bases: readonly string[] = BASES): void {
   const { scenario, connections, rounds, seconds, idleCores } = found;
-  const ratios = RATIOS.map((name) => ({
+  const ratios = bases.map((name) => ({
     name,
     base: found.results.find(({ contender }) => contender === name)?.perSecond.median,
   }));
@@ -49,7 +49,7 @@ export function printLoad(found: ScenarioResult): void {
       "",
       "req/s",
       "min…max",
-      ...RATIOS.map((name) => `× ${name}`),
+      ...bases.map((name) => `× ${name}`),
       "p50 µs",
       "p99 µs",
       "CPU µs/req",

@@ -21,6 +21,7 @@ import type { Generator } from "./load/generator.ts";
 import { measureCordon } from "./load/cordon.ts";
 import { isletContender } from "./load/islet.ts";
 import { bareContender, installPeers, peerContenders, workerdStreet } from "./load/peers.ts";
+import { PROXIED, proxyContenders, startUpstream } from "./load/proxies.ts";
 import { measurePublishes } from "./load/publishes.ts";
 import { runRounds } from "./load/rounds.ts";
 import type { ScenarioResult } from "./load/rounds.ts";
@@ -48,6 +49,7 @@ const CONNECTIONS_QUICK = [1, 32];
 const GOAL_CONNECTIONS_MAX = 32;
 /** Each isolate compiles its hot code for itself, and gets only its share of the requests. */
 const SPREAD_WARM_FACTOR = 4;
+const SMALL_BODY = 1024;
 const LARGE_BODY: number = 100 * 1024;
 
 interface Session {
@@ -88,6 +90,7 @@ async function main(): Promise<void> {
   await when("echo", () => echo(session, peers));
   await when("hono", () => appUnderLoad(session, peers, [{ app: HONO, call: HONO.call }]));
   await when("endpoints", () => endpoints(session));
+  await when("proxy", () => proxies(session));
   const cold = await when("cold", () => measureCold(folder, plan.endpoints));
   if (cold !== null) printCold(cold);
   const cordon = await when("cordon", () => measureCordon(folder, plan));
@@ -260,6 +263,34 @@ async function withServers(
   } finally {
     const ends = await Promise.allSettled(servers.map((server) => server.stop()));
     for (const end of ends) if (end.status === "rejected") console.log(String(end.reason));
+  }
+}
+
+/** With bodies of 1 KB and 100 KB. */
+async function proxies(session: Session): Promise<void> {
+  const { plan, folder, generator } = session;
+  const upstream = await startUpstream();
+  const contenders = proxyContenders(folder)
+    .filter(({ name }) => wanted(plan, name))
+    .map(({ name, start }) => ({ name, start: () => start(upstream.port) }));
+  try {
+    await withServers(session, contenders, PROXIED, async (servers) => {
+      for (const length of [SMALL_BODY, LARGE_BODY]) {
+        const found = await runRounds([upstream, ...servers], generator, {
+          scenario: `proxy, ${length / 1_024} KB`,
+          app: PROXIED,
+          call: { path: `/${length}`, body: null },
+          connections: GOAL_CONNECTIONS_MAX,
+          rounds: plan.rounds,
+          seconds: plan.goalSeconds,
+          warmSeconds: plan.warmSeconds,
+        });
+        session.load.push(found);
+        printLoad(found, ["no proxy", "nginx", "haproxy", "fastify"]);
+      }
+    });
+  } finally {
+    await upstream.stop();
   }
 }
 

@@ -7,7 +7,7 @@ import { runEsbuild } from "../../compiler/esbuild.ts";
 
 const FOLDER = join(import.meta.dirname, "..", "peers", "apps");
 
-export type AppName = "hello" | "echo" | "hono" | "neighbour";
+export type AppName = "hello" | "echo" | "hono" | "neighbour" | "proxied";
 
 export interface Call {
   readonly path: string;
