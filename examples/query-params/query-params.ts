@@ -1,4 +1,4 @@
-// Typed getters with defaults, and 400 where a value is wrong: /animals?kind=cat&page=2&limit=10
+// Typed getters with defaults, and 400 where a value is wrong: /search?kind=cat&page=2&limit=10
 import { defineHandler, EdgeRequest, HandlerError, Res } from "islet/sdk";
 
 const LIMIT_MAX = 100;

@@ -9,7 +9,7 @@ export type Ask = (path: string, init?: RequestInit) => Promise<{ status: number
 export async function checkQuery(ask: Ask): Promise<void> {
   // A client cannot say where it is.
   const spoofed = { headers: { "CF-Connecting-IP": "192.0.2.1" } };
-  expect(await ask("/animals?kind=dog&page=2&limit=5", spoofed)).toEqual({
+  expect(await ask("/search?kind=dog&page=2&limit=5", spoofed)).toEqual({
     status: 200,
     body: {
       animals: [12, 14, 16, 18, 20].map((id) => ({ id, kind: "dog" })),
@@ -18,9 +18,9 @@ export async function checkQuery(ask: Ask): Promise<void> {
     },
   });
   const wrong: Readonly<Record<string, string>> = {
-    "/animals": "Bad request: Missing required query parameter: kind",
-    "/animals?kind=cat&page=two": "Bad request: Invalid value for query parameter: page",
-    "/animals?kind=cat&limit=101": "Validation error: limit is 1 to 100",
+    "/search": "Bad request: Missing required query parameter: kind",
+    "/search?kind=cat&page=two": "Bad request: Invalid value for query parameter: page",
+    "/search?kind=cat&limit=101": "Validation error: limit is 1 to 100",
   };
   for (const [path, error] of Object.entries(wrong)) {
     expect(await ask(path)).toEqual({ status: 400, body: { error } });
