@@ -12,8 +12,9 @@ const config: ViteUserConfig = defineConfig({
     globalSetup: "test/run-folder.ts",
     pool: "forks",
     execArgv: ["--no-node-snapshot", ...V8_FLAGS],
-    // Tests start servers and burn CPU on purpose; more of them at once only measure each other.
-    maxWorkers: 2,
+    // Tests start servers and burn CPU on purpose; more of them at once only measure each other. Two on two cores
+    // leave a fifth of the time to waiting.
+    maxWorkers: 3,
     include: ["**/*.test.ts"],
     exclude: ["**/node_modules/**", "dist/**", "bench/peers/**", ".edge/**"],
     // A test that hangs fails. The longest honest one takes ten seconds, and more on a busy machine.
