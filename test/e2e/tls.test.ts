@@ -86,9 +86,11 @@ routes: [ { name: app, match: { path: "/via" }, target: { endpoint: app } } ]
     expect(await shown(port, "b.example")).toBe("b.example");
 
     put(folder.path, "b", "renewed.example");
+    // uWS takes a new socket for it: a connection that is being made at that moment may be reset.
+    const name = (): Promise<string> => shown(port, "renewed.example").catch(() => "");
     await until(
       "the renewed certificate is shown",
-      async () => (await shown(port, "renewed.example")) === "renewed.example",
+      async () => (await name()) === "renewed.example",
     );
     writeFileSync(join(folder.path, "a.key"), "no key");
     await until("the fault is logged", () => /was not reloaded.*a\.crt/.test(node.output));

@@ -38,3 +38,24 @@ test("a short request is answered while more endpoints burn than there are place
   expect(ended.slice(0, 3)).toEqual(well.fill("first well"));
   expect(ended.slice(6, 9)).toEqual(well.fill("second well"));
 });
+
+const BEHIND = `export default {
+  async fetch(request) {
+    const ms = Number(new URL(request.url).searchParams.get("ms"));
+    const late = new Promise((resolve) => setTimeout(resolve, ms));
+    for (let turn = 0; turn < 60; turn++) await null;
+    for (let i = 0, n = 0; i < 4e7; i++) n += i;
+    await late;
+    return new Response("late");
+  },
+};`;
+
+test("an isolate that ran long behind its report is not kept waiting by its own place", async () => {
+  const opened = workshop.open({
+    source: BEHIND,
+    trust: "untrusted",
+    limits: { cpuMs: 2_000, wallMs: 4_000 },
+  });
+  // One of the timers fires when its thread has left the isolate and nobody has looked yet.
+  for (let ms = 4; ms < 120; ms += 4) expect(await opened.text(`/?ms=${ms}`)).toBe("late");
+});

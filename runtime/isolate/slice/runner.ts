@@ -116,6 +116,8 @@ export class SliceRunner implements Runner {
     if (this.#trailing !== null && hasEnded(this.#trailing, engine)) {
       this.#meter.chargeRest(engine, this.#runningIds());
       this.#stopTrailing();
+      // It may have become a long one meanwhile, and would wait for itself.
+      this.#place.leave();
     }
     const lane = this.#trailing === null ? this.#judge.lane(now) : "pool";
     if (lane === "inline") {
