@@ -74,7 +74,7 @@ async function main(): Promise<void> {
   const peers =
     reason === "" ? peerContenders(folder).filter(({ name }) => wanted(plan, name)) : [];
   const failures: string[] = [];
-  const when = async <T>(name: ScenarioName, work: () => Promise<T>): Promise<T | null> => {
+  const when: When = async (name, work) => {
     if (!plan.scenarios.has(name)) return null;
     try {
       return await work();
@@ -86,11 +86,7 @@ async function main(): Promise<void> {
     }
   };
 
-  await when("hello", () => hello(session, peers));
-  await when("echo", () => echo(session, peers));
-  await when("hono", () => appUnderLoad(session, peers, [{ app: HONO, call: HONO.call }]));
-  await when("endpoints", () => endpoints(session));
-  await when("proxy", () => proxies(session));
+  await measureLoads(session, peers, when);
   const cold = await when("cold", () => measureCold(folder, plan.endpoints));
   if (cold !== null) printCold(cold);
   const cordon = await when("cordon", () => measureCordon(folder, plan));
@@ -132,6 +128,20 @@ async function main(): Promise<void> {
   writeFileSync(path, `${JSON.stringify(result, null, 2)}\n`);
   console.log(`\n${seconds} s; ${path}`);
   process.exit(failures.length > 0 ? 1 : 0);
+}
+
+type When = <T>(name: ScenarioName, work: () => Promise<T>) => Promise<T | null>;
+
+async function measureLoads(
+  session: Session,
+  peers: readonly Contender[],
+  when: When,
+): Promise<void> {
+  await when("hello", () => hello(session, peers));
+  await when("echo", () => echo(session, peers));
+  await when("hono", () => appUnderLoad(session, peers, [{ app: HONO, call: HONO.call }]));
+  await when("endpoints", () => endpoints(session));
+  await when("proxy", () => proxies(session));
 }
 
 function planOrExit(): Plan {
@@ -272,7 +282,7 @@ async function proxies(session: Session): Promise<void> {
   const upstream = await startUpstream();
   const contenders = proxyContenders(folder)
     .filter(({ name }) => wanted(plan, name))
-    .map(({ name, start }) => ({ name, start: () => start(upstream.port) }));
+    .map((each) => ({ name: each.name, start: () => each.start(upstream.port) }));
   try {
     await withServers(session, contenders, PROXIED, async (servers) => {
       for (const length of [SMALL_BODY, LARGE_BODY]) {

@@ -121,8 +121,8 @@ routes: [{ name: all, match: { path: "/*" }, target: { upstream: behind } }]
 `,
       );
       const data = join(folder, "proxying");
-      const { pid, port, readyMs, stop } = await startNode({ data, flags: ["--config", file] });
-      return { name, pid, port, readyMs, stop };
+      const node = await startNode({ data, flags: ["--config", file] });
+      return { ...node, name, stop: () => node.stop() };
     },
   };
 }
