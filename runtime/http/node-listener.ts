@@ -22,7 +22,7 @@ import {
   refuseHead,
 } from "./guards.ts";
 import type { Framing, Refusal } from "./guards.ts";
-import { Hub } from "./hub.ts";
+import { Hub, type RequestHead } from "./hub.ts";
 import { refuseHandshake } from "./sockets/handshake.ts";
 import { NodeExchange } from "./node-exchange.ts";
 import { NodeSockets } from "./sockets/node-socket.ts";
@@ -168,19 +168,14 @@ class NodeListener implements HttpListener {
       headers.length > this.#options.headerBytesMax
         ? HEADERS_TOO_LARGE
         : refuseHead(method, url, headers, framing);
-    const query = url.indexOf("?");
-    const authority = framing.host ?? "";
     const length = stream.endAfterHeaders
       ? 0
       : framing.contentLength === null
         ? -1
         : bodyLength(framing);
     const exchange = new NodeExchange(this.#hub, new Http2Wire(stream, socket), {
+      ...addressOf(url, framing, refusal),
       method,
-      url,
-      path: query < 0 ? url : url.slice(0, query),
-      host: refusal === null ? (hostOf(authority) ?? "") : "",
-      authority,
       headers,
       length: refusal === null ? length : 0,
       closes: false,
@@ -208,14 +203,9 @@ class NodeListener implements HttpListener {
       framing.host === null && req.httpVersion === "1.0"
         ? refuseHead(method, url, headers, { ...framing, host: "localhost" })
         : refuseHead(method, url, headers, framing);
-    const query = url.indexOf("?");
-    const authority = framing.host ?? "";
     const exchange = new NodeExchange(this.#hub, new Http1Wire(req, res), {
+      ...addressOf(url, framing, refusal),
       method,
-      url,
-      path: query < 0 ? url : url.slice(0, query),
-      host: refusal === null ? (hostOf(authority) ?? "") : "",
-      authority,
       headers,
       length: refusal === null ? bodyLength(framing) : 0,
       closes: refusal !== null || asksToClose(framing.connection),
@@ -229,6 +219,17 @@ class NodeListener implements HttpListener {
       exchange.refuse(refusal.code, refusal.detail);
     }
   }
+}
+
+function addressOf(
+  url: string,
+  framing: Framing,
+  refusal: object | null,
+): Pick<RequestHead, "url" | "path" | "host" | "authority"> {
+  const query = url.indexOf("?");
+  const authority = framing.host ?? "";
+  const path = query < 0 ? url : url.slice(0, query);
+  return { url, path, host: refusal === null ? (hostOf(authority) ?? "") : "", authority };
 }
 
 function packHeaders(raw: readonly string[], framing: Framing): HeaderList {

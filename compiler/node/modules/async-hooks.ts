@@ -5,6 +5,8 @@
 // Nothing of it is there in bundles that do not import it. A callback's context ends with the callback: between two
 // turns there is none (decisions/036-contexts.md).
 
+import { AsyncResource as PlainResource } from "./no-context.ts";
+
 type Context = ReadonlyMap<object, unknown> | undefined;
 type Callable = (this: unknown, ...args: unknown[]) => unknown;
 
@@ -126,15 +128,16 @@ export class AsyncLocalStorage {
   }
 }
 
-export class AsyncResource {
+export class AsyncResource extends PlainResource {
   readonly type: string;
   readonly #context: Context = current;
 
   constructor(type: string) {
+    super();
     this.type = type;
   }
 
-  static bind<T>(callback: T): T {
+  static override bind<T>(callback: T): T {
     const context = current;
     const wrapped = function (this: unknown, ...args: unknown[]): unknown {
       return within(context, callback as unknown as Callable, this, args);
@@ -148,20 +151,8 @@ export class AsyncResource {
     return run as unknown as T;
   }
 
-  runInAsyncScope(run: Callable, self?: unknown, ...args: unknown[]): unknown {
+  override runInAsyncScope(run: Callable, self?: unknown, ...args: unknown[]): unknown {
     return within(this.#context, run, self, args);
-  }
-
-  asyncId(): number {
-    return 0;
-  }
-
-  triggerAsyncId(): number {
-    return 0;
-  }
-
-  emitDestroy(): this {
-    return this;
   }
 }
 
