@@ -57,6 +57,33 @@ const diff: Command = {
   },
 };
 
+const importFile: Command = {
+  name: "import",
+  summary: "make a gateway configuration of another gateway's file, with notes on what differs",
+  args: [{ name: "<file>", summary: "the other gateway's file, in YAML" }],
+  options: [
+    {
+      flags: "--from <format>",
+      summary: "whose file it is",
+      choices: ["ferroway", "rust-gateway"],
+    },
+  ],
+  examples: ["edge config import --from ferroway gateway.yaml > edge.yaml"],
+  run: async ({ args: [file = ""], values, cwd, output }) => {
+    const { importConfig, IMPORT_FORMATS } =
+      await import("../../control/gateway/import/importer.ts");
+    const { readConfigText } = await import("../../control/gateway/config.ts");
+    const format = IMPORT_FORMATS.find((one) => one === values.text("from"));
+    if (format === undefined) throw new EdgeError("USAGE", "--from says whose file it is");
+    const path = resolve(cwd, file);
+    const { yaml, notes } = importConfig(format, path, readConfigText(path));
+    for (const { line, text } of notes) {
+      output.note(line === 0 ? `${file}: ${text}` : `${file}:${line}: ${text}`);
+    }
+    return { data: { yaml, notes: notes.map((note) => ({ ...note })) }, text: yaml.trimEnd() };
+  },
+};
+
 const hashPassword: Command = {
   name: "hash-password",
   summary: "make the hash of a consumer's password, for the file to hold instead",
@@ -89,7 +116,7 @@ function valueText(value: Json): string {
 export const config: CommandGroup = {
   name: "config",
   summary: "the gateway's configuration file",
-  commands: [validate, dump, diff, hashPassword],
+  commands: [validate, dump, diff, importFile, hashPassword],
 };
 
 function summaryOf(

@@ -47,10 +47,11 @@ export function parseGatewayConfig({ path, text, variables }: ConfigSource): Gat
 
 /** Throws GATEWAY_CONFIG_INVALID, also when the file is not there. */
 export function readGatewayConfig(path: string, variables: Variables): GatewayConfig {
-  return parseGatewayConfig({ path, text: readText(path), variables });
+  return parseGatewayConfig({ path, text: readConfigText(path), variables });
 }
 
-function readText(path: string): string {
+/** Throws GATEWAY_CONFIG_INVALID. */
+export function readConfigText(path: string): string {
   try {
     const { size } = statSync(path);
     if (size <= CONFIG_BYTES_MAX) return readFileSync(path, "utf8");

@@ -42,7 +42,8 @@ export type Variables = Readonly<Record<string, string | undefined>>;
 const VARIABLE = /\$?\$\{([^}]*)\}?/g;
 const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-export function parseYaml(source: string, variables: Variables): YamlFile {
+/** `variables`: null where nothing stands for one. */
+export function parseYaml(source: string, variables: Variables | null): YamlFile {
   const lines = new LineCounter();
   const documents = parseAllDocuments(source, {
     lineCounter: lines,
@@ -79,7 +80,7 @@ export function parseYaml(source: string, variables: Variables): YamlFile {
       }
     },
     Scalar(key, node) {
-      if (key !== "key") expand(node, variables, refuse);
+      if (key !== "key" && variables !== null) expand(node, variables, refuse);
     },
   });
   return {

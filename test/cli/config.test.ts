@@ -69,3 +69,24 @@ test.each([
   const stdin = new PassThrough().end("x".repeat(length));
   expect((await runEdge(["config", "hash-password"], { stdin })).code).toBe(ends);
 });
+
+test("edge config import prints a file that validates, and tells what differs", async () => {
+  using folder = makeFolder({
+    "old.yaml": "routes: [ { path: /a, backends: ['http://127.0.0.1:1'] } ]\nplugins: []\n",
+  });
+  const args = ["config", "import", "--from", "ferroway", "old.yaml"];
+  const made = await runEdge(args, { cwd: folder.path });
+  expect([made.code, made.stderr]).toEqual([0, expect.stringContaining("old.yaml:2: plugins")]);
+  const { upstreams } = parseGatewayConfig({ path: "/e.yaml", text: made.stdout, variables: {} });
+  expect(upstreams.map(({ name }) => name)).toEqual(["a"]);
+  const json = await runEdge([...args, "--json"], { cwd: folder.path });
+  expect(JSON.parse(json.stdout)).toMatchObject({ ok: true, data: { yaml: made.stdout } });
+});
+
+test("edge config import without or with another format is wrong usage", async () => {
+  using folder = makeFolder({ "old.yaml": "" });
+  for (const from of [[], ["--from", "kong"]]) {
+    const args = ["config", "import", ...from, "old.yaml"];
+    expect((await runEdge(args, { cwd: folder.path })).code).toBe(2);
+  }
+});
