@@ -26,6 +26,10 @@ const OWN: Readonly<Record<string, string>> = {
   path: "path",
   "path/posix": "path",
   process: "process",
+  stream: "streams/stream",
+  "stream/consumers": "streams/consumers",
+  "stream/promises": "streams/promises",
+  "stream/web": "streams/web",
   string_decoder: "string-decoder",
   timers: "timers",
   "timers/promises": "timers-promises",
@@ -33,7 +37,7 @@ const OWN: Readonly<Record<string, string>> = {
   "util/types": "value-types",
 };
 /** What is imported by default of modules that are more than a set of functions. */
-const DEFAULTS: Readonly<Record<string, string>> = { events: "EventEmitter" };
+const DEFAULTS: Readonly<Record<string, string>> = { events: "EventEmitter", stream: "Stream" };
 const OFFERED: ReadonlySet<string> = new Set([...UNENV, ...Object.keys(OWN)]);
 const ASYNC_HOOKS = "async_hooks";
 const BUILTIN = /^(?:node:)?[a-z_]+(?:\/[a-z0-9]+)?$/;
@@ -48,7 +52,9 @@ const GLOBALS = "islet:node-globals";
 const HERE = fileURLToPath(import.meta.url);
 const MODULES = join(dirname(HERE), "modules");
 /** What the modules are made of, from where this package is installed. */
-const PACKAGES = /^(?:@noble\/hashes|unenv)\//;
+const PACKAGES = /^(?:@noble\/hashes|readable-stream|unenv)\//;
+/** What readable-stream brings along for browsers without it. */
+const ABORT = "abort-controller";
 
 export interface NodeSupport {
   readonly plugins: readonly Plugin[];
@@ -70,33 +76,17 @@ export function supportNode(flags: readonly string[]): NodeSupport {
         const name = path.replace(/^node:/, "");
         if (!offers(name)) return undefined;
         if (name === ASYNC_HOOKS && PACKAGES.test(importer)) {
-          return { path: "islet/no-context", namespace: NAMESPACE, sideEffects: false };
+          return ours("islet/no-context");
         }
         found ||= name === ASYNC_HOOKS;
         const prefix = kind === "require-call" ? REQUIRED : IMPORTED;
-        return { path: `${prefix}${name}`, namespace: NAMESPACE, sideEffects: false };
+        return ours(`${prefix}${name}`);
       });
-      build.onResolve({ filter: new RegExp(`^${GLOBALS}$`) }, () => ({
-        path: "islet/globals",
-        namespace: NAMESPACE,
-        sideEffects: false,
-      }));
-      build.onResolve({ filter: new RegExp(`^${IMPORTED}`), namespace: NAMESPACE }, ({ path }) => ({
-        path,
-        namespace: NAMESPACE,
-        sideEffects: false,
-      }));
-      build.onResolve({ filter: PACKAGES, namespace: NAMESPACE }, ({ path }) => ({
-        path: path.replace(/^unenv\/(.*)$/, "unenv/dist/runtime/$1.mjs"),
-        namespace: NAMESPACE,
-        sideEffects: false,
-      }));
-      build.onResolve({ filter: /^\./, namespace: NAMESPACE }, ({ path, importer }) => ({
-        // Of what stands for a whole module: all names are from the top.
-        path: importer.startsWith(IMPORTED) ? path.slice(2) : join(dirname(importer), path),
-        namespace: NAMESPACE,
-        sideEffects: false,
-      }));
+      build.onResolve({ filter: new RegExp(`^${GLOBALS}$`) }, () => ours("islet/globals"));
+      build.onResolve({ filter: /^/, namespace: NAMESPACE }, ({ path, importer }) => {
+        const file = fileOf(path, importer);
+        return file === null ? undefined : ours(file);
+      });
       build.onLoad({ filter: /.*/, namespace: NAMESPACE }, ({ path }) => ({
         contents: contentsOf(path),
         loader: path.startsWith("islet/") ? "ts" : "js",
@@ -110,7 +100,25 @@ export function supportNode(flags: readonly string[]): NodeSupport {
   };
 }
 
+function ours(path: string): { path: string; namespace: string; sideEffects: boolean } {
+  return { path, namespace: NAMESPACE, sideEffects: false };
+}
+
+/** What a module of ours means by `path`. */
+function fileOf(path: string, importer: string): string | null {
+  if (path.startsWith(IMPORTED) || path === ABORT) return path;
+  // By the slash readable-stream means the registry's package of that name, which is for browsers.
+  if (/^[a-z_]+\/$/.test(path)) return `${REQUIRED}${path.slice(0, -1)}`;
+  if (PACKAGES.test(path)) return path.replace(/^unenv\/(.*)$/, "unenv/dist/runtime/$1.mjs");
+  if (!path.startsWith(".")) return null;
+  // Of what stands for a whole module: all names are from the top.
+  if (importer.startsWith(IMPORTED)) return path.slice(2);
+  const file = join(dirname(importer), path);
+  return file.startsWith("readable-stream/") && extname(file) === "" ? `${file}.js` : file;
+}
+
 function contentsOf(path: string): string {
+  if (path === ABORT) return "module.exports = globalThis;";
   // What CommonJS gets is what others get by default.
   if (path.startsWith(REQUIRED)) {
     return `module.exports = require("${IMPORTED}${path.slice(REQUIRED.length)}").default;`;

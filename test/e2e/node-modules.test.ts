@@ -203,6 +203,70 @@ test("hashes, keys and randomness are computed in the isolate, and keys outside 
   expect(start).toBe("full");
 });
 
+const STREAMS = `
+import Stream, { Duplex, PassThrough, Readable, Transform, Writable, pipeline } from "node:stream";
+import { finished, pipeline as piped } from "node:stream/promises";
+import { json, text } from "node:stream/consumers";
+import { ReadableStream as Web } from "node:stream/web";
+import { EventEmitter } from "node:events";
+const upper = () => new Transform({ decodeStrings: false, transform: (chunk, _, done) => done(null, String(chunk).toUpperCase()) });
+class Counter extends Readable {
+  count = 0;
+  _read() { this.push(this.count === 3 ? null : String(this.count++)); }
+}
+function Older() { Writable.call(this); this.seen = []; }
+require("util").inherits(Older, Writable);
+Older.prototype._write = function (chunk, _, done) { this.seen.push(String(chunk)); done(); };
+export default { async fetch(request) {
+  if (request.method === "POST") {
+    const body = Readable.fromWeb(request.body).pipe(upper());
+    return new Response(Readable.toWeb(body), { headers: { "content-type": "text/plain" } });
+  }
+  const older = new Older();
+  older.write("a"); older.end("b");
+  await finished(older);
+  const failed = await piped(Readable.from(["a"]), new Transform({ transform(_chunk, _encoding, done) { done(new RangeError("no")); } }), new PassThrough()).catch(String);
+  const stopped = new AbortController();
+  const stalled = piped(new Readable({ read() {} }), new PassThrough(), { signal: stopped.signal }).catch((error) => error.name);
+  stopped.abort();
+  return Response.json({
+    kinds: [Stream === require("stream"), Stream.Readable === Readable, Web === ReadableStream, new Readable() instanceof EventEmitter, new Duplex() instanceof Writable],
+    older: older.seen, failed, stopped: await stalled,
+    counted: await text(new Counter().pipe(upper())),
+    parsed: await json(Readable.from([Buffer.from('{"a":'), Buffer.from("1}")])),
+    operators: await Readable.from([1, 2, 3]).filter((n) => n > 1).map(async (n) => n * 2).toArray(),
+    piped: await new Promise((done, fail) => { const out = pipeline(Readable.from(["x", "y"]), upper(), (error) => error ? fail(error) : done(String(out.read()))); }),
+    iterated: await Array.fromAsync(Readable.from(["p", "q"])),
+    disposed: await (async () => { const it = new Readable({ read() {} }); { await using held = it; } return it.destroyed; })(),
+  });
+} };`;
+
+test.each([
+  ["streams", ""],
+  ["streams-in-contexts", 'import "node:async_hooks";'],
+])(
+  "node:stream reads, writes, pipes and transforms, also to and from bodies: %s",
+  async (name, first) => {
+    const { start, value } = await run(name, first + STREAMS);
+    expect(value).toEqual({
+      kinds: [true, true, true, true, true],
+      older: ["a", "b"],
+      failed: "RangeError: no",
+      stopped: "AbortError",
+      counted: "012",
+      parsed: { a: 1 },
+      operators: [4, 6],
+      piped: "XY",
+      iterated: ["p", "q"],
+      disposed: true,
+    });
+    const body = "grün ".repeat(100_000);
+    const { text } = await node.get(`/${name}`, { method: "POST", body });
+    expect(text).toBe(body.toUpperCase());
+    expect(start).toBe("full");
+  },
+);
+
 test("of node:crypto a bundle holds what it imports", async () => {
   const built = async (code: string) =>
     (await bundleSource({ code, filename: "index.ts", compatibilityFlags: ["nodejs_compat"] }))

@@ -78,3 +78,22 @@ test("an error that nobody listens for is thrown, and monitored before", () => {
     return heard;
   });
 });
+
+test("methods are copied to what is no emitter, and override each other by their names", () => {
+  compare(({ EventEmitter }) => {
+    const app = Object.assign(() => undefined, EventEmitter.prototype) as unknown as Old;
+    const heard: unknown[] = [];
+    app.on("a", (value) => heard.push(value)).emit("a", 1);
+    class Patched extends EventEmitter {
+      override on(name: string, listener: () => void): this {
+        heard.push(`on ${name}`);
+        return super.on(name, listener);
+      }
+    }
+    Object.defineProperty(Patched.prototype, "addListener", {
+      value: Reflect.get(Patched.prototype, "on"),
+    });
+    new Patched().addListener("b", () => heard.push("b")).emit("b");
+    return heard;
+  });
+});

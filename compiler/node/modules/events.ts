@@ -47,7 +47,23 @@ function callable(kind: Kind): Kind {
     },
   });
   Object.defineProperty(kind.prototype, "constructor", { value: open });
+  asNodes(kind.prototype);
   Object.defineProperty(kind, "EventEmitter", { value: open });
   Object.defineProperty(kind, "name", { value: "EventEmitter" });
   return open;
+}
+
+/** Code from before there were classes copies methods, and overrides one of two names with the other. */
+function asNodes(prototype: object): void {
+  const methods = Object.getOwnPropertyDescriptors(prototype) as PropertyDescriptorMap;
+  const { addListener, removeListener, constructor: _, ...others } = methods;
+  for (const [name, method] of Object.entries({
+    ...others,
+    addListener,
+    removeListener,
+    on: addListener,
+    off: removeListener,
+  })) {
+    Object.defineProperty(prototype, name, { ...method, enumerable: true });
+  }
 }
