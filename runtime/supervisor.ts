@@ -130,7 +130,7 @@ async function serveIn(
   let admin: AdminServer | null = null;
   let isReady = false;
   try {
-    followFile(file, { plane, fleet, listener: options.listener, tlsPort });
+    await followFile(file, { plane, fleet, listener: options.listener, tlsPort });
     await keeper.start(orphans);
     admin = await plane.listen(adminToken(folder.path, options.adminToken));
     if (options.demo && plane.registry.revision() === 0) await tryDemo(plane, log);
@@ -188,10 +188,14 @@ interface Following extends Omit<FrontPlace, "clientAuth"> {
   readonly fleet: WorkerFleet;
 }
 
-function followFile(file: GatewayFile, { plane, fleet, listener, tlsPort }: Following): void {
+function followFile(
+  file: GatewayFile,
+  { plane, fleet, listener, tlsPort }: Following,
+): Promise<void> {
   const place = { listener, tlsPort, clientAuth: file.config.tls?.clientAuth ?? "none" } as const;
   fleet.reloads = () => file.reloads;
-  file.follow({
+  return file.follow({
+    takeServices: (services) => plane.services.takeFile(services),
     check(config) {
       checkFront(config.tls, place);
       plane.checkFileRoutes(fileRoutes(config));

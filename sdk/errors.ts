@@ -109,6 +109,7 @@ export const CODES = {
   SERVICE_NOT_FOUND: { fault: "client", status: 404, retry: false, title: "Service not found", fix: "List them: edge services list." },
   SERVICE_EXISTS: { fault: "client", status: 409, retry: false, title: "A service of this name exists" },
   SERVICE_IN_USE: { fault: "client", status: 409, retry: false, title: "Endpoints use the service", fix: "Publish those named above without it, or unbind it, then try again." },
+  SERVICE_OF_FILE: { fault: "client", status: 409, retry: false, title: "The service stands in the configuration file", fix: "Change it there; the node takes the file again when it changes." },
   UPSTREAM_NOT_FOUND: { fault: "client", status: 404, retry: false, title: "Upstream not found", fix: "Upstreams are made in the configuration file (edge serve --config); GET /api/upstreams lists them." },
   SERVER_NOT_FOUND: { fault: "client", status: 404, retry: false, title: "The upstream has no such server", fix: "List them: GET /api/upstreams/{name}/targets." },
   SERVER_OF_FILE: { fault: "client", status: 409, retry: false, title: "The server stands in the configuration file", fix: "Change it there; the node takes the file again when it changes." },

@@ -2,6 +2,7 @@
 // would go. Secrets of policies are not shown.
 
 import type { Hono } from "hono";
+import { showServices } from "../../control/services/shown.ts";
 import { EdgeError, type Json } from "../../sdk/errors.ts";
 import type { GatewayConfig, UpstreamConfig } from "../../sdk/gateway/config.ts";
 import type { ServerView, UpstreamServers } from "../../sdk/gateway/servers.ts";
@@ -45,7 +46,10 @@ export function addGatewayRoutes(app: Hono<AdminEnv>, deps: AdminDeps): void {
   app.get("/api/consumers", (context) =>
     succeed(context, shown(deps.gateway.config().consumers, "consumers")),
   );
-  app.get("/api/config", (context) => succeed(context, shown(deps.gateway.config())));
+  app.get("/api/config", (context) => {
+    const services = showServices(deps.registry.services());
+    return succeed(context, shown({ ...deps.gateway.config(), services }));
+  });
   app.get("/api/routes/test", (context) => {
     const method = (context.req.query("method") ?? "GET").toUpperCase();
     const text = context.req.query("url") ?? "";

@@ -114,6 +114,7 @@ interface ServiceView {
   readonly config: JsonObject;
   readonly enabled: boolean;
   readonly state: ServiceState;
+  readonly origin: "api" | "file";
   /** Names of those that use it. */
   readonly endpoints: readonly string[];
   readonly created_at: string;
@@ -129,6 +130,7 @@ function serviceView(service: ServiceRecord, endpoints: readonly string[]): Serv
     config: showConfig(service.config),
     enabled: state !== "deactivated",
     state,
+    origin: service.origin ?? "api",
     endpoints,
     created_at: service.createdAt,
     updated_at: service.updatedAt,

@@ -11,15 +11,19 @@ import { tableText } from "../output.ts";
 
 const validate: Command = {
   name: "validate",
-  summary: "check a gateway configuration file, as edge serve --config would",
+  summary: "check a configuration file, as edge serve --config would",
   args: [{ name: "<file>", summary: "the file, in YAML" }],
   options: [],
   examples: ["edge config validate edge.yaml"],
   run: async ({ args: [file = ""], cwd, env }) => {
-    const { readGatewayConfig } = await import("../../control/gateway/config.ts");
-    const { upstreams, routes } = readGatewayConfig(resolve(cwd, file), env);
-    const data = { valid: true, file, upstreams: upstreams.length, routes: routes.length };
-    return { data, text: summaryOf(file, { upstreams, routes }) };
+    const { readConfigFile } = await import("../../control/gateway/config.ts");
+    const { gateway, services } = readConfigFile(resolve(cwd, file), env);
+    const counts = {
+      upstreams: gateway.upstreams.length,
+      routes: gateway.routes.length,
+      services: Object.keys(services.byName).length,
+    };
+    return { data: { valid: true, file, ...counts }, text: summaryOf(file, gateway, counts) };
   },
 };
 
@@ -105,8 +109,10 @@ async function normalForm(
   path: string,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<Json> {
-  const { readGatewayConfig } = await import("../../control/gateway/config.ts");
-  return shown(readGatewayConfig(path, env));
+  const { readConfigFile } = await import("../../control/gateway/config.ts");
+  const { showFileServices } = await import("../../control/services/shown.ts");
+  const { gateway, services } = readConfigFile(path, env);
+  return shown({ ...gateway, services: showFileServices(services) });
 }
 
 function valueText(value: Json): string {
@@ -115,19 +121,21 @@ function valueText(value: Json): string {
 
 export const config: CommandGroup = {
   name: "config",
-  summary: "the gateway's configuration file",
+  summary: "the configuration file: gateway and services",
   commands: [validate, dump, diff, importFile, hashPassword],
 };
 
 function summaryOf(
   file: string,
-  { upstreams, routes }: Pick<GatewayConfig, "upstreams" | "routes">,
+  { upstreams }: Pick<GatewayConfig, "upstreams">,
+  { routes, services }: { readonly routes: number; readonly services: number },
 ): string {
   const servers = upstreams.reduce((sum, upstream) => sum + upstream.servers.length, 0);
   const counts = [
-    counted(routes.length, "route"),
+    counted(routes, "route"),
     counted(upstreams.length, "upstream"),
     counted(servers, "server"),
+    ...(services === 0 ? [] : [counted(services, "service")]),
   ];
   return `${file} is valid: ${counts.join(", ")}.`;
 }

@@ -46,7 +46,8 @@ const FLAGS: readonly OptionSpec[] = [
   },
   {
     flags: "--config <file>",
-    summary: "gateway configuration in YAML, read again when it changes and at SIGHUP",
+    summary:
+      "configuration of gateway and services in YAML, read again when it changes and at SIGHUP",
   },
   {
     flags: "--drain-timeout <duration>",

@@ -40,11 +40,12 @@ const list: Command = {
   run: async ({ client }) => {
     const data = await client().get("/api/services");
     const rows = (isList(data) ? data : []).map((service: Json) => [
-      ...["name", "service_type", "state"].map((name) => textOf(field(service, name))),
+      ...["name", "service_type", "state", "origin"].map((name) => textOf(field(service, name))),
       names(field(service, "endpoints")),
     ]);
-    const always = BUILT_IN.map(({ name, type, state }) => [name, type, state, "-"]);
-    return { data, text: tableText(["NAME", "TYPE", "STATE", "USED BY"], [...always, ...rows]) };
+    const always = BUILT_IN.map(({ name, type, state }) => [name, type, state, "-", "-"]);
+    const titles = ["NAME", "TYPE", "STATE", "ORIGIN", "USED BY"];
+    return { data, text: tableText(titles, [...always, ...rows]) };
   },
 };
 

@@ -119,7 +119,7 @@ function wrongValue(path: Path, expected: string, root: unknown): Finding {
   return { path, expected, problem, suggestion };
 }
 
-function valueAt(root: unknown, path: Path): unknown {
+export function valueAt(root: unknown, path: Path): unknown {
   let at = root;
   for (const part of path) {
     if (typeof at !== "object" || at === null) return undefined;

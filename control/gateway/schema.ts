@@ -34,6 +34,7 @@ import {
 import { frontTlsSchema, type FrontTlsFields } from "./front-tls.ts";
 import { consumer, CONSUMERS_MAX } from "./policies/consumers.ts";
 import { policySchema } from "./policies/schema.ts";
+import { serviceJsonSchema, servicesSchema, type ServiceFields } from "../services/file.ts";
 import { STORES_MAX, storeSchema, type StoreFields } from "./stores.ts";
 
 /** Of an upstream; the file is sent to every worker whole. */
@@ -307,6 +308,7 @@ export interface GatewayFields {
   readonly consumers: Readonly<Record<string, Omit<ConsumerConfig, "name">>>;
   readonly stores: Readonly<Record<string, StoreFields>>;
   readonly accessLog: AccessLogConfig;
+  readonly services: Readonly<Record<string, ServiceFields>>;
 }
 
 const accessLog = z
@@ -350,11 +352,23 @@ export const gatewaySchema: z.ZodType<GatewayFields, unknown> = z.strictObject(
         error: `at most ${STORES_MAX} stores`,
       })
       .default({}),
+    services: servicesSchema.default({}),
   },
-  { error: "upstreams, routes, policies, consumers, stores, trustedProxies, accessLog and tls" },
+  {
+    error:
+      "upstreams, routes, policies, consumers, stores, services, trustedProxies, accessLog and tls",
+  },
 );
 
 /** For editors: what a file may hold, before defaults are filled in. */
 export function gatewayJsonSchema(): object {
-  return z.toJSONSchema(gatewaySchema, { io: "input" });
+  return z.toJSONSchema(gatewaySchema, {
+    io: "input",
+    override: ({ zodSchema, jsonSchema }) => {
+      const service = serviceJsonSchema(zodSchema);
+      if (service === null) return;
+      for (const key of Object.keys(jsonSchema)) Reflect.deleteProperty(jsonSchema, key);
+      Object.assign(jsonSchema, service);
+    },
+  });
 }

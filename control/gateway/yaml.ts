@@ -2,7 +2,7 @@
 //
 // Refused rather than guessed at: keys that stand twice, anchors (a file of a few lines can stand for gigabytes),
 // several documents, tags. Variables are filled in after parsing, within texts only, so that no value can become
-// structure; `$${` stands for a plain `${`.
+// structure; `$${` stands for a plain `${`. `${secret:NAME}` stays as it is where services are configured.
 
 import {
   isAlias,
@@ -40,6 +40,9 @@ export interface YamlFile {
 export type Variables = Readonly<Record<string, string | undefined>>;
 
 const VARIABLE = /\$?\$\{([^}]*)\}?/g;
+/** A secret of the node, which a service resolves (control/services/sealing.ts). */
+const SECRET_NAME = /^secret:[A-Za-z_]\w{0,127}$/;
+const SECRETS_BELOW = "services";
 const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /** `variables`: null where nothing stands for one. */
@@ -79,8 +82,11 @@ export function parseYaml(source: string, variables: Variables | null): YamlFile
         refuse(node, "an anchor or alias", "the values themselves");
       }
     },
-    Scalar(key, node) {
-      if (key !== "key" && variables !== null) expand(node, variables, refuse);
+    Scalar(key, node, path) {
+      if (key === "key" || variables === null) return;
+      const top = path.find(isPair)?.key;
+      const mayRefer = isScalar(top) && top.value === SECRETS_BELOW;
+      expand(node, { variables, mayRefer }, refuse);
     },
   });
   return {
@@ -93,13 +99,14 @@ export function parseYaml(source: string, variables: Variables | null): YamlFile
 
 function expand(
   node: Scalar,
-  variables: Variables,
+  { variables, mayRefer }: { readonly variables: Variables; readonly mayRefer: boolean },
   refuse: (node: Node, problem: string, expected: string) => void,
 ): void {
   const { value } = node;
   if (typeof value !== "string" || !value.includes("${")) return;
   node.value = value.replaceAll(VARIABLE, (found: string, name: string) => {
     if (found.startsWith("$$")) return found.slice(1);
+    if (mayRefer && found.endsWith("}") && SECRET_NAME.test(name)) return found;
     if (!found.endsWith("}") || !VARIABLE_NAME.test(name)) {
       refuse(
         node,

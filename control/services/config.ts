@@ -172,7 +172,7 @@ const email: z.ZodType<EmailConfig, unknown> = z
   })
   .transform((config) => ({ ...config, port: config.port ?? SMTP_PORTS[config.encryption] }));
 
-const SCHEMAS: Readonly<Record<ServiceType, z.ZodType<ActorConfig, unknown>>> = {
+export const CONFIG_SCHEMAS: Readonly<Record<ServiceType, z.ZodType<ActorConfig, unknown>>> = {
   embedded,
   sqlite,
   postgres,
@@ -182,13 +182,24 @@ const SCHEMAS: Readonly<Record<ServiceType, z.ZodType<ActorConfig, unknown>>> = 
   email,
 };
 
-/** Throws INPUT_INVALID for a type that is none, also not under another name. */
-export function parseType(name: string): ServiceType {
+/** Under all of their names. */
+export const TYPE_NAMES: readonly string[] = [
+  ...Object.keys(SERVICE_TYPES),
+  ...Object.keys(TYPE_ALIASES),
+];
+
+/** null: it is none, also not under another name. */
+export function typeNamed(name: string): ServiceType | null {
   const lower = name.toLowerCase();
   const type = Object.hasOwn(TYPE_ALIASES, lower) ? TYPE_ALIASES[lower] : lower;
-  if (type !== undefined && Object.hasOwn(SERVICE_TYPES, type)) return type as ServiceType;
-  const types = [...Object.keys(SERVICE_TYPES), ...Object.keys(TYPE_ALIASES)].join(", ");
-  const problem = `"${name}" is no type of service; there are ${types}`;
+  return type !== undefined && Object.hasOwn(SERVICE_TYPES, type) ? (type as ServiceType) : null;
+}
+
+/** Throws INPUT_INVALID for a type that is none. */
+export function parseType(name: string): ServiceType {
+  const type = typeNamed(name);
+  if (type !== null) return type;
+  const problem = `"${name}" is no type of service; there are ${TYPE_NAMES.join(", ")}`;
   const detail = { fields: [{ field: "service_type", text: problem }] };
   throw new EdgeError("INPUT_INVALID", `service_type: ${problem}`, { detail });
 }
@@ -196,7 +207,7 @@ export function parseType(name: string): ServiceType {
 /** Whole and with defaults. Throws INPUT_INVALID, which names every field that is wrong, as "config.port". */
 export function parseConfig(type: ServiceType, input: JsonObject): JsonObject {
   assertReferences(input);
-  const schema = z.strictObject({ config: SCHEMAS[type] });
+  const schema = z.strictObject({ config: CONFIG_SCHEMAS[type] });
   return parseInput(schema, { config: input }).config as unknown as JsonObject;
 }
 

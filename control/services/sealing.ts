@@ -2,13 +2,14 @@
 // secrets sealed, masked, in clear. A reference to a secret of the node is none itself, and stays as it is until a
 // backend is opened.
 
+import { isDeepStrictEqual } from "node:util";
 import { EdgeError, type Json, type JsonObject } from "../../sdk/errors.ts";
 import type { SecretRecord } from "../../sdk/records.ts";
 import type { ServiceRecord } from "../../sdk/services/service.ts";
 import type { Vault } from "../secrets/vault.ts";
 
 /** Sealed at rest and never shown. */
-const SECRET_FIELDS: ReadonlySet<string> = new Set(["password", "secret_key"]);
+export const SECRET_FIELDS: ReadonlySet<string> = new Set(["password", "secret_key"]);
 /** In place of a secret, in every answer; sent back it means the one that is there. */
 export const MASK = "***";
 
@@ -46,6 +47,22 @@ export function openConfig(
     throw new EdgeError("SECRET_NOT_FOUND", `The node has no secret ${name}`);
   };
   return Object.fromEntries(Object.entries(opened).map(([name, value]) => [name, resolve(value)]));
+}
+
+/** Whether `config`, in clear, is what is stored. References are compared as such. */
+export function holdsConfig(
+  vault: Vault,
+  { id, config: stored }: Pick<ServiceRecord, "id" | "config">,
+  config: JsonObject,
+): boolean {
+  try {
+    const open = (text: string, field: string): string =>
+      vault.unseal(text, { service: id, field });
+    return isDeepStrictEqual(mapSecrets(stored, open), config);
+  } catch {
+    // Sealed with a key that is lost; what is given replaces it.
+    return false;
+  }
 }
 
 /** Fields that hold something sealed, and what. */

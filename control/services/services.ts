@@ -18,6 +18,8 @@ import { UUID } from "../parse.ts";
 import type { Vault } from "../secrets/vault.ts";
 import { usersOf } from "./bindings.ts";
 import { parseConfig, parseType } from "./config.ts";
+import type { FileServices } from "./file.ts";
+import { planServices } from "./plan.ts";
 import { referencesOf, sealConfig, showConfig } from "./sealing.ts";
 
 export interface ServicePorts {
@@ -57,6 +59,8 @@ export interface ServiceControl {
   remove(address: string): Promise<void>;
   /** Names of the endpoints that use it. */
   users(service: ServiceRecord): readonly string[];
+  /** All of it or nothing; whether anything changed. Rejects with GATEWAY_CONFIG_INVALID. */
+  takeFile(file: FileServices): Promise<boolean>;
 }
 
 export function createServiceControl(ports: ServicePorts): ServiceControl {
@@ -67,6 +71,12 @@ export function createServiceControl(ports: ServicePorts): ServiceControl {
     test: async (address) => test(ports, find(ports, address)),
     remove: async (address) => remove(ports, findAdded(ports, address)),
     users: ({ name }) => usersOf(ports.registry.all(), name),
+    takeFile: async (file) => {
+      const ops = planServices(ports, file);
+      if (ops.length === 0) return false;
+      await ports.fleet.announce(await ports.registry.append(ops));
+      return true;
+    },
   };
 }
 
@@ -80,6 +90,7 @@ function find({ registry }: ServicePorts, address: string): ServiceRecord {
 
 function findAdded(ports: ServicePorts, address: string): ServiceRecord {
   const service = find(ports, address);
+  if (service.origin === "file") throw new EdgeError("SERVICE_OF_FILE");
   if (!BUILT_IN.includes(service)) return service;
   const message = "The embedded services are always there; they have nothing to set";
   throw new EdgeError("SERVICE_NOT_FOUND", message);

@@ -22,7 +22,11 @@ import {
 } from "../../control/secrets/secrets.ts";
 import { createVault, type Vault } from "../../control/secrets/vault.ts";
 import { createBindingControl } from "../../control/services/bound.ts";
-import { createServiceControl, type ServicePorts } from "../../control/services/services.ts";
+import {
+  createServiceControl,
+  type ServiceControl,
+  type ServicePorts,
+} from "../../control/services/services.ts";
 import { infoOf } from "../../sdk/errors.ts";
 import type { GatewayConfig } from "../../sdk/gateway/config.ts";
 import { cordonOf } from "../../sdk/isolation.ts";
@@ -69,6 +73,7 @@ export interface ControlPlaneOptions {
 export interface ControlPlane {
   readonly registry: RegistryWriter;
   readonly control: Control;
+  readonly services: ServiceControl;
   readonly schedule: Schedule;
   readonly bundleSource: typeof bundleSource;
   /** For the workers, as base64. */
@@ -122,13 +127,16 @@ export async function openControlPlane(parts: ControlPlaneOptions): Promise<Cont
     clock: timerClock,
     log: parts.log,
   });
+  const services = openServices(parts, registry, vault);
   return {
     registry,
     control,
+    services,
     schedule,
     bundleSource,
     secretKey: key.toString("base64"),
-    listen: (token) => listen(parts, { registry, control, schedule, blobs, token, vault }),
+    listen: (token) =>
+      listen(parts, { registry, control, services, schedule, blobs, token, vault }),
     checkFileRoutes: (routes) => void compileRoutes([...claimsOf(registry.all()), ...routes]),
     async warm() {
       await warmEsbuild();
@@ -143,6 +151,15 @@ export async function openControlPlane(parts: ControlPlaneOptions): Promise<Cont
       await registry.close();
     },
   };
+}
+
+function openServices(
+  { fleet }: ControlPlaneOptions,
+  registry: RegistryWriter,
+  vault: Vault,
+): ServiceControl {
+  const probe: ServicePorts["probe"] = (id) => fleet.probe(id);
+  return createServiceControl({ registry, fleet, clock: systemClock, vault, probe });
 }
 
 /** Throws SECRET_KEY_INVALID. */
@@ -176,6 +193,7 @@ function openCompilerJails({ confinement, home }: ControlPlaneOptions): Jails {
 interface Served {
   readonly registry: RegistryWriter;
   readonly control: Control;
+  readonly services: ServiceControl;
   readonly schedule: Schedule;
   readonly blobs: BlobStore;
   readonly token: string;
@@ -189,7 +207,6 @@ function listen(parts: ControlPlaneOptions, served: Served): Promise<AdminServer
   const app = createAdminApi({
     ...served,
     callService: (call, args) => fleet.callService(call, args),
-    services: createServiceControl({ ...ports, probe: (id) => fleet.probe(id) }),
     secrets: createSecretControl(ports),
     bindings: createBindingControl(ports),
     crons: served.schedule,

@@ -1,11 +1,12 @@
-// The gateway's configuration file while the node runs: read at start, where a fault ends it, and again whenever it
+// The configuration file while the node runs: read at start, where a fault ends it, and again whenever it
 // changes or SIGHUP comes, where a fault is logged and everything stays as it was. A configuration is in force when
-// every worker has taken it.
+// every worker has taken it. The services that it names go into the registry; its other parts are the gateway's.
 
 import { watch, type FSWatcher } from "node:fs";
 import { dirname, join } from "node:path";
-import { readGatewayConfig } from "../../control/gateway/config.ts";
+import { readConfigFile } from "../../control/gateway/config.ts";
 import type { Variables } from "../../control/gateway/yaml.ts";
+import type { FileServices } from "../../control/services/file.ts";
 import { EdgeError } from "../../sdk/errors.ts";
 import { EMPTY_GATEWAY, type GatewayConfig } from "../../sdk/gateway/config.ts";
 import type { PolicyConfig } from "../../sdk/gateway/policies.ts";
@@ -29,6 +30,8 @@ export interface GatewayFileOptions {
 export interface ReloadPorts {
   /** Throws where its routes stand against those of endpoints. */
   readonly check: (config: GatewayConfig) => void;
+  /** Resolves when the node has them; false: it had. Rejects where they stand against what the registry has. */
+  readonly takeServices: (file: FileServices) => Promise<boolean>;
   /** Resolves when every worker serves by it. */
   readonly deliver: (config: GatewayConfig) => Promise<void>;
 }
@@ -37,6 +40,8 @@ export class GatewayFile {
   readonly #options: GatewayFileOptions;
   /** As read. */
   #file: GatewayConfig;
+  /** null: no file says anything of them, and they stay. */
+  #services: FileServices | null;
   /** With what `extend` adds. */
   #config: GatewayConfig;
   #extend: (file: GatewayConfig) => GatewayConfig = (file) => file;
@@ -52,7 +57,9 @@ export class GatewayFile {
   /** Throws GATEWAY_CONFIG_INVALID. */
   constructor(options: GatewayFileOptions) {
     this.#options = options;
-    this.#file = this.#read();
+    const { gateway, services } = this.#read();
+    this.#file = gateway;
+    this.#services = services;
     this.#config = this.#file;
   }
 
@@ -89,9 +96,10 @@ export class GatewayFile {
     return this.#counts;
   }
 
-  /** Throws what `check` has against the configuration that is there. */
-  follow(ports: ReloadPorts): void {
+  /** Rejects with what `ports` has against the configuration that is there. */
+  async follow(ports: ReloadPorts): Promise<void> {
     ports.check(this.#config);
+    if (this.#services !== null) await ports.takeServices(this.#services);
     if (!this.isThere) return;
     this.#ports = ports;
     this.#watch();
@@ -105,7 +113,7 @@ export class GatewayFile {
 
   /** What is added to the file has changed. Rejects when a worker does not take it; then all is as it was. */
   refresh(): Promise<void> {
-    const done = this.#last.then(async () => void (await this.#take(this.#file)));
+    const done = this.#last.then(async () => void (await this.#take(this.#file, null)));
     this.#last = done.catch(() => undefined);
     return done;
   }
@@ -117,10 +125,11 @@ export class GatewayFile {
     this.#ports = null;
   }
 
-  #read(): GatewayConfig {
+  #read(): { readonly gateway: GatewayConfig; readonly services: FileServices | null } {
     const { path, variables } = this.#options;
-    const config = path === null ? EMPTY_GATEWAY : readGatewayConfig(path, variables);
-    return withFlags(config, this.#flags);
+    const { gateway, services } =
+      path === null ? { gateway: EMPTY_GATEWAY, services: null } : readConfigFile(path, variables);
+    return { gateway: withFlags(gateway, this.#flags), services };
   }
 
   /** The file, and certificates and lists of revoked tokens: whoever writes them tells nobody. */
@@ -170,11 +179,13 @@ export class GatewayFile {
     if (this.#ports === null) return;
     const what = path ?? "The certificate";
     try {
-      if (!(await this.#take(this.#read()))) return;
+      const { gateway, services } = this.#read();
+      if (!(await this.#take(gateway, services))) return;
       this.#counts.ok++;
       this.#watch();
       const { routes, upstreams } = this.#config;
-      const counts = `${routes.length} routes, ${upstreams.length} upstreams`;
+      const named = Object.keys(services?.byName ?? {}).length;
+      const counts = `${routes.length} routes, ${upstreams.length} upstreams, ${named} services`;
       log.write("info", `${what} was reloaded: ${counts}.`);
     } catch (error) {
       this.#counts.failed++;
@@ -184,13 +195,17 @@ export class GatewayFile {
   }
 
   /** False: nothing is different. */
-  async #take(file: GatewayConfig): Promise<boolean> {
+  async #take(file: GatewayConfig, services: FileServices | null): Promise<boolean> {
     const ports = this.#ports;
+    if (ports === null) return false;
     const config = this.#extend(file);
     const before = { file: this.#file, config: this.#config };
-    if (ports === null || JSON.stringify(config) === JSON.stringify(before.config)) return false;
+    const isSame = JSON.stringify(config) === JSON.stringify(before.config);
+    if (!isSame) ports.check(config);
+    // All of them or none, so that a fault there leaves the gateway as it was.
+    const areServicesNew = services !== null && (await ports.takeServices(services));
+    if (isSame) return areServicesNew;
     try {
-      ports.check(config);
       // First, so that no worker starts with the old one and is not told.
       this.#file = file;
       this.#config = config;

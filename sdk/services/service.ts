@@ -44,6 +44,8 @@ export interface ServiceRecord {
   readonly type: ServiceType;
   readonly config: JsonObject;
   readonly state: ServiceState;
+  /** The configuration file names it, and only that changes it; absent: made through the API. */
+  readonly origin?: "file";
   readonly createdAt: string;
   readonly updatedAt: string;
 }

@@ -34,6 +34,7 @@ describe("services of the admin API", () => {
           config: { host: "db", port: 5_432, ssl_mode: "prefer", pool_size: 10, password: "***" },
           enabled: true,
           state: "created",
+          origin: "api",
           endpoints: [],
           created_at: "2026-01-01T00:00:00.000Z",
           updated_at: "2026-01-01T00:00:00.000Z",

@@ -19,6 +19,7 @@ const SERVICE = {
   name: "db",
   service_type: "postgres",
   state: "available",
+  origin: "api",
   endpoints: ["hello"],
   config: { host: "h", password: "***" },
 };
@@ -70,10 +71,10 @@ describe("edge services", () => {
     const { stdout } = await edge(["services", "list"]);
     expect(stdout).toBe(
       [
-        "NAME               TYPE      STATE      USED BY",
-        "embedded           embedded  available  -",
-        "embedded-postgres  postgres  available  -",
-        "db                 postgres  available  hello",
+        "NAME               TYPE      STATE      ORIGIN  USED BY",
+        "embedded           embedded  available  -       -",
+        "embedded-postgres  postgres  available  -       -",
+        "db                 postgres  available  api     hello",
         "",
       ].join("\n"),
     );

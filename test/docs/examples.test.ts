@@ -69,6 +69,19 @@ const CHECKS: Readonly<Record<string, (ask: Ask, node: TestNode) => Promise<void
     await until("the report is there", async () => (await ask(`/reports/${id}`)).status === 200);
     expect(await ask(`/reports/${id}`)).toEqual({ status: 200, body: { words: 3 } });
   },
+  "services-file": async (ask, node) => {
+    for (const visits of [1, 2]) {
+      expect(await ask("/visits/home")).toEqual({
+        status: 200,
+        body: { page: "/visits/home", visits },
+      });
+    }
+    const { data } = await node.api("GET", "/api/services");
+    expect(data).toMatchObject([
+      { name: "archive", state: "deactivated", origin: "file", config: { secret_key: "***" } },
+      { name: "visits", state: "available", endpoints: ["services-file"] },
+    ]);
+  },
   "path-params": async (ask) => {
     expect(await ask("/users/42")).toEqual({ status: 200, body: { user: "42" } });
     expect(await ask("/users/me")).toEqual({ status: 200, body: { user: "me" } });
@@ -80,7 +93,8 @@ const CHECKS: Readonly<Record<string, (ask: Ask, node: TestNode) => Promise<void
 describe("examples", () => {
   let node: TestNode;
   beforeAll(async () => {
-    node = await startNode();
+    // What one of them is about; the others need no more than a node that has it.
+    node = await startNode({ args: ["--config", join(EXAMPLES, "services-file/edge.yaml")] });
   });
   afterAll(() => node.stop());
 

@@ -3,13 +3,18 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { parseGatewayConfig } from "../../control/gateway/config.ts";
+import { parseConfigFile, parseGatewayConfig } from "../../control/gateway/config.ts";
 import { gatewayJsonSchema } from "../../control/gateway/schema.ts";
 import { createSelfSigned } from "../../runtime/supervisor/tls/self-signed.ts";
 import { temporary } from "../temporary.ts";
 
-const text = readFileSync(join(import.meta.dirname, "../../docs/gateway.md"), "utf8");
-const examples = Array.from(text.matchAll(/```yaml\n([^]*?)```/g), ([, yaml = ""]) => yaml);
+const read = (name: string): string =>
+  readFileSync(join(import.meta.dirname, "../../docs", name), "utf8");
+const yamlIn = (document: string): string[] =>
+  Array.from(document.matchAll(/```yaml\n([^]*?)```/g), ([, yaml = ""]) => yaml);
+
+const text = read("gateway.md");
+const examples = yamlIn(text);
 
 test("every example is a valid configuration", () => {
   using folder = temporary();
@@ -39,4 +44,11 @@ test("every field of an upstream and every policy is named", () => {
   const names = [fields, policies].flatMap((of) => Object.keys(of as object));
   expect(names.length).toBeGreaterThan(15);
   for (const name of names) expect(text).toContain(`${name}`);
+});
+
+test("the services of docs/services.md are a valid configuration", () => {
+  const [yaml = ""] = yamlIn(read("services.md"));
+  const variables = { PG_PASSWORD: "pa55-of-the-database" };
+  const { services } = parseConfigFile({ path: "/edge.yaml", text: yaml, variables });
+  expect(Object.keys(services.byName)).toEqual(["main-db", "sessions", "files"]);
 });

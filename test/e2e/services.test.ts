@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startNode, type CliResult, type Envelope, type TestNode } from "../node.ts";
 import { temporary } from "../temporary.ts";
+import { until } from "../waiting.ts";
 
 const HANDLER = `export default {
   async fetch(request, env) {
@@ -18,10 +19,12 @@ const HANDLER = `export default {
 };`;
 
 const folder = temporary();
+const file = join(folder.path, "edge.yaml");
 let node: TestNode;
 
 beforeAll(async () => {
-  node = await startNode({ workers: 2 });
+  writeFileSync(file, "services: {}\n");
+  node = await startNode({ workers: 2, args: ["--config", file] });
 });
 
 afterAll(async () => {
@@ -92,4 +95,41 @@ test("publish shows the bindings, and the place of one that is wrong", async () 
   const wrong = await publish(', "service": "sesions"');
   expect(wrong.code).toBe(1);
   expect(wrong.stderr).toMatch(/edge\.jsonc:2:21: PAGES: there is no service "sesions"; there are/);
+});
+
+test("services of the configuration file come, change and go with it in every worker, or not at all", async () => {
+  const DATABASE = join(folder.path, "filed.db");
+  const filed = (more = ""): string =>
+    `services: { filed: { type: sqlite, path: ${JSON.stringify(DATABASE)}${more} } }\n`;
+  const state = async (): Promise<unknown> => {
+    const all = (await data("services", "list")) as { readonly name: string }[];
+    return all.find(({ name }) => name === "filed");
+  };
+  writeFileSync(file, filed());
+  await until("the service is there", async () => (await state()) !== undefined);
+  expect(await state()).toMatchObject({ state: "available", origin: "file" });
+  const bindings = [{ kind: "database", name: "DB", service: "filed" }] as const;
+  await node.publish("shop", HANDLER, { bindings });
+  expect(await everybody()).toEqual(new Set(['{"one":1}']));
+  expect((await node.edge("services", "deactivate", "filed")).stderr).toContain("SERVICE_OF_FILE");
+
+  const same = await data("config", "diff", file);
+  expect(same).toEqual({ differences: [] });
+  expect(await data("config", "dump")).toMatchObject({
+    services: [{ name: "filed", type: "sqlite", enabled: true, config: { path: DATABASE } }],
+  });
+
+  writeFileSync(file, "services: {}\n");
+  const why = "is gone, but used by shop";
+  await until("the change is refused", () => node.output.includes(why));
+  expect(await everybody()).toEqual(new Set(['{"one":1}']));
+
+  writeFileSync(file, filed(", enabled: false"));
+  await until("every worker follows", async () => {
+    const answers = await everybody();
+    return answers.size === 1 && answers.has('{"code":"SERVICE_STOPPED"}');
+  });
+  await node.api("DELETE", "/api/endpoints/shop");
+  writeFileSync(file, "services: {}\n");
+  await until("the service is gone", async () => (await state()) === undefined);
 });
