@@ -7,7 +7,7 @@
 import { EdgeError } from "../sdk/errors.ts";
 import type { Code } from "../sdk/errors.ts";
 import { BUNDLE_BYTES_MAX, STARTUP_CPU_MS_MAX, STARTUP_MEMORY_MB_MAX } from "../sdk/limits.ts";
-import type { Checker, CheckInput, CheckResult } from "../sdk/node.ts";
+import type { Checker, CheckInput, CheckResult, HandlerNeed } from "../sdk/node.ts";
 import { diagnosticsError } from "./diagnostics.ts";
 import type { Guest } from "./guest.ts";
 import type { JailEnd, Jails } from "./jails.ts";
@@ -79,16 +79,17 @@ interface PassedBundles {
  * vars or routes needs no second dry run. Versions without a full snapshot are checked each time.
  */
 function rememberPassed({ basis, store }: CheckerOptions): PassedBundles {
-  const hashes = new Set<string>();
+  const passed = new Set<string>();
+  const keyOf = ({ bundleHash, needs = [] }: CheckInput): string => [bundleHash, ...needs].join();
   return {
-    get({ bundleHash, format }) {
-      if (format !== "script" || !hashes.has(bundleHash)) return null;
-      return store.read(snapshotKey(basis, bundleHash)) === null ? null : { kind: "full" };
+    get(input) {
+      if (input.format !== "script" || !passed.has(keyOf(input))) return null;
+      return store.read(snapshotKey(basis, input.bundleHash)) === null ? null : { kind: "full" };
     },
-    add({ bundleHash }, start) {
+    add(input, start) {
       if (start.kind !== "full") return;
-      if (hashes.size >= PASSED_MAX) hashes.clear();
-      hashes.add(bundleHash);
+      if (passed.size >= PASSED_MAX) passed.clear();
+      passed.add(keyOf(input));
     },
   };
 }
@@ -245,13 +246,21 @@ function verdictFailure(verdict: JailVerdict): string | null {
   }
 }
 
-function assertAllowed(inspection: Inspection, { format }: CheckInput): void {
+function assertAllowed(inspection: Inspection, { format, needs = [] }: CheckInput): void {
   const call = inspection.io[0];
   if (call !== undefined) throw topLevelIo(call);
+  const missing = needs.find((need) => !inspection.methods.includes(need));
+  if (inspection.handler === "object" && missing !== undefined) throw methodMissing(missing);
   if (inspection.handler !== "none") return;
   // A top-level await on something that only I/O could settle ends the load without any export.
   const maybe = format === "module" ? ", or its top-level await never settles" : "";
   throw new EdgeError("NO_DEFAULT_EXPORT", `The module has no usable default export${maybe}`);
+}
+
+function methodMissing(method: HandlerNeed): EdgeError {
+  const what = { scheduled: "Crons are configured", queue: "A queue is to be consumed" }[method];
+  const message = `${what}, but the default export has no method ${method}`;
+  return new EdgeError("HANDLER_MISSING", message, { detail: { method } });
 }
 
 function topLevelIo(call: string): EdgeError {

@@ -45,6 +45,8 @@ export type JailJob = CheckJob | PlatformJob | ProbeJob | CacheJob;
 /** What the guest tells about the module it has loaded. */
 export interface Inspection {
   readonly handler: string;
+  /** What the handler can be called for, where it is an object. */
+  readonly methods: readonly string[];
   /** Calls that must not happen at top level, by name. */
   readonly io: readonly string[];
   /** What of the outside was read at top level, for people; [] when nothing was. */

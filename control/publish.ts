@@ -13,7 +13,7 @@ import {
   MAP_BYTES_MAX,
   type LimitName,
 } from "../sdk/limits.ts";
-import type { CheckResult } from "../sdk/node.ts";
+import type { CheckResult, HandlerNeed } from "../sdk/node.ts";
 import type { PublishRequest, PublishResult, PublishStage } from "../sdk/publish.ts";
 import { CLIENT_ADDRESS_HEADER } from "../sdk/records.ts";
 import type {
@@ -151,7 +151,15 @@ export function checkCandidate(
   const { code, format, manifest } = candidate;
   const bundleHash = hashOf(Buffer.from(code));
   const env = previewOf(ports, manifest);
-  return ports.checker.check({ code, format, bundleHash, env, onStage });
+  const needs = needsOf(manifest);
+  return ports.checker.check({ code, format, bundleHash, env, needs, onStage });
+}
+
+function needsOf({ crons = [], consumers = [] }: Manifest): readonly HandlerNeed[] {
+  const needs: HandlerNeed[] = [];
+  if (crons.length > 0) needs.push("scheduled");
+  if (consumers.length > 0) needs.push("queue");
+  return needs;
 }
 
 /** What a module is shown of its `env` while it is checked: secrets by name only. */

@@ -197,6 +197,7 @@ async function inspect(engine: Engine): Promise<Inspection> {
   }
   return {
     handler: String(found.handler),
+    methods: namesIn("methods" in found ? found.methods : [], {}),
     io: namesIn("io" in found ? found.io : [], IO_NAMES),
     reads: namesIn("reads" in found ? found.reads : [], READ_NAMES),
   };

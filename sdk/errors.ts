@@ -73,6 +73,7 @@ export const CODES = {
   // Publishing.
   SOURCE_INVALID: { fault: "author", status: 422, retry: false, title: "The source does not compile", fix: "Correct the places named above and publish again." },
   NO_DEFAULT_EXPORT: { fault: "author", status: 422, retry: false, title: "The module has no usable default export", fix: "Write: export default { fetch(request, env, ctx) { return new Response('hi') } }" },
+  HANDLER_MISSING: { fault: "author", status: 422, retry: false, title: "The handler lacks a method that its configuration needs", fix: "Crons need scheduled(controller, env, ctx), queue consumers need queue(batch, env, ctx): add the method beside fetch, or take the entry out of edge.jsonc." },
   TOP_LEVEL_THROW: { fault: "author", status: 422, retry: false, title: "The module throws while it loads" },
   TOP_LEVEL_IO: { fault: "author", status: 422, retry: false, title: "The module does I/O while it loads", fix: "Move the call into the handler; modules may not do I/O at top level." },
   STARTUP_CPU: { fault: "author", status: 422, retry: false, title: "The module takes too long to load", fix: "Move work out of the top level or load it on first use." },

@@ -15,12 +15,16 @@ export interface Checker {
   check(input: CheckInput): Promise<CheckResult>;
 }
 
+export type HandlerNeed = "scheduled" | "queue";
+
 export interface CheckInput {
   readonly format: BundleFormat;
   readonly code: string;
   readonly bundleHash: string;
   /** For places in what the module throws; without it they are those of the bundle. */
   readonly map?: string | null;
+  /** What the handler will be called for beside requests. */
+  readonly needs?: readonly HandlerNeed[];
   /** What `env` will hold, packed (packEnvironment); without secrets' texts. Absent: nothing. */
   readonly env?: string;
   readonly onStage?: (stage: PublishStage) => void;

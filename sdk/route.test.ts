@@ -12,6 +12,14 @@ describe("normaliseRoute", () => {
       methods: [],
     });
   });
+  test("what is below /.islet is the node's own, however it is spelled", () => {
+    for (const path of ["/.islet", "/.islet/storage", "/%2eislet/*"]) {
+      expect(() => normaliseRoute({ path }, domainToASCII)).toThrow("are the node's own");
+    }
+    for (const path of ["/.islets", "/a/.islet", "/*", "/:any/storage"]) {
+      expect(normaliseRoute({ path }, domainToASCII).path).toBe(path);
+    }
+  });
   test.each([
     ["Example.COM", "example.com"],
     ["example.com:8080", "example.com"],

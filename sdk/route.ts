@@ -23,12 +23,17 @@ export type ToAscii = (domain: string) => string;
 const HOST_LENGTH_MAX = 253;
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
 const IPV6 = /^\[[0-9a-f:.]+\]$/;
+/** Where the node answers by itself, as for presigned addresses of objects. */
+const OWN_SEGMENT = ".islet";
 /** RFC 9110 token, as far as anybody names methods. */
 const METHOD = /^[A-Z][A-Z0-9-]{0,31}$/;
 
 /** Checks and normalises; throws ROUTE_INVALID. The path keeps the author's spelling. */
 export function normaliseRoute(input: RouteText, toAscii: ToAscii): RouteSpec {
-  parsePattern(input.path);
+  const [first] = parsePattern(input.path).segments;
+  if (first?.kind === "literal" && first.text === OWN_SEGMENT) {
+    throw routeInvalid(input.path, `addresses below /${OWN_SEGMENT} are the node's own`);
+  }
   return {
     host: normaliseHost(input.host ?? "*", toAscii),
     path: input.path,

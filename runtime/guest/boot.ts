@@ -38,7 +38,8 @@ export function preview(text: string): void {
 /** For the compiler's checks: what the module exports and what it did while it loaded. */
 export function inspect(): string {
   const handler = exported("");
-  return JSON.stringify({ handler: kindOf(handler), ...topLevelReads() });
+  const methods = methodsOf(handler);
+  return JSON.stringify({ handler: kindOf(handler, methods), methods, ...topLevelReads() });
 }
 
 export function boot(args: BootArguments): Enter {
@@ -55,12 +56,18 @@ function exported(name: string): unknown {
   throw new TypeError(`The module exports nothing named ${name}.`);
 }
 
-function kindOf(handler: unknown): "function" | "object" | "none" {
+function kindOf(handler: unknown, methods: readonly string[]): "function" | "object" | "none" {
   if (typeof handler === "function") return "function";
-  if (typeof handler !== "object" || handler === null) return "none";
+  return methods.length > 0 ? "object" : "none";
+}
+
+function methodsOf(handler: unknown): readonly string[] {
+  const found: string[] = [];
+  if (typeof handler !== "object" || handler === null) return found;
   for (let at = 0; at < METHODS.length; at++) {
-    const method = (handler as Record<string, unknown>)[METHODS[at] ?? ""];
-    if (typeof method === "function") return "object";
+    const name = METHODS[at] ?? "";
+    if (typeof (handler as Record<string, unknown>)[name] === "function")
+      found[found.length] = name;
   }
-  return "none";
+  return found;
 }

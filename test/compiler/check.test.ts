@@ -35,6 +35,15 @@ test("the real guest checks, snapshots and refuses like the stand-in", async () 
     for (const call of ['fetch("http://a").catch(() => {});', 'await fetch("http://a");']) {
       await expect(real.check(call + hi)).rejects.toMatchObject({ code: "TOP_LEVEL_IO" });
     }
+    for (const needs of [["scheduled"], ["queue"]] as const) {
+      const [method] = needs;
+      const code = `export default { fetch() {}, ${method}() {} };`;
+      await expect(real.check(code, needs)).resolves.toHaveProperty("start");
+      await expect(real.check(hi, needs)).rejects.toMatchObject({
+        code: "HANDLER_MISSING",
+        detail: { method },
+      });
+    }
     const digest = 'await crypto.subtle.digest("SHA-256", new Uint8Array(1));';
     await expect(real.check(digest + hi)).rejects.toMatchObject({
       code: "TOP_LEVEL_IO",

@@ -10,7 +10,7 @@ import { openJails } from "../../compiler/jails.ts";
 import { openSnapshotStore } from "../../compiler/snapshot-store.ts";
 import type { SnapshotBasis, SnapshotStore } from "../../compiler/snapshot-store.ts";
 import { engineVersion } from "../../runtime/isolate/engine.ts";
-import type { CheckResult } from "../../sdk/node.ts";
+import type { CheckResult, HandlerNeed } from "../../sdk/node.ts";
 import { cacheFolder } from "../platform.ts";
 import { temporary } from "../temporary.ts";
 
@@ -20,7 +20,7 @@ export interface Checking {
   readonly storeDir: string;
   readonly basis: SnapshotBasis;
   /** Bundles the source and checks it. */
-  check(code: string): Promise<CheckResult>;
+  check(code: string, needs?: readonly HandlerNeed[]): Promise<CheckResult>;
   close(): void;
 }
 
@@ -42,11 +42,11 @@ export async function openChecking(guestEntry: string = STAND_IN): Promise<Check
     store,
     storeDir,
     basis,
-    async check(code) {
+    async check(code, needs = []) {
       const bundle = await bundleSource({ code, filename: "index.ts" });
       const { format, map } = bundle;
       const bundleHash = hashBundle(bundle.code);
-      return await checker.check({ format, code: bundle.code, bundleHash, map });
+      return await checker.check({ format, code: bundle.code, bundleHash, map, needs });
     },
     close() {
       jails.close();

@@ -33,7 +33,7 @@ export function inspect(): string {
     typeof result === "object" && result !== null ? Reflect.get(result, "default") : undefined;
   const reads = [...(timeReads > 0 ? ["time"] : []), ...(randomReads > 0 ? ["randomness"] : [])];
   const io = fetches > 0 ? ["fetch"] : [];
-  return JSON.stringify({ handler: kindOf(handler), io, reads });
+  return JSON.stringify({ handler: kindOf(handler), methods: [], io, reads });
 }
 
 export function boot(): () => void {
