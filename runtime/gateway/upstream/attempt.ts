@@ -14,6 +14,8 @@ export interface AttemptOwner {
   upgraded(attempt: Attempt, raw: RawHeaders, open: OpenRemote): void;
   /** False: it wants nothing of this reply. */
   replied(attempt: Attempt, status: number, raw: readonly (Buffer | string)[]): boolean;
+  /** The same with all of it, in place of `replied`, `data` and `ended`. */
+  answered(attempt: Attempt, status: number, raw: RawHeaders, body: Uint8Array): boolean;
   /** False: no more until `resume`. */
   data(attempt: Attempt, chunk: Uint8Array): boolean;
   ended(attempt: Attempt): void;
@@ -93,6 +95,24 @@ export class Attempt implements DialHandler {
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
     if (this.#isCut || status < 200) return;
+    this.#hear(status);
+    if (!this.#parts.owner.replied(this, status, rawOf(controller))) this.#cut();
+  }
+
+  onResponseWhole(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    body: Uint8Array,
+  ): void {
+    this.#settle();
+    if (this.#isCut) return;
+    this.#isCut = true;
+    this.#hear(status);
+    if (this.#parts.owner.answered(this, status, rawOf(controller), body)) this.#judge(null);
+  }
+
+  /** A reply has begun. */
+  #hear(status: number): void {
     const now = this.#parts.now();
     this.heardMs = now;
     this.isReplied = true;
@@ -101,8 +121,6 @@ export class Attempt implements DialHandler {
     if (failure !== null && this.#counts(failure)) this.#judge(failure);
     // Others are judged at their end: one that breaks off has failed. But a probe's reply may be a stream for hours.
     else if (this.#isProbe) this.#judge(null);
-    const raw = Array.isArray(controller.rawHeaders) ? (controller.rawHeaders as RawHeaders) : [];
-    if (!this.#parts.owner.replied(this, status, raw)) this.#cut();
   }
 
   onUpgraded(raw: RawHeaders, open: OpenRemote): void {
@@ -178,6 +196,10 @@ export class Attempt implements DialHandler {
     if (breaker === null || !this.#counts(failure)) return;
     this.server.failed(this.#epoch, breaker, this.#parts.mayOpen());
   }
+}
+
+function rawOf({ rawHeaders }: Dispatcher.DispatchController): RawHeaders {
+  return Array.isArray(rawHeaders) ? (rawHeaders as RawHeaders) : [];
 }
 
 export function statusFailure(status: number): Failure | null {

@@ -15,9 +15,10 @@ const BY_CODE: Readonly<Record<string, string>> = {
   UND_ERR_REQ_CONTENT_LENGTH_MISMATCH: "the request's body was not as long as it said",
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: "the reply was not as long as it said",
   UND_ERR_SOCKET: "the connection was closed",
+  UPSTREAM_TIMEOUT: "connecting took too long",
 };
 
-const TIMEOUTS: readonly string[] = ["ETIMEDOUT", "UND_ERR_CONNECT_TIMEOUT"];
+const TIMEOUTS: readonly string[] = ["ETIMEDOUT", "UND_ERR_CONNECT_TIMEOUT", "UPSTREAM_TIMEOUT"];
 /** A chain of causes is as deep as undici and Node make it; more is a cycle. */
 const CAUSES_MAX = 8;
 

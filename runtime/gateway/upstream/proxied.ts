@@ -90,13 +90,28 @@ export class Proxied implements AttemptOwner {
   }
 
   replied(attempt: Attempt, status: number, raw: readonly (Buffer | string)[]): boolean {
-    const failure = statusFailure(status);
-    if (failure !== null && this.#mayRetry(failure)) {
-      this.#retry();
-      return false;
-    }
+    if (this.#isRetried(status)) return false;
     this.#upload.letGo();
     this.#exchange.begin(status, replyHeaders(raw) + this.#cookie(attempt.server));
+    return true;
+  }
+
+  answered(
+    attempt: Attempt,
+    status: number,
+    raw: readonly (Buffer | string)[],
+    body: Uint8Array,
+  ): boolean {
+    if (this.#isRetried(status)) return false;
+    this.#exchange.reply(status, replyHeaders(raw) + this.#cookie(attempt.server), body);
+    this.#settle();
+    return true;
+  }
+
+  #isRetried(status: number): boolean {
+    const failure = statusFailure(status);
+    if (failure === null || !this.#mayRetry(failure)) return false;
+    this.#retry();
     return true;
   }
 
