@@ -71,6 +71,8 @@ export interface Exchange {
   readonly headers: HeaderList;
   /** Sent with every reply as x-request-id; one that a header list holds is left out. */
   readonly requestId: string;
+  /** Takes another in its place, before anything was sent; letters, digits and -._~:+/=@. Where there is a client. */
+  adoptRequestId?(id: string): void;
   /** The export of the handler's module that is asked, by another endpoint; absent: the default one. */
   readonly entrypoint?: string;
   /** Of the connection, verified; null for none. Not there where no listener can tell. */

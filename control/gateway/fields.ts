@@ -91,6 +91,15 @@ export const headerPairs: z.ZodType<[string, string][], Record<string, string>> 
     Object.entries(record).map(([name, value]): [string, string] => [name.toLowerCase(), value]),
   );
 
+const PARAMETER = "a parameter's name";
+const PARAMETER_VALUE = "a parameter's value, of at most 1024 characters";
+export const parameterName: z.ZodType<string, string> = text(PARAMETER, /^[^\0-\x1f]{1,128}$/);
+const parameterValue = text(PARAMETER_VALUE, /^[^]{0,1024}$/);
+
+export const parameterPairs: z.ZodType<[string, string][], Record<string, string>> = z
+  .record(parameterName, parameterValue, { error: "parameters with their values" })
+  .transform((record) => Object.entries(record));
+
 export const methodField: z.ZodType<string, string> = z
   .string({ error: "an HTTP method such as GET" })
   .transform((value) => value.toUpperCase())

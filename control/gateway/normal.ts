@@ -19,6 +19,7 @@ import { frontTlsOf } from "./front-tls.ts";
 import type { GatewayFields, RouteFields, TlsFiles } from "./schema.ts";
 import { checkClaims, checkConsumers, consumersOf } from "./policies/identity.ts";
 import { withRevoked } from "./policies/revoked.ts";
+import { checkUpstreams } from "./policies/traffic.ts";
 import { checkStore, checkStores } from "./stores.ts";
 import { targetOf } from "./targets.ts";
 import type { Path } from "./yaml.ts";
@@ -47,6 +48,8 @@ export function normalise(fields: GatewayFields, folder: string): Normal {
   }
   checkStores(fields.policies, { path: ["policies"], stores: storeNames }, found);
   checkPolicies(fields.policies, ["policies"], found);
+  const upstreamNames = upstreams.map(({ name }) => name);
+  checkUpstreams(fields.policies, { path: ["policies"], upstreams: upstreamNames }, found);
   const place = { folder, path: ["policies"] };
   const common = named(withRevoked(fields.policies, place, found), "policies");
   const routes: GatewayRoute[] = [];
@@ -106,6 +109,8 @@ function routeOf(
   checkPolicies(route.policies, [...path, "policies"], found);
   const stores = Object.keys(fields.stores);
   checkStores(route.policies, { path: [...path, "policies"], stores }, found);
+  const { upstreams } = place;
+  checkUpstreams(route.policies, { path: [...path, "policies"], upstreams }, found);
   const policyPlace = { folder, path: [...path, "policies"] };
   const own = named(withRevoked(route.policies, policyPlace, found), name);
   const policies = ordered([
@@ -177,13 +182,15 @@ function isCounted(kind: PolicyConfig["kind"]): boolean {
 }
 
 /**
- * As written, but: cors first, since browsers ask without credentials; and limits by who asks after that was verified,
+ * As written, but: the request's id first, which every reply has; then cors, since browsers ask without credentials; and limits by who asks after that was verified,
  * so that nobody can use up the limit of somebody else. What keeps replies comes last: it gives them only to those whom
- * all others let through.
+ * all others let through. Behind it there is only what is told of requests that reach the target.
  */
 function ordered(policies: readonly PolicyConfig[]): PolicyConfig[] {
   const rank = (policy: PolicyConfig): number => {
+    if (policy.kind === "requestId") return -1;
     if (policy.kind === "cors") return 0;
+    if (policy.kind === "mirror") return 4;
     if (policy.kind === "cache" || policy.kind === "idempotency") return 3;
     const isByName =
       (policy.kind === "rateLimit" || policy.kind === "concurrency") &&

@@ -21,9 +21,12 @@ import { createRateLimit } from "./policies/limits/rate-limit.ts";
 import { createCompression } from "./policies/content/compression.ts";
 import { createCustom } from "./policies/custom/custom.ts";
 import { createErrorPages } from "./policies/content/error-pages.ts";
+import { createQuery } from "./policies/content/query.ts";
 import { createSecurityHeaders } from "./policies/content/security-headers.ts";
 import { createValidation } from "./policies/content/validation.ts";
 import { createFault } from "./policies/traffic/fault.ts";
+import { createMirror } from "./policies/traffic/mirror.ts";
+import { createRequestId } from "./policies/traffic/request-id.ts";
 import { createMaintenance } from "./policies/traffic/maintenance.ts";
 import { createCache } from "./policies/stored/cache.ts";
 import { createIdempotency } from "./policies/stored/idempotency.ts";
@@ -74,6 +77,12 @@ function createPolicy(policy: PolicyConfig, host: PolicyHost): Policy {
       return createCors(policy);
     case "headers":
       return createHeaders(policy);
+    case "query":
+      return createQuery(policy);
+    case "requestId":
+      return createRequestId(policy);
+    case "mirror":
+      return createMirror(policy, host);
     case "concurrency":
       return createConcurrency(policy, host);
     case "loadShed":

@@ -40,6 +40,10 @@ export class ExchangeLayer implements Exchange {
     return this.inner.requestId;
   }
 
+  adoptRequestId(id: string): void {
+    this.inner.adoptRequestId?.(id);
+  }
+
   get state(): Exchange["state"] {
     return this.inner.state;
   }

@@ -40,6 +40,12 @@ import { Upstream } from "./upstream/upstream.ts";
 /** What an upload to an upstream may have at most; it is streamed, so this only ends what never ends. */
 const BODY_BYTES_MAX: number = LIMITS.bodyBytes.max;
 
+const LABELS: Readonly<Record<PolicyMetric, string>> = {
+  edge_ratelimit_decisions_total: "decision",
+  edge_auth_failures_total: "reason",
+  edge_mirror_requests_total: "result",
+};
+
 export interface GatewayHost {
   /** Opened when there is something to keep. */
   readonly openStore: () => NodeStore;
@@ -244,18 +250,14 @@ export class Gateway {
       runPolicy: this.#host.runPolicy,
       random: this.#host.random ?? Math.random,
       replies: () => (this.#replies ??= this.#host.openReplies()),
+      proxy: (name, pass) => this.#proxy(name, pass),
       route: route.name,
       counted: (metric, label) => this.#count(metric, route.name, label),
     });
     const target = createTarget(route.target, {
       route: route.name,
       random: this.#host.random ?? Math.random,
-      proxy: (name, pass) => {
-        const upstream = this.#upstreams.get(name);
-        // Gone by a reload while the request waited for a policy.
-        if (upstream === undefined) pass.ticket.fail("NO_HEALTHY_UPSTREAM");
-        else upstream.proxy(pass);
-      },
+      proxy: (name, pass) => this.#proxy(name, pass),
     });
     const { methods } = route.match;
     const preflightsOnly = methodsOf(route).length > methods.length ? methods.join(", ") : null;
@@ -265,8 +267,15 @@ export class Gateway {
     return { steps: chain.steps, replySteps, target, trusted, isFiltered, preflightsOnly };
   }
 
+  #proxy(name: string, pass: Pass): void {
+    const upstream = this.#upstreams.get(name);
+    // Gone by a reload while the request waited for a policy.
+    if (upstream === undefined) pass.ticket.fail("NO_HEALTHY_UPSTREAM");
+    else upstream.proxy(pass);
+  }
+
   #count(metric: PolicyMetric, route: string, label: string): void {
-    const name = metric === "edge_ratelimit_decisions_total" ? "decision" : "reason";
+    const name = LABELS[metric];
     const key = `${metric}\nroute="${route}",${name}="${label}"`;
     this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
   }

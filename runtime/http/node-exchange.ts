@@ -31,7 +31,7 @@ export class NodeExchange implements Exchange, BodySource {
   readonly headers: HeaderList;
   readonly hasBody: boolean;
   upgrade: Upgrade | null = null;
-  readonly requestId: string = nextRequestId();
+  requestId: string = nextRequestId();
   readonly #hub: Hub;
   readonly #wire: Wire;
   readonly #body: InboundBody | null;
@@ -73,6 +73,10 @@ export class NodeExchange implements Exchange, BodySource {
     // Said again by close; without a listener it would end the process.
     body.on("error", () => {});
     reply.on("error", () => {});
+  }
+
+  adoptRequestId(id: string): void {
+    this.requestId = id;
   }
 
   get state(): "open" | "streaming" | "done" | "gone" {

@@ -12,13 +12,7 @@
 import type { Code } from "../../sdk/errors.ts";
 import { addressText } from "./address.ts";
 import { copyOf, DISCARD_BYTES_MAX, InboundBody, type BodySource } from "./body.ts";
-import type {
-  BodySink,
-  Exchange,
-  ExchangeHandler,
-  HeaderList,
-  Upgrade,
-} from "../../sdk/exchange.ts";
+import type { BodySink, Exchange, HeaderList, Upgrade } from "../../sdk/exchange.ts";
 import type { Hub, RequestHead } from "./hub.ts";
 import { problem } from "./problem.ts";
 import { hasNoBody } from "./reply-head.ts";
@@ -83,6 +77,10 @@ export class UwsExchange implements Exchange, BodySource, Corkable, StreamOwner 
   get requestId(): string {
     if (this.#requestId === "") this.#requestId = nextRequestId();
     return this.#requestId;
+  }
+
+  adoptRequestId(id: string): void {
+    this.#requestId = id;
   }
 
   get state(): "open" | "streaming" | "done" | "gone" {
@@ -220,7 +218,7 @@ export class UwsExchange implements Exchange, BodySource, Corkable, StreamOwner 
   }
 
   /** Calls the handler inside uWS's request callback, where the socket is corked already. */
-  dispatch(handler: ExchangeHandler): void {
+  dispatch(handler: (exchange: Exchange) => void): void {
     setCorked(this);
     try {
       handler(this);
@@ -232,7 +230,7 @@ export class UwsExchange implements Exchange, BodySource, Corkable, StreamOwner 
   }
 
   /** For requests with a body: outside the request callback, and not again. */
-  dispatchOnce(handler: ExchangeHandler): void {
+  dispatchOnce(handler: (exchange: Exchange) => void): void {
     if (this.#dispatched || this.#state !== "open") return;
     this.#dispatched = true;
     handler(this);

@@ -68,6 +68,10 @@ export const METRICS: Readonly<Record<string, MetricInfo>> = {
     type: "counter",
     help: "Requests refused for their token, by route and reason.",
   },
+  edge_mirror_requests_total: {
+    type: "counter",
+    help: "Requests sent to another upstream too, by route and result; skipped: too long or too many.",
+  },
   edge_worker_restarts_total: { type: "counter", help: "Workers that were replaced, by reason." },
   edge_config_reload_total: {
     type: "counter",

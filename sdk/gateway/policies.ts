@@ -16,6 +16,9 @@ export type PolicyConfig =
   | AnyOfPolicy
   | CorsPolicy
   | { readonly kind: "headers"; readonly request: HeaderChange; readonly response: HeaderChange }
+  | QueryPolicy
+  | RequestIdPolicy
+  | MirrorPolicy
   | { readonly kind: "bodyLimit"; readonly bytesMax: number }
   | { readonly kind: "timeout"; readonly totalMs: number }
   | CompressionPolicy
@@ -215,6 +218,37 @@ export interface HeaderChange {
   readonly set: readonly (readonly [string, string])[];
   readonly add: readonly (readonly [string, string])[];
   readonly remove: readonly string[];
+}
+
+/** Texts may hold what those of `headers` may. */
+export interface QueryPolicy {
+  readonly kind: "query";
+  readonly set: readonly (readonly [string, string])[];
+  readonly add: readonly (readonly [string, string])[];
+  readonly remove: readonly string[];
+}
+
+export const ID_SOURCES = ["trusted", "any", "none"] as const;
+
+export interface RequestIdPolicy {
+  readonly kind: "requestId";
+  /** Whose ids are taken over: those of trusted proxies, of any client, nobody's. */
+  readonly accept: (typeof ID_SOURCES)[number];
+  /** That has it, in lower case. */
+  readonly header: string;
+}
+
+/** Some requests are sent to another upstream too, whose replies nobody sees. */
+export interface MirrorPolicy {
+  readonly kind: "mirror";
+  readonly upstream: string;
+  /** From 0 to 1. */
+  readonly share: number;
+  /** Requests with longer bodies are not mirrored. */
+  readonly bodyBytesMax: number;
+  /** That are open at once in each worker; further ones are not mirrored. */
+  readonly openMax: number;
+  readonly timeoutMs: number;
 }
 
 export interface CustomPolicy {

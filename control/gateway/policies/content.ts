@@ -2,7 +2,17 @@
 
 import { z } from "zod";
 import type { PolicyConfig } from "../../../sdk/gateway/policies.ts";
-import { count, flag, headerName, headerPairs, list, methodField, text } from "../fields.ts";
+import {
+  count,
+  flag,
+  headerName,
+  headerPairs,
+  list,
+  methodField,
+  parameterName,
+  parameterPairs,
+  text,
+} from "../fields.ts";
 
 const ORIGIN = "an origin such as https://app.example.com, or *";
 const origin = text(ORIGIN, /^(?:\*|[a-z][a-z0-9+.-]*:\/\/[^/\s,]+)$/);
@@ -35,3 +45,11 @@ const headerChange = z.strictObject({
 export const headers: z.ZodType<PolicyConfig, unknown> = z
   .strictObject({ request: headerChange.prefault({}), response: headerChange.prefault({}) })
   .transform((fields): PolicyConfig => ({ kind: "headers", ...fields }));
+
+export const query: z.ZodType<PolicyConfig, unknown> = z
+  .strictObject({
+    set: parameterPairs.default([]),
+    add: parameterPairs.default([]),
+    remove: list(parameterName, "parameters", 100).default([]),
+  })
+  .transform((fields): PolicyConfig => ({ kind: "query", ...fields }));

@@ -4,7 +4,8 @@ import { z } from "zod";
 import type { PolicyConfig } from "../../../sdk/gateway/policies.ts";
 import { AUTH, ipFilter } from "./auth.ts";
 import { mtls } from "./mtls.ts";
-import { cors, headers } from "./content.ts";
+import { cors, headers, query } from "./content.ts";
+import { mirror, requestId } from "./traffic.ts";
 import { compression } from "./compression.ts";
 import { cache, idempotency } from "./stored.ts";
 import { errorPages, fault, maintenance, securityHeaders } from "./replies.ts";
@@ -14,6 +15,7 @@ import { bodyLimit, concurrency, loadShed, rateLimit, timeout } from "./limits.t
 
 /** In the order in which they are listed to people. */
 const POLICIES: Readonly<Record<string, z.ZodType<PolicyConfig, unknown>>> = {
+  requestId,
   ipFilter,
   rateLimit,
   concurrency,
@@ -22,6 +24,7 @@ const POLICIES: Readonly<Record<string, z.ZodType<PolicyConfig, unknown>>> = {
   ...AUTH,
   cors,
   headers,
+  query,
   bodyLimit,
   timeout,
   compression,
@@ -31,6 +34,7 @@ const POLICIES: Readonly<Record<string, z.ZodType<PolicyConfig, unknown>>> = {
   errorPages,
   maintenance,
   fault,
+  mirror,
   validation,
   custom,
 };

@@ -49,6 +49,12 @@ const WRONG: readonly (readonly [string, string])[] = [
     "5:29 validation.body: a JSON Schema (2020-12): can't resolve reference #/none from id #",
     "validation: { body: { $ref: '#/none' } }",
   ],
+  ["5:30 requestId.accept: one of trusted, any, none", "requestId: { accept: all }"],
+  ["5:23 query.set: parameters with their values", "query: { set: 1 }"],
+  ["5:29 mirror.upstream: one below upstreams", "mirror: { upstream: b }"],
+  ["5:17 mirror.upstream: a name of 1 to 63 letters, digits, -, _ and .", "mirror: {}"],
+  ["5:41 mirror.maxBody: a size of at most 1MiB", "mirror: { upstream: b, maxBody: 1048577 }"],
+  ["5:41 mirror.maxOpen: a whole number from 1 to 1024", "mirror: { upstream: b, maxOpen: 1025 }"],
 ];
 
 test.each(WRONG)("a fault is told with its place: %s", (fault, policy) => {
@@ -65,6 +71,8 @@ const RIGHT: readonly string[] = [
   "validation: { body: { type: object } }",
   "idempotency: {}",
   "cache: {}",
+  "requestId: {}",
+  "query: { set: { a: '' }, add: { 'a b': '{request.id}' }, remove: [c] }",
   "cache: { ttl: 1s, maxSize: 16MiB, headers: [X-Tenant], staleWhileRevalidate: 30s, staleIfError: 1h }",
   "idempotency: { maxBody: 16MiB, maxReply: 0, ttl: 1s, lock: 1s, wait: 0s, required: true }",
   "compression: { encodings: [gzip], minSize: 0, types: ['text/*', '*+json', 'image/svg+xml'] }",
@@ -75,18 +83,21 @@ test.each(RIGHT)("what is just right is taken (%#)", (policy) => {
   expect(faults(policy)).toEqual([]);
 });
 
-test("what keeps replies stands behind all other policies", () => {
+test("ids come first, what keeps replies behind all others, copies last", () => {
   const text = `routes:
   - match: { path: /a }
     target: { respond: {} }
-    policies: [ cache: {}, idempotency: {}, custom: { endpoint: a }, ipFilter: {}, cors: { origins: ["*"] } ]
+    policies: [ mirror: { upstream: b }, cache: {}, idempotency: {}, custom: { endpoint: a }, ipFilter: {}, cors: { origins: ["*"] }, requestId: {} ]
+upstreams: { b: { servers: [] } }
 `;
   const { routes } = parseGatewayConfig({ path: "/edge.yaml", text, variables: {} });
   expect(routes[0]?.policies.map(({ kind }) => kind)).toEqual([
+    "requestId",
     "cors",
     "custom",
     "ipFilter",
     "cache",
     "idempotency",
+    "mirror",
   ]);
 });

@@ -1,6 +1,7 @@
 // What policies are given when they are made.
 
 import type { Clock } from "../clock.ts";
+import type { Pass } from "../pass.ts";
 import type { Consumers } from "./auth/consumers.ts";
 import type { RunPolicy } from "./custom/outcome.ts";
 import type { ReplyStore } from "../shared/reply-store.ts";
@@ -30,10 +31,15 @@ export interface PolicyHost {
   readonly random: () => number;
   /** Opened when somebody asks. */
   readonly replies: () => Promise<ReplyStore>;
+  /** Sends a request to an upstream, whatever the route's target is. */
+  readonly proxy: (upstream: string, pass: Pass) => void;
   /** Name of the route. */
   readonly route: string;
   /** Counted for the metrics. */
   readonly counted: (metric: PolicyMetric, label: string) => void;
 }
 
-export type PolicyMetric = "edge_ratelimit_decisions_total" | "edge_auth_failures_total";
+export type PolicyMetric =
+  | "edge_ratelimit_decisions_total"
+  | "edge_auth_failures_total"
+  | "edge_mirror_requests_total";
