@@ -38,7 +38,7 @@ import {
   type Account,
 } from "./supervisor/rights/confinement.ts";
 import { openWorkersFolder, shareData } from "./supervisor/rights/data-access.ts";
-import { checkFront, type FrontPlace } from "./supervisor/tls/check.ts";
+import { checkFront, checkProxies, type FrontPlace } from "./supervisor/tls/check.ts";
 import { findPorts, type FrontPorts } from "./supervisor/tls/ports.ts";
 import { tlsFlags } from "./supervisor/tls/flags.ts";
 import { timerClock } from "./supervisor/schedule/schedule.ts";
@@ -198,6 +198,7 @@ function followFile(
     takeServices: (services) => plane.services.takeFile(services),
     check(config) {
       checkFront(config.tls, place);
+      checkProxies(config.proxyProtocol, listener);
       plane.checkFileRoutes(fileRoutes(config));
     },
     deliver: (config) => fleet.configureGateway(config),

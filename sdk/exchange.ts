@@ -135,6 +135,8 @@ export interface ListenOptions {
   readonly headerBytesMax: number;
   /** Of a WebSocket's message, whatever its endpoint allows. */
   readonly socketBytesMax: number;
+  /** Whether connections from an address begin with a PROXY header; of those of the node listener. */
+  readonly isProxy?: (address: string) => boolean;
   /** Every connection begins with TLS. */
   readonly tls?: FrontTls;
 }

@@ -74,7 +74,7 @@ const WRONG: readonly (readonly [string, string, string])[] = [
   [
     "an unknown key",
     "trustedproxies: []\n",
-    'edge.yaml:1:1: trustedproxies: unknown key "trustedproxies"; expected one of upstreams, routes, policies, trustedProxies, tls, accessLog, consumers, stores, services. Did you mean trustedProxies?',
+    'edge.yaml:1:1: trustedproxies: unknown key "trustedproxies"; expected one of upstreams, routes, policies, trustedProxies, proxyProtocol, tls, accessLog, consumers, stores, services. Did you mean trustedProxies?',
   ],
   [
     "an upstream that is not there",
@@ -164,7 +164,7 @@ const WRONG: readonly (readonly [string, string, string])[] = [
   [
     "two policies in one",
     policy("{ bodyLimit: { max: 1 }, timeout: { total: 1s } }"),
-    "edge.yaml:7:17: routes[0].policies[0]: found a map; expected one policy, of ipFilter, ",
+    "edge.yaml:7:17: routes[0].policies[0]: found a map; expected one policy, of requestId, ipFilter, ",
   ],
   [
     "* together with credentials",

@@ -63,7 +63,16 @@ export function normalise(fields: GatewayFields, folder: string): Normal {
     fields.tls === undefined ? null : frontTlsOf(fields.tls, { folder, path: ["tls"] }, found);
   checkClients(routes, tls, found);
   return {
-    config: { upstreams, routes, trustedProxies, tls, consumers, stores, accessLog },
+    config: {
+      upstreams,
+      routes,
+      trustedProxies,
+      proxyProtocol: fields.proxyProtocol.from,
+      tls,
+      consumers,
+      stores,
+      accessLog,
+    },
     found,
   };
 }
@@ -182,9 +191,10 @@ function isCounted(kind: PolicyConfig["kind"]): boolean {
 }
 
 /**
- * As written, but: the request's id first, which every reply has; then cors, since browsers ask without credentials; and limits by who asks after that was verified,
- * so that nobody can use up the limit of somebody else. What keeps replies comes last: it gives them only to those whom
- * all others let through. Behind it there is only what is told of requests that reach the target.
+ * As written, but: the request's id first, which every reply has; then cors, since browsers ask without credentials;
+ * and limits by who asks after that was verified, so that nobody can use up the limit of somebody else. What keeps
+ * replies comes last: it gives them only to those whom all others let through. Behind it there is only what is told of
+ * requests that reach the target.
  */
 function ordered(policies: readonly PolicyConfig[]): PolicyConfig[] {
   const rank = (policy: PolicyConfig): number => {

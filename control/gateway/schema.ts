@@ -304,6 +304,7 @@ export interface GatewayFields {
   readonly routes: readonly RouteFields[];
   readonly policies: readonly PolicyConfig[];
   readonly trustedProxies: readonly string[];
+  readonly proxyProtocol: { readonly from: readonly string[] };
   readonly tls?: FrontTlsFields | undefined;
   readonly consumers: Readonly<Record<string, Omit<ConsumerConfig, "name">>>;
   readonly stores: Readonly<Record<string, StoreFields>>;
@@ -338,6 +339,9 @@ export const gatewaySchema: z.ZodType<GatewayFields, unknown> = z.strictObject(
     routes: list(route, "routes", ROUTES_MAX).default([]),
     policies: list(policySchema, "policies", 50).default([]),
     trustedProxies: list(cidrField, "networks").default([]),
+    proxyProtocol: z
+      .strictObject({ from: list(cidrField, "networks") }, { error: "{ from: networks }" })
+      .prefault({ from: [] }),
     tls: frontTlsSchema.optional(),
     accessLog: accessLog.prefault({}),
     consumers: z
@@ -356,7 +360,7 @@ export const gatewaySchema: z.ZodType<GatewayFields, unknown> = z.strictObject(
   },
   {
     error:
-      "upstreams, routes, policies, consumers, stores, services, trustedProxies, accessLog and tls",
+      "upstreams, routes, policies, consumers, stores, services, trustedProxies, proxyProtocol, accessLog and tls",
   },
 );
 

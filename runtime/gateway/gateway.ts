@@ -89,6 +89,7 @@ export class Gateway {
   #lag: LagMeter | null = null;
   #config: GatewayConfig = EMPTY_GATEWAY;
   #trusted: NetworkTest = createNetworkTest([]);
+  #isProxy: NetworkTest = createNetworkTest([]);
   #gates = new Map<string, Gate>();
   #upstreams = new Map<string, Upstream>();
   /** Replaced, with requests that are under way. */
@@ -111,6 +112,11 @@ export class Gateway {
     return clientAddress(exchange, this.#trusted);
   }
 
+  /** Whether connections from this address begin with a PROXY header. */
+  isProxy(address: string): boolean {
+    return this.#isProxy(address);
+  }
+
   /** For the route table. */
   get routes(): readonly RouteInput[] {
     return fileRoutes(this.#config);
@@ -128,6 +134,7 @@ export class Gateway {
     this.#stores.apply(config.stores);
     const trusted = createNetworkTest(config.trustedProxies);
     this.#trusted = trusted;
+    this.#isProxy = createNetworkTest(config.proxyProtocol);
     const consumers = this.#consumers(config);
     const parts = { trusted, consumers };
     this.#gates = new Map(

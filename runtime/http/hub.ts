@@ -2,6 +2,7 @@
 // out of service.
 
 import type { HeaderList, ListenOptions } from "../../sdk/exchange.ts";
+import { ProxiedConnections } from "./proxied/proxied-connections.ts";
 
 export interface RequestHead {
   readonly method: string;
@@ -16,16 +17,21 @@ export interface RequestHead {
   readonly closes: boolean;
 }
 
+type HubOptions = Pick<ListenOptions, "bodyBytesMax" | "tls" | "isProxy">;
+
 export class Hub {
   readonly bodyBytesMax: number;
   readonly scheme: "http" | "https";
   /** Value of Strict-Transport-Security; "": not sent. */
   hsts: string;
+  /** Who stands behind which connection. */
+  readonly proxied: ProxiedConnections | null;
   #draining = false;
   #open = 0;
   #onIdle: (() => void) | null = null;
 
-  constructor({ bodyBytesMax, tls }: Pick<ListenOptions, "bodyBytesMax" | "tls">) {
+  constructor({ bodyBytesMax, tls, isProxy }: HubOptions) {
+    this.proxied = isProxy === undefined ? null : new ProxiedConnections(isProxy);
     this.bodyBytesMax = bodyBytesMax;
     this.scheme = tls === undefined ? "http" : "https";
     this.hsts = tls?.hsts ?? "";

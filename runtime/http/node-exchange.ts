@@ -92,7 +92,9 @@ export class NodeExchange implements Exchange, BodySource {
   }
 
   remoteAddress(): string {
-    return addressText(this.#wire.socket?.remoteAddress ?? "");
+    const { socket } = this.#wire;
+    const { proxied } = this.#hub;
+    return addressText(proxied?.addressOf(socket) ?? socket?.remoteAddress ?? "");
   }
 
   clientCertificate(): ClientCertificate | null {

@@ -90,6 +90,7 @@ class NodeListener implements HttpListener {
       this.#acceptUpgrade(req, socket, first);
     });
     this.#server.on("clientError", refuseUnparsed);
+    this.#hub.proxied?.guard(this.#server);
     this.#server.on("connect", (_req, socket) => {
       refuseSocket(socket, "BAD_REQUEST", "CONNECT is not taken here.");
     });
@@ -138,6 +139,7 @@ class NodeListener implements HttpListener {
     this.#http2.drain();
     await this.#hub.drain(timeoutMs);
     this.#http2.end();
+    this.#hub.proxied?.close();
     this.#server.closeAllConnections();
   }
 

@@ -1,7 +1,8 @@
 // Ids of requests: a random prefix per process and a counter, 22 characters of a–z and 0–9.
 //
-// Nothing from outside is taken over unless a route asks for it (policy requestId), so that an id in a log names one
-// request of this node. The prefix (72 bits) keeps the ids of two processes apart and those of others from being guessed.
+// Nothing from outside is taken over unless a route asks for it (policy requestId), so that an id in a log names
+// one request of this node. The prefix (72 bits) keeps the ids of two processes apart and those of others from being
+// guessed.
 
 import { randomBytes } from "node:crypto";
 

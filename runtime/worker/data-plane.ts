@@ -124,6 +124,7 @@ async function listen(
   }
   return openFront(config, {
     tls,
+    isProxy: (address) => gateway.isProxy(address),
     handler: createDispatcher(endpoints, observers, {
       gateway,
       signedObjects: services.signedObjects,

@@ -55,16 +55,19 @@ export interface FrontParts {
   /** Answers for log and counts with this status and these headers. */
   readonly answer: (exchange: Exchange, status: number, headers: string) => void;
   readonly tls: FrontTls | null;
+  /** Whether connections from an address begin with a PROXY header. */
+  readonly isProxy: (address: string) => boolean;
 }
 
 export async function openFront(
   config: WorkerConfig,
-  { handler, answer, tls }: FrontParts,
+  { handler, answer, tls, isProxy }: FrontParts,
 ): Promise<Front> {
   const { host, port, tlsPort } = config;
   const listen = config.listener === "node" ? listenNode : listenUws;
   const common = {
     host,
+    isProxy,
     bodyBytesMax: LIMITS.bodyBytes.default,
     headerBytesMax: HEADER_BYTES_MAX,
     socketBytesMax: config.limitMax.socketBytes ?? LIMITS.socketBytes.max,

@@ -11,6 +11,8 @@ export interface GatewayConfig {
   readonly routes: readonly GatewayRoute[];
   /** Networks whose X-Forwarded-For is believed, as CIDR. */
   readonly trustedProxies: readonly string[];
+  /** Networks whose connections begin with a PROXY header, as CIDR. */
+  readonly proxyProtocol: readonly string[];
   /** null: the node does not speak TLS. */
   readonly tls: FrontTls | null;
   readonly consumers: readonly ConsumerConfig[];
@@ -52,6 +54,7 @@ export const EMPTY_GATEWAY: GatewayConfig = {
   upstreams: [],
   routes: [],
   trustedProxies: [],
+  proxyProtocol: [],
   tls: null,
   consumers: [],
   stores: [],

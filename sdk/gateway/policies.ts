@@ -228,7 +228,7 @@ export interface QueryPolicy {
   readonly remove: readonly string[];
 }
 
-export const ID_SOURCES = ["trusted", "any", "none"] as const;
+export const ID_SOURCES = ["trusted", "all", "none"] as const;
 
 export interface RequestIdPolicy {
   readonly kind: "requestId";

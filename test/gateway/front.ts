@@ -114,6 +114,7 @@ export class Front implements AsyncDisposable {
       headerBytesMax: HEADER_BYTES_MAX,
       socketBytesMax: 4 * 1024 * 1024,
       ...(this.#tls !== null && { tls: this.#tls }),
+      isProxy: (address) => this.gateway.isProxy(address),
       handler: (exchange) => {
         const ticket = new RequestTicket(exchange, observers);
         const result = this.#table.match(exchange.method, exchange.host, exchange.path);

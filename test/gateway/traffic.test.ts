@@ -28,10 +28,10 @@ upstreams:
   b: { servers: ["${shadow.url}"], breaker: false, retry: false }
 routes:
 ` +
-      route("any", "requestId: { accept: any }") +
+      route("all", "requestId: { accept: all }") +
       route("trusted", "requestId: {}") +
-      route("named", "requestId: { accept: any, header: X-Correlation }") +
-      route("app", "requestId: { accept: any }", "endpoint: hello") +
+      route("named", "requestId: { accept: all, header: X-Correlation }") +
+      route("app", "requestId: { accept: all }", "endpoint: hello") +
       route(
         "query",
         "query: { set: { v: '2', who: '{request.ip}' }, add: { tag: 'a b&c' }, remove: [debug] }",
@@ -67,7 +67,7 @@ describe("requestId", () => {
   };
 
   test("a client's goes to the server, into the reply and the log", async () => {
-    expect(await ask("/any/echo", { "x-request-id": "theirs-1" })).toEqual([
+    expect(await ask("/all/echo", { "x-request-id": "theirs-1" })).toEqual([
       "theirs-1",
       "theirs-1",
     ]);
@@ -90,7 +90,7 @@ describe("requestId", () => {
     ['a","outcome":"x', false],
     ["a b", false],
   ])("%j is taken over: %s", async (id, taken) => {
-    expect((await ask("/any/echo", { "x-request-id": id }))[0] === id).toBe(taken);
+    expect((await ask("/all/echo", { "x-request-id": id }))[0] === id).toBe(taken);
   });
 
   test("of a trusted proxy, on the other listener too", async () => {

@@ -49,7 +49,7 @@ const WRONG: readonly (readonly [string, string])[] = [
     "5:29 validation.body: a JSON Schema (2020-12): can't resolve reference #/none from id #",
     "validation: { body: { $ref: '#/none' } }",
   ],
-  ["5:30 requestId.accept: one of trusted, any, none", "requestId: { accept: all }"],
+  ["5:30 requestId.accept: one of trusted, all, none", "requestId: { accept: alle }"],
   ["5:23 query.set: parameters with their values", "query: { set: 1 }"],
   ["5:29 mirror.upstream: one below upstreams", "mirror: { upstream: b }"],
   ["5:17 mirror.upstream: a name of 1 to 63 letters, digits, -, _ and .", "mirror: {}"],

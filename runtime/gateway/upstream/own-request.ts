@@ -1,5 +1,5 @@
-// A request to an upstream that the gateway makes by itself, on behalf of one of a client's: it is balanced, tried again
-// and timed as those of clients are, and its reply comes whole.
+// A request to an upstream that the gateway makes by itself, on behalf of one of a client's: it is balanced, tried
+// again and timed as those of clients are, and its reply comes whole.
 
 import type { BodySink, Exchange, HeaderList } from "../../../sdk/exchange.ts";
 import { headerOf } from "../../../sdk/gateway/header-list.ts";

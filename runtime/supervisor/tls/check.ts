@@ -1,4 +1,4 @@
-// What of TLS a running node can take: ports are opened at its start, and not every listener can do everything.
+// What of connections a running node can take: ports are opened at its start, and not every listener can do everything.
 
 import { EdgeError } from "../../../sdk/errors.ts";
 import type { ClientAuth, FrontTls } from "../../../sdk/gateway/config.ts";
@@ -34,6 +34,14 @@ export function checkFront(
       "tls.minVersion: the uws listener cannot refuse TLS 1.2; leave it at 1.2, or use --listener node",
     );
   }
+}
+
+/** Throws GATEWAY_CONFIG_INVALID. */
+export function checkProxies(from: readonly string[], listener: ListenerKind): void {
+  if (from.length === 0 || listener === "node") return;
+  throw invalid(
+    "proxyProtocol: the uws listener cannot tell a trusted proxy's PROXY header from anybody's; use --listener node",
+  );
 }
 
 function invalid(message: string): EdgeError {

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { temporary } from "../../../test/temporary.ts";
 import { EMPTY_GATEWAY, type FrontTls } from "../../../sdk/gateway/config.ts";
 import type { ServeOptions } from "../../../sdk/serve.ts";
-import { checkFront } from "./check.ts";
+import { checkFront, checkProxies } from "./check.ts";
 import { tlsFlags, withFlags } from "./flags.ts";
 import { createSelfSigned } from "./self-signed.ts";
 
@@ -90,4 +90,10 @@ test("what a running node cannot take is refused", () => {
   checkFront(TLS, { ...place, listener: "node" });
   checkFront({ ...TLS, minVersion: "TLSv1.2" }, place);
   checkFront(null, { ...place, tlsPort: null });
+});
+
+test("PROXY headers are for the listener that can tell whose they are", () => {
+  expect(() => checkProxies(["10.0.0.0/8"], "uws")).toThrow("use --listener node");
+  checkProxies(["10.0.0.0/8"], "node");
+  checkProxies([], "uws");
 });

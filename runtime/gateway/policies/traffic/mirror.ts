@@ -1,5 +1,6 @@
 // Sends a share of requests to another upstream too. The request itself knows nothing of it: it is not held back, and
-// whatever becomes of the copy, its reply stays. What would cost too much (a long body, too many at once) is not copied.
+// whatever becomes of the copy, its reply stays. What would cost too much (a long body, too many at once) is not
+// copied.
 
 import type { BodySink, Exchange } from "../../../../sdk/exchange.ts";
 import type { MirrorPolicy } from "../../../../sdk/gateway/policies.ts";

@@ -14,7 +14,7 @@ export function createRequestId({ accept, header }: RequestIdPolicy): Policy {
     onRequest({ exchange, trusted }) {
       const id = exchange.header(header);
       if (id === undefined || id.length > REQUEST_ID_CHARS_MAX || !ID.test(id)) return true;
-      if (accept === "any" || trusted(exchange.remoteAddress())) exchange.adoptRequestId?.(id);
+      if (accept === "all" || trusted(exchange.remoteAddress())) exchange.adoptRequestId?.(id);
       return true;
     },
   };
