@@ -11,6 +11,7 @@
 //   npm run soak -- storage [MiB]               a large object up and down through a handler
 //   npm run soak -- faults                      what calls see of servers that are killed, paused, slow or cut off
 //   npm run soak -- limits [seconds]            a rate limit over two workers: 500 keys from 64 connections for 30 s
+//   npm run soak -- proxy [seconds]             one of three servers of an upstream killed over and over, for 30 s of load
 //   npm run soak -- redis                       KV and caches in a cluster, and behind sentinels that lose the primary
 
 import assert from "node:assert/strict";
@@ -21,6 +22,7 @@ import { killKvOverAndOver } from "../fault/kv-kills.ts";
 import { hostile } from "./hostile.ts";
 import { limits } from "./limits.ts";
 import { kills, publishes } from "./publishes.ts";
+import { proxy } from "./proxy.ts";
 import { redisGroups } from "./redis.ts";
 import { storage } from "./storage.ts";
 
@@ -62,6 +64,7 @@ const SOAKS: Readonly<Record<string, (words: Words) => Promise<void>>> = {
   storage: ([mib = "1024"]) => storage(Number(mib), print),
   faults: () => faults(print),
   limits: ([seconds = "30"]) => limits(Number(seconds), print),
+  proxy: ([seconds = "30"]) => proxy(Number(seconds), print),
   redis: redisGroups,
 };
 
