@@ -86,8 +86,10 @@ describe("checkRegex", () => {
   test("an input of the longest length against the worst accepted expression takes milliseconds", () => {
     const regex = /^(?:[a-z]+[a-z]+[a-z]+[0-9])$/u;
     expect(checkRegex("[a-z]+[a-z]+[a-z]+[0-9]")).toEqual({ ok: true, inputMax: 128 });
-    const before = performance.now();
+    // Its own time: a busy machine takes its share of any other.
+    const before = process.threadCpuUsage();
     expect(regex.test("a".repeat(128))).toBe(false);
-    expect(performance.now() - before).toBeLessThan(100);
+    const { user, system } = process.threadCpuUsage(before);
+    expect((user + system) / 1_000).toBeLessThan(100);
   });
 });

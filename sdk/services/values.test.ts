@@ -17,7 +17,8 @@ function there(value: Value): Value {
 
 const leaves: fc.Arbitrary<Value> = fc.oneof(
   fc.string({ unit: "binary" }),
-  fc.double(),
+  // JSON has no negative zero, and nobody's data does.
+  fc.double().map((one) => (Object.is(one, -0) ? 0 : one)),
   fc.boolean(),
   fc.bigInt(),
   fc.constant(null),
@@ -38,9 +39,7 @@ const values: fc.Arbitrary<Value> = fc.letrec<{ value: Value }>((tie) => ({
 test("what is packed is unpacked as it was, whatever it is made of", () => {
   fc.assert(
     fc.property(values, (value) => {
-      // JSON has no negative zero, and nobody's data does.
-      const plain = (each: unknown): unknown => (Object.is(each, -0) ? 0 : each);
-      expect(plain(there(value))).toEqual(plain(value));
+      expect(there(value)).toEqual(value);
     }),
   );
 });
