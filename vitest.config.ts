@@ -1,4 +1,4 @@
-import { defineConfig, type ViteUserConfig } from "vitest/config";
+import { defineConfig, type UserWorkspaceConfig, type ViteUserConfig } from "vitest/config";
 import { V8_FLAGS } from "./runtime/link/places.ts";
 
 // The user's own settings must not decide what a test sees.
@@ -7,23 +7,46 @@ const leaking = Object.keys(process.env).filter((name) =>
 );
 for (const name of leaking) delete process.env[name];
 
+const SOURCES = "{admin-api,cli,compiler,control,runtime,sdk,services}";
+/** Its modules hold the state of one isolate. */
+const GUEST = "runtime/guest/**/*.test.ts";
+
+const EXCLUDED = ["**/node_modules/**", "bench/peers/**"];
+
+/** Of every project, and of the long tests (test/soak/long-tests.ts). */
+export const EACH: NonNullable<UserWorkspaceConfig["test"]> = {
+  pool: "forks",
+  execArgv: ["--no-node-snapshot", ...V8_FLAGS],
+  exclude: EXCLUDED,
+  // A test that hangs fails. The longest honest one takes ten seconds, and more on a busy machine.
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+  env: { NO_COLOR: "1", TZ: "UTC" },
+  unstubEnvs: true,
+  restoreMocks: true,
+};
+
 const config: ViteUserConfig = defineConfig({
   test: {
     globalSetup: "test/run-folder.ts",
-    pool: "forks",
-    execArgv: ["--no-node-snapshot", ...V8_FLAGS],
     // Tests start servers and burn CPU on purpose; more of them at once only measure each other. Two on two cores
     // leave a fifth of the time to waiting.
     maxWorkers: 3,
-    include: ["**/*.test.ts"],
-    exclude: ["**/node_modules/**", "dist/**", "bench/peers/**", ".edge/**"],
-    // A test that hangs fails. The longest honest one takes ten seconds, and more on a busy machine.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
     teardownTimeout: 10_000,
-    env: { NO_COLOR: "1", TZ: "UTC" },
-    unstubEnvs: true,
-    restoreMocks: true,
+    projects: [
+      // Logic beside its source leaves nothing behind, so a process may run one file after the other.
+      {
+        test: {
+          ...EACH,
+          name: "logic",
+          include: [`${SOURCES}/**/*.test.ts`],
+          exclude: [...EXCLUDED, GUEST],
+          isolate: false,
+        },
+      },
+      // What starts servers, processes and isolates has a process for each file, and so has the guest.
+      { test: { ...EACH, name: "parts", include: ["{bench,test}/**/*.test.ts", GUEST] } },
+    ],
   },
 });
 

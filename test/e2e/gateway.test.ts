@@ -4,7 +4,6 @@ import { startNode } from "../node.ts";
 import { gatewaySuite } from "./gateway.suite.ts";
 
 gatewaySuite("uws");
-gatewaySuite("node");
 
 test("private addresses are refused to handlers when the operator did not allow them", async () => {
   await using heard = await listener();

@@ -5,7 +5,7 @@ import { startNode } from "../node.ts";
 import { Connection, Load, echo } from "./load.ts";
 
 /** Two hundred of them are in the soak. */
-const PUBLISHES = 10;
+const PUBLISHES = 4;
 const CONNECTIONS = 32;
 /** Each publish starts processes for its dry run and its snapshot. */
 const PUBLISHES_MS_MAX = 60_000;

@@ -7,7 +7,6 @@ import { startNode, type TestNode } from "../node.ts";
 import { isRunning } from "../processes.ts";
 import { until } from "../waiting.ts";
 import { echo } from "../e2e/load.ts";
-import { WEDGER } from "./wedger.ts";
 
 const TEST_MS_MAX = 60_000;
 
@@ -54,7 +53,7 @@ async function crash(node: TestNode, number: number, running: readonly string[])
 }
 
 test(
-  "of a worker that crashed, the version that ran gets a strike; of an idle one nobody",
+  "of a worker that crashed, the version that ran gets a strike, with the third it is quarantined; of an idle one nobody",
   async () => {
     await using node = await startNode({ workers: 1 });
     await node.publish("good", echo("v1"));
@@ -69,29 +68,13 @@ test(
     await until("bad has a strike", async () => (await strikes(node, "bad")).length > 0);
     expect(await strikes(node, "good", "bad")).toEqual(["bad: crash"]);
     expect((await node.edge("show", "bad")).stdout).toMatch(/strikes +crash at 20/);
-  },
-  TEST_MS_MAX,
-);
-
-test(
-  "of a worker that stands still, the version that holds its thread gets a strike",
-  async () => {
-    await using node = await startNode({ workers: 1, args: ["--drain-timeout", "1s"] });
-    await node.publish("good", SPINNER, LONG);
-    await node.publish("bad", WEDGER, { trust: "own" });
-    await node.standby();
-    for (let at = 0; at < 100; at++) await node.get("/bad");
-    await until("nobody runs", () => named(node, 1) === "");
-    const pool = node.get("/good").catch(() => null);
-    await until("the pool is at work", () => named(node, 1) === "good");
-    const stuck = node.get("/bad?wedge").catch(() => null);
-    await until("bad has a strike", async () => (await strikes(node, "bad")).length > 0);
-    // On a busy machine it may not have earned the accepting thread; then one of the pool is lost.
-    const reason = String(Reflect.get(Object(await culprit(node)), "reason"));
-    expect(["stalled", "wedged"]).toContain(reason);
-    expect(await strikes(node, "good", "bad")).toEqual([`bad: ${reason}`]);
-    expect(await culprit(node)).toMatchObject({ culprit: { endpoint: "bad" } });
-    await Promise.all([pool, stuck]);
+    await crash(node, 3, ["bad"]);
+    await crash(node, 4, ["bad"]);
+    await until("bad is quarantined", async () => {
+      const { status, text } = await node.get("/bad").catch(() => ({ status: 0, text: "" }));
+      return status === 503 && field(JSON.parse(text), "code") === "QUARANTINED";
+    });
+    expect((await node.get("/good?nonce=n")).text).toBe("v1:n");
   },
   TEST_MS_MAX,
 );

@@ -10,7 +10,7 @@ import { listener } from "./listener.ts";
 
 const DRAIN_MS_MAX = 5_000;
 /** Fifty of them are in the soak. */
-const ROUNDS = 3;
+const ROUNDS = 1;
 const ROUNDS_MS_MAX = 60_000;
 
 /** Answers after `ms`, and says so only when the request was not cut short. */
@@ -97,7 +97,7 @@ test("a closed terminal (SIGHUP) drains a node, a second signal ends it at once"
 });
 
 test(
-  `kill -9 of the supervisor while it publishes, ${ROUNDS} times: what was acknowledged is there`,
+  `kill -9 of the supervisor while it publishes: what was acknowledged is there`,
   async () => {
     using folder = temporary();
     const acknowledged = new Map<string, string>();

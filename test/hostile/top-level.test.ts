@@ -22,8 +22,6 @@ const ENDS_WITHIN_MS = 40_000;
 
 const REFUSED: readonly (readonly [string, string, RegExp])[] = [
   ["loops for ever", "for (;;);", /^STARTUP_CPU$/],
-  ["loops after an await", "await 0; for (;;);", /^STARTUP_CPU$/],
-  ["loops in promise jobs", "for (;;) await null;", /^STARTUP_CPU$/],
   ["waits for ever", "await new Promise(() => {});", /^NO_DEFAULT_EXPORT$/],
   [
     "searches an endless array-like, which nothing interrupts",
@@ -31,10 +29,7 @@ const REFUSED: readonly (readonly [string, string, RegExp])[] = [
     /^STARTUP_CPU$/,
   ],
   ["grows objects", "const a = []; for (;;) a.push(new Array(1000).fill(a.length));", /^STARTUP_/],
-  ["grows buffers", "const a = []; for (;;) a.push(new ArrayBuffer(1e6));", /^STARTUP_MEMORY$/],
-  ["fills a billion elements", "new Array(1e9).fill(0);", /^STARTUP_(MEMORY|CPU)$/],
   ["recurses", "const f = () => f(); f();", /^TOP_LEVEL_THROW$/],
-  ["throws null", "throw null;", /^TOP_LEVEL_THROW$/],
   ["throws an object that throws", "throw { get message() { throw 1 } };", /^TOP_LEVEL_THROW$/],
 ];
 

@@ -12,7 +12,7 @@
 //   npm run soak -- faults                      what calls see of servers that are killed, paused, slow or cut off
 //   npm run soak -- limits [seconds]            a rate limit over two workers: 500 keys from 64 connections for 30 s
 //   npm run soak -- proxy [seconds]             one of three servers of an upstream killed over and over, for 30 s of load
-//   npm run soak -- redis                       KV and caches in a cluster, and behind sentinels that lose the primary
+//   npm run soak -- tests [text]                tests in files *.long.ts; `text` picks files by path
 
 import assert from "node:assert/strict";
 import { temporary } from "../temporary.ts";
@@ -21,9 +21,9 @@ import { faults } from "./faults.ts";
 import { killKvOverAndOver } from "../fault/kv-kills.ts";
 import { hostile } from "./hostile.ts";
 import { limits } from "./limits.ts";
+import { longTests } from "./long-tests.ts";
 import { kills, publishes } from "./publishes.ts";
 import { proxy } from "./proxy.ts";
-import { redisGroups } from "./redis.ts";
 import { storage } from "./storage.ts";
 
 function print(line: string): void {
@@ -65,7 +65,7 @@ const SOAKS: Readonly<Record<string, (words: Words) => Promise<void>>> = {
   faults: () => faults(print),
   limits: ([seconds = "30"]) => limits(Number(seconds), print),
   proxy: ([seconds = "30"]) => proxy(Number(seconds), print),
-  redis: redisGroups,
+  tests: ([only = ""]) => longTests(only),
 };
 
 const [, , name, ...words] = process.argv;

@@ -125,7 +125,7 @@ export function nameFaults(tree: Tree): string[] {
   for (const { path } of tree.values()) {
     const name = path
       .slice(path.lastIndexOf("/") + 1)
-      .replace(/(?:\.(?:test|suite|config|d))?\.ts$/, "");
+      .replace(/(?:\.(?:test|long|suite|config|d))?\.ts$/, "");
     if (!/^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(name)) faults.push(`${path}: not kebab-case`);
     if (/^(?:utils?|helpers?|misc|common)$/.test(name)) faults.push(`${path}: says nothing`);
   }

@@ -1,0 +1,3 @@
+import { describeSockets } from "./socket.suite.ts";
+
+describeSockets("node", ["--listener", "node"]);
