@@ -116,6 +116,9 @@ async function bundleWith(flags: readonly string[], base: BuildOptions): Promise
   const plugins = [...node.plugins, ...(base.plugins ?? [])];
   let options: BuildOptions = { ...base, plugins, inject: [...node.inject] };
   let built = await build(options);
+  if (built.outcome.ok && node.asksFor(textOf(built.outcome.built, ".js"))) {
+    built = await build(options);
+  }
   if (node.tracksContext()) {
     options = { ...options, supported: LOWERED };
     built = await build(options);

@@ -14,17 +14,22 @@ const COMPATIBLE = "nodejs_compat";
 const CONTEXT = "nodejs_als";
 export const NODE_FLAGS: readonly string[] = [COMPATIBLE, "nodejs_compat_v2", CONTEXT];
 
-const UNENV: readonly string[] = [
-  "diagnostics_channel", "punycode", "querystring", "url",
-]; // prettier-ignore
+const UNENV: readonly string[] = ["punycode", "querystring", "url"];
 /** Module → its file in modules/. */
 const OWN: Readonly<Record<string, string>> = {
+  assert: "assertions/assert",
+  "assert/strict": "assertions/strict",
   async_hooks: "async-hooks",
   buffer: "buffer",
+  console: "system/console",
   crypto: "crypto",
+  diagnostics_channel: "system/diagnostics-channel",
   events: "events",
+  module: "system/module",
+  os: "system/system",
   path: "path",
   "path/posix": "path",
+  perf_hooks: "system/performance",
   process: "process",
   stream: "streams/stream",
   "stream/consumers": "streams/consumers",
@@ -37,9 +42,19 @@ const OWN: Readonly<Record<string, string>> = {
   "util/types": "value-types",
 };
 /** What is imported by default of modules that are more than a set of functions. */
-const DEFAULTS: Readonly<Record<string, string>> = { events: "EventEmitter", stream: "Stream" };
+const DEFAULTS: Readonly<Record<string, string>> = {
+  assert: "assert",
+  "assert/strict": "assert",
+  events: "EventEmitter",
+  stream: "Stream",
+};
 const OFFERED: ReadonlySet<string> = new Set([...UNENV, ...Object.keys(OWN)]);
 const ASYNC_HOOKS = "async_hooks";
+/** Written for each bundle. */
+const NAMED = "islet/system/named";
+const GETS = /getBuiltinModule\)?(?:\?\.)?\(\s*["'`](?:node:)?([a-z_]+(?:\/[a-z0-9]+)?)["'`]\s*\)/g;
+/** What `createRequire` made may have any name. */
+const REQUIRES = /(?:\(\s*["'`]node:|require\w*\)?\(\s*["'`])([a-z_]+(?:\/[a-z0-9]+)?)["'`]\s*\)/gi;
 const BUILTIN = /^(?:node:)?[a-z_]+(?:\/[a-z0-9]+)?$/;
 const NAMESPACE = "node";
 const ASYNC_ITERATOR =
@@ -62,6 +77,8 @@ export interface NodeSupport {
   readonly inject: readonly string[];
   /** Whether `node:async_hooks` is part of what was built: then `async` has to be lowered. */
   readonly tracksContext: () => boolean;
+  /** Whether a bundle asks for modules by name while it runs, so that it has to be built again with them in it. */
+  readonly asksFor: (code: string) => boolean;
 }
 
 export function supportNode(flags: readonly string[]): NodeSupport {
@@ -69,6 +86,7 @@ export function supportNode(flags: readonly string[]): NodeSupport {
   const offers = (name: string): boolean =>
     isCompatible ? OFFERED.has(name) : name === ASYNC_HOOKS && flags.includes(CONTEXT);
   let found = false;
+  let names: readonly string[] = [];
   const plugin: Plugin = {
     name: "islet-node",
     setup(build) {
@@ -88,7 +106,7 @@ export function supportNode(flags: readonly string[]): NodeSupport {
         return file === null ? undefined : ours(file);
       });
       build.onLoad({ filter: /.*/, namespace: NAMESPACE }, ({ path }) => ({
-        contents: contentsOf(path),
+        contents: path === NAMED ? listOf(names) : contentsOf(path),
         loader: path.startsWith("islet/") ? "ts" : "js",
       }));
     },
@@ -97,7 +115,26 @@ export function supportNode(flags: readonly string[]): NodeSupport {
     plugins: isCompatible || flags.includes(CONTEXT) ? [plugin] : [],
     inject: isCompatible ? [GLOBALS] : [],
     tracksContext: () => found,
+    asksFor(code) {
+      if (isCompatible) names = namesIn(code).filter(offers);
+      return names.length > 0;
+    },
   };
+}
+
+function namesIn(code: string): string[] {
+  const calls = [
+    ...code.matchAll(GETS),
+    ...(code.includes("createRequire") ? code.matchAll(REQUIRES) : []),
+  ];
+  return [...new Set(calls.map(([, name = ""]) => name))].toSorted();
+}
+
+function listOf(names: readonly string[]): string {
+  const entries = names.map((name) => `${JSON.stringify(name)}: () => require("node:${name}")`);
+  return `export const offered = ${JSON.stringify([...OFFERED].toSorted())};
+export const named = { ${entries.join(", ")} };
+`;
 }
 
 function ours(path: string): { path: string; namespace: string; sideEffects: boolean } {
@@ -114,6 +151,8 @@ function fileOf(path: string, importer: string): string | null {
   // Of what stands for a whole module: all names are from the top.
   if (importer.startsWith(IMPORTED)) return path.slice(2);
   const file = join(dirname(importer), path);
+  // As they are called by who asks for the module: one file is one module.
+  if (file.startsWith("islet/")) return file.replace(/\.[jt]s$/, "");
   return file.startsWith("readable-stream/") && extname(file) === "" ? `${file}.js` : file;
 }
 
@@ -143,7 +182,7 @@ function contentsOfImported(name: string): string {
 }
 
 function ownFile(path: string): string {
-  return join(MODULES, `${path.replace(/^islet\//, "").replace(/\.[jt]s$/, "")}${extname(HERE)}`);
+  return join(MODULES, `${path.replace(/^islet\//, "")}${extname(HERE)}`);
 }
 
 /** Found from here, wherever they are installed. */

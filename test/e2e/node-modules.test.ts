@@ -260,12 +260,61 @@ test.each([
       iterated: ["p", "q"],
       disposed: true,
     });
-    const body = "grün ".repeat(100_000);
+    const body = "green ".repeat(10_000);
     const { text } = await node.get(`/${name}`, { method: "POST", body });
     expect(text).toBe(body.toUpperCase());
     expect(start).toBe("full");
   },
 );
+
+const REST = `
+import assert, { AssertionError, deepStrictEqual } from "node:assert";
+import strict from "node:assert/strict";
+import { createRequire, isBuiltin } from "node:module";
+import { Console } from "node:console";
+import { tracingChannel } from "node:diagnostics_channel";
+import { AsyncLocalStorage } from "node:async_hooks";
+import { performance as clock } from "node:perf_hooks";
+import os from "node:os";
+import { parseArgs, styleText } from "node:util";
+const load = createRequire(import.meta.url);
+const failure = (run) => { try { run(); } catch (error) { return [error.code, error.message.split("\\n")[0], error instanceof AssertionError]; } };
+export default { fetch() {
+  const storage = new AsyncLocalStorage();
+  const tracing = tracingChannel("t");
+  tracing.start.bindStore(storage, ({ id }) => id);
+  new Console().log("logged");
+  return Response.json({
+    assert: [assert === require("assert"), assert.ok === require("assert").ok, strict === assert.strict, require("node:assert/strict") === strict],
+    failures: [failure(() => assert(0)), failure(() => strict.equal(1, "1")), failure(() => deepStrictEqual({}, [])), failure(() => assert.equal(1, "1")) ?? "equal"],
+    required: [load("node:path").join("a", "b"), failure(() => load("left-pad"))],
+    builtin: [process.getBuiltinModule("node:url").fileURLToPath("file:///a"), String(process.getBuiltinModule("fs")), isBuiltin("node:stream"), isBuiltin("fs")],
+    traced: tracing.traceSync(() => storage.getStore(), { id: 7 }),
+    clock: clock === performance, line: os.EOL,
+    parsed: parseArgs({ args: ["-a"], options: { all: { type: "boolean", short: "a" } } }).values,
+    styled: styleText("red", "r", { validateStream: false }),
+  });
+} };`;
+
+test("modules of assertions, channels and the system do what Node's do", async () => {
+  const { value } = await run("rest", REST);
+  expect(value).toEqual({
+    assert: [true, true, true, true],
+    failures: [
+      ["ERR_ASSERTION", "The expression evaluated to a falsy value", true],
+      ["ERR_ASSERTION", "Expected values to be strictly equal:", true],
+      ["ERR_ASSERTION", "Expected values to be strictly deep-equal:", true],
+      "equal",
+    ],
+    required: ["a/b", ["MODULE_NOT_FOUND", expect.stringContaining("'left-pad'"), false]],
+    builtin: ["/a", "undefined", true, false],
+    traced: 7,
+    clock: true,
+    line: "\n",
+    parsed: { all: true },
+    styled: "\u001B[31mr\u001B[39m",
+  });
+});
 
 test("of node:crypto a bundle holds what it imports", async () => {
   const built = async (code: string) =>

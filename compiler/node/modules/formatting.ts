@@ -1,8 +1,9 @@
 // node:util: formatting by the platform's own inspect, promises and callbacks, comparison.
 
-import * as types from "node:util/types";
-
 export * as types from "node:util/types";
+export { isDeepStrictEqual } from "./assertions/comparison.ts";
+export { parseArgs } from "./system/arguments.ts";
+export { styleText } from "./system/styles.ts";
 
 type Callable = (this: unknown, ...args: unknown[]) => unknown;
 
@@ -142,61 +143,6 @@ export function debuglog(): Callable & { readonly enabled: boolean } {
 
 export function debug(): Callable & { readonly enabled: boolean } {
   return debuglog();
-}
-
-export function isDeepStrictEqual(a: unknown, b: unknown): boolean {
-  return areEqual(a, b, new Map());
-}
-
-function areEqual(a: unknown, b: unknown, seen: Map<unknown, unknown>): boolean {
-  if (Object.is(a, b)) return true;
-  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
-  if (Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false;
-  if (seen.get(a) === b) return true;
-  seen.set(a, b);
-  return haveEqualContent(a, b, seen) && haveEqualFields(a, b, seen);
-}
-
-function haveEqualContent(a: object, b: object, seen: Map<unknown, unknown>): boolean {
-  if (a instanceof Date) return Object.is(a.getTime(), (b as Date).getTime());
-  if (a instanceof RegExp) return a.toString() === (b as RegExp).toString();
-  if (a instanceof Error) {
-    return a.message === (b as Error).message && a.name === (b as Error).name;
-  }
-  if (types.isBoxedPrimitive(a)) return Object.is(a.valueOf(), b.valueOf());
-  if (a instanceof Map) return hasEqualEntries(a, b as Map<unknown, unknown>, seen);
-  if (a instanceof Set) {
-    const others = [...(b as Set<unknown>)];
-    if (a.size !== others.length) return false;
-    return [...a].every((one) => others.some((other) => areEqual(one, other, seen)));
-  }
-  return (
-    !(a instanceof ArrayBuffer) ||
-    areEqual(new Uint8Array(a), new Uint8Array(b as ArrayBuffer), seen)
-  );
-}
-
-function hasEqualEntries(
-  a: ReadonlyMap<unknown, unknown>,
-  b: ReadonlyMap<unknown, unknown>,
-  seen: Map<unknown, unknown>,
-): boolean {
-  if (a.size !== b.size) return false;
-  const others = [...b];
-  return [...a].every((entry) =>
-    b.has(entry[0])
-      ? areEqual(entry[1], b.get(entry[0]), seen)
-      : others.some((other) => areEqual(entry, other, seen)),
-  );
-}
-
-function haveEqualFields(a: object, b: object, seen: Map<unknown, unknown>): boolean {
-  const fields = Object.keys(a);
-  if (fields.length !== Object.keys(b).length) return false;
-  return fields.every(
-    (field) =>
-      Object.hasOwn(b, field) && areEqual(Reflect.get(a, field), Reflect.get(b, field), seen),
-  );
 }
 
 export function stripVTControlCharacters(text: string): string {

@@ -1,6 +1,8 @@
 // node:process as far as an isolate has one: the endpoint's variables, the clock, and what packages look at to find out
 // where they are.
 
+import { named } from "./system/named.ts";
+
 type Listener = (...args: unknown[]) => void;
 
 /** What the platform gives bundles (runtime/guest/boot.ts). */
@@ -46,6 +48,12 @@ export const env: Record<string, string | undefined> = new Proxy(
 
 export function nextTick(callback: Listener, ...args: unknown[]): void {
   queueMicrotask(() => callback(...args));
+}
+
+/** Of those that the bundle asks for by literal texts; nothing else is in it. */
+export function getBuiltinModule(name: string): unknown {
+  const short = name.replace(/^node:/, "");
+  return Object.hasOwn(named, short) ? named[short]?.() : undefined;
 }
 
 export function cwd(): string {
@@ -108,6 +116,14 @@ export function emit(): boolean {
 
 export function listenerCount(): number {
   return 0;
+}
+
+export function listeners(): readonly Listener[] {
+  return [];
+}
+
+export function removeAllListeners(): typeof globalThis {
+  return globalThis;
 }
 
 interface Output {

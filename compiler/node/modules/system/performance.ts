@@ -1,0 +1,5 @@
+// node:perf_hooks: the platform's clock.
+
+type Platform = typeof globalThis.performance;
+
+export const performance: Platform = globalThis.performance;
