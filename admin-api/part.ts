@@ -8,6 +8,7 @@ import { EdgeError } from "../sdk/errors.ts";
 import { builtIn } from "../sdk/services/built-in.ts";
 import { SERVICE_TYPES, type ServiceKind } from "../sdk/services/service.ts";
 import type { AdminDeps } from "./deps.ts";
+import { queuesOf } from "./queues.ts";
 
 export interface Part {
   readonly service: string;
@@ -63,6 +64,9 @@ function partOf(
 
 /** Of endpoints' present versions, each once. */
 function boundParts({ registry }: Deps, kind: ServiceKind): readonly Part[] {
+  // Those that nobody but a consumer names are none the less queues.
+  if (kind === "queue")
+    return queuesOf(registry).map(({ service, queue }) => ({ service, scope: queue }));
   const found = new Map<string, Part>();
   for (const { endpoint, versions } of registry.all()) {
     for (const binding of bindingsOf(endpoint, versions[0]?.manifest)) {

@@ -9,8 +9,10 @@ import {
   normalRoute,
   routesSchema,
 } from "../control/parse.ts";
+import { scopeSchema as partSchema } from "../control/services/bindings.ts";
 import type { Json, JsonObject } from "../sdk/errors.ts";
 import type { RouteSpec } from "../sdk/records.ts";
+import { QUEUE_REDRIVE_MAX } from "../sdk/services/queue.ts";
 import type { ServiceKind } from "../sdk/services/service.ts";
 import { DRAFT_BYTES_MAX } from "./body.ts";
 
@@ -176,6 +178,19 @@ export interface KvPutBody {
   readonly expiration?: number;
   readonly expiration_ttl?: number;
 }
+
+export interface RedriveBody {
+  /** A queue of the same service. */
+  readonly to?: string;
+  readonly max?: number;
+  readonly scope?: string;
+}
+
+export const redriveSchema: z.ZodType<RedriveBody, unknown> = z.strictObject({
+  to: partSchema.exactOptional(),
+  max: z.int().min(1).max(QUEUE_REDRIVE_MAX).exactOptional(),
+  scope: scopeSchema,
+});
 
 export const kvPutSchema: z.ZodType<KvPutBody, unknown> = z
   .strictObject({

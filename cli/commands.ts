@@ -8,6 +8,8 @@ import { doctor } from "./commands/doctor.ts";
 import { explain } from "./commands/explain.ts";
 import { kv } from "./commands/kv.ts";
 import { list, remove, resume, rollback, show, versions } from "./commands/endpoints.ts";
+import { mail } from "./commands/messaging/mail.ts";
+import { queue } from "./commands/messaging/queues.ts";
 import { publish } from "./commands/publish.ts";
 import { secret } from "./commands/secrets.ts";
 import { route } from "./commands/route.ts";
@@ -30,6 +32,8 @@ export const COMMANDS: readonly (Command | CommandGroup)[] = [
   sql,
   kv,
   storage,
+  queue,
+  mail,
   secret,
   cron,
   explain,

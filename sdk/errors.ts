@@ -124,6 +124,7 @@ export const CODES = {
     fix: "Compile it: POST /api/endpoints/{id}/compile.",
   },
   NO_CODE: { fault: "client", status: 422, retry: false, title: "No code to compile" },
+  MAIL_NOT_FOUND: { fault: "client", status: 404, retry: false, title: "The outbox has no such mail", fix: "The newest thousand are kept; list them: edge mail list." },
   KEY_NOT_FOUND: { fault: "client", status: 404, retry: false, title: "The namespace has no such key", fix: "List what there is: edge kv list NAMESPACE." },
   OBJECT_NOT_FOUND: { fault: "client", status: 404, retry: false, title: "There is no object under this key", fix: "List what there is: edge storage list SERVICE." },
   NOT_FOUND: { fault: "client", status: 404, retry: false, title: "The admin API has nothing at this address" },

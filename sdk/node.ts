@@ -48,8 +48,8 @@ export interface Fleet {
   announce(revision: number): Promise<void>;
   /** Ask every worker for its numbers; a worker that does not answer in time is left out. */
   stats(): Promise<readonly WorkerStats[]>;
-  /** Prometheus text of every worker, merged. */
-  metrics(): Promise<string>;
+  /** Prometheus text of every worker, merged, and of `more`: samples by metric, then by labels. */
+  metrics(more?: Readonly<Record<string, Readonly<Record<string, number>>>>): Promise<string>;
   /** null when no worker remembers it. */
   explain(request: string): Promise<RequestAccount | null>;
   /** Since the supervisor's start. */

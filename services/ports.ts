@@ -5,9 +5,11 @@ import type { ServicePort } from "../sdk/services/service.ts";
 import type { ServiceActor } from "./actor.ts";
 import { createCachePort } from "./cache/port.ts";
 import { createDatabasePort } from "./database/port.ts";
+import { createOutboxPort } from "./email/operator.ts";
 import { createEmailPort, rulesOf } from "./email/port.ts";
 import { createKvPort } from "./kv/port.ts";
 import type { BackendKind, Backends } from "./open.ts";
+import { createQueueOperatorPort } from "./queue/operator.ts";
 import { createQueuePort } from "./queue/port.ts";
 import { createRatePort } from "./ratelimit/port.ts";
 import { createStoragePort } from "./storage/port.ts";
@@ -57,4 +59,19 @@ export function createServicePort<K extends BackendKind>(
   request: PortRequest,
 ): ServicePort {
   return PORTS[kind](actor, request);
+}
+
+/** What an operator may ask, and no handler; of other kinds it is the same. */
+const OPERATOR_PORTS: { readonly [K in BackendKind]?: CreatePort<K> } = {
+  email: (actor, { caller }) => createOutboxPort({ actor, caller }),
+  queue: (actor, { scope, caller }) => createQueueOperatorPort({ actor, queue: scope, caller }),
+};
+
+export function createOperatorPort<K extends BackendKind>(
+  kind: K,
+  actor: ServiceActor<Backends[K]>,
+  request: PortRequest,
+): ServicePort {
+  const create: CreatePort<K> = OPERATOR_PORTS[kind] ?? PORTS[kind];
+  return create(actor, request);
 }

@@ -5,6 +5,7 @@ import { EdgeError } from "../../sdk/errors.ts";
 import type { WorkerStats } from "../../sdk/node.ts";
 import type { AdminDeps } from "../deps.ts";
 import { stateOf } from "../endpoint-view.ts";
+import { queueSamples } from "../queues.ts";
 import { respond, succeed, successOf, type AdminContext, type AdminEnv } from "../envelope.ts";
 
 /** Prometheus' text format. */
@@ -51,7 +52,7 @@ export function addNodeRoutes(app: Hono<AdminEnv>, deps: AdminDeps): void {
   });
   app.get("/metrics", async (context) => {
     context.header("content-type", METRICS_TYPE);
-    return context.body(await deps.fleet.metrics());
+    return context.body(await deps.fleet.metrics(await queueSamples(deps)));
   });
 }
 

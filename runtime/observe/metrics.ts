@@ -48,6 +48,15 @@ export const METRICS: Readonly<Record<string, MetricInfo>> = {
     type: "counter",
     help: "Backends that broke and were opened anew.",
   },
+  edge_queue_messages: {
+    type: "gauge",
+    help: "Messages of a queue that endpoints name: ready, delayed, in_flight.",
+  },
+  edge_queue_bytes: { type: "gauge", help: "Bodies of a queue's messages together." },
+  edge_queue_oldest_seconds: {
+    type: "gauge",
+    help: "Age of a queue's oldest message that is not acknowledged.",
+  },
   edge_upstream_requests_total: { type: "counter", help: "Attempts at servers of upstreams." },
   edge_upstream_failures_total: { type: "counter", help: "Attempts that failed, by server." },
   edge_upstream_inflight: { type: "gauge", help: "Attempts that are open now, by server." },

@@ -138,7 +138,7 @@ export class WorkerFleet implements Fleet {
     return null;
   }
 
-  async metrics(): Promise<string> {
+  async metrics(more: MetricSamples = {}): Promise<string> {
     const sum: Samples = {};
     for (const answer of await this.#askAll((ask) => ({ type: "metrics", ask }))) {
       const samples: MetricSamples = answer?.type === "metrics" ? answer.samples : {};
@@ -151,6 +151,7 @@ export class WorkerFleet implements Fleet {
     const { ok, failed } = this.reloads();
     return metricsText({
       ...sum,
+      ...more,
       edge_worker_restarts_total: restarts,
       edge_config_reload_total: { 'outcome="ok"': ok, 'outcome="failed"': failed },
     });

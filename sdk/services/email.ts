@@ -60,7 +60,27 @@ export interface RawEmail {
 
 export type Email = ComposedEmail | RawEmail;
 
+/** A mail that the node has kept instead of sending it. */
+export interface KeptMail {
+  /** Sorts by time. */
+  readonly id: string;
+  readonly sentAt: string;
+  readonly messageId: string;
+  readonly from: string;
+  readonly to: readonly string[];
+  readonly bytes: number;
+}
+
+export interface Outbox {
+  /** Newest first. */
+  list(limit: number): Promise<readonly KeptMail[]>;
+  /** As it would have been sent; null: there is no such mail, or no more. */
+  read(id: string): Promise<Uint8Array | null>;
+}
+
 export interface EmailBackend extends Backend {
+  /** null: mails are sent, and nothing of them stays. */
+  readonly outbox: Outbox | null;
   /**
    * Resolves to the Message-ID when every recipient's mail was taken. A rejection says which were not; whether any of
    * the others have got it stands in the message, and a mail that may have arrived is never sent again here.

@@ -16,6 +16,13 @@ export const QUEUE_RETRIES_MAX = 100;
 /** A queue is a buffer: beyond this its consumers are not coming back, and a disk is finite. */
 export const QUEUE_BACKLOG_MAX = 1_000_000;
 export const QUEUE_BACKLOG_BYTES_MAX: number = 1_024 * 1_024 * 1_024;
+/** Of one look at messages; their bodies go through an operator's call together. */
+export const QUEUE_PEEK_MAX = 100;
+export const QUEUE_PEEK_BYTES_MAX: number = 2 * 1_024 * 1_024;
+/** Messages that one call of an operator moves: it has to end in an operator's time. */
+export const QUEUE_REDRIVE_MAX = 10_000;
+/** A census looks at each: as many take some tens of milliseconds, and nobody needs to know more exactly. */
+export const QUEUE_CENSUS_MAX = 100_000;
 /** In UTF-8: with what a backend adds it still is a key. */
 export const QUEUE_NAME_BYTES_MAX = 256;
 
@@ -82,6 +89,20 @@ export interface QueueDepth {
   readonly oldestMs: number | null;
 }
 
+/** Of a queue's messages those that nobody can take now. Each is counted to QUEUE_CENSUS_MAX. */
+export interface QueueCensus {
+  readonly delayed: number;
+  /** In a batch whose time is not over. */
+  readonly taken: number;
+}
+
+export type QueueMessageState = "ready" | "delayed" | "taken";
+
+/** A message that is looked at and stays where it is. */
+export interface QueuePeeked extends Omit<QueueMessage, "receipt"> {
+  readonly state: QueueMessageState;
+}
+
 /** Every call names its queue, which needs no making. Names and sizes are checked before (services/queue/port.ts). */
 export interface QueueBackend extends Backend {
   /** All or none. When it resolves, a killed process loses nothing. SERVICE_OVERLOADED when the queue is full. */
@@ -91,6 +112,9 @@ export interface QueueBackend extends Backend {
   /** Receipts whose lease is over are passed over. Idempotent. */
   settle(queue: string, settlement: QueueSettlement, signal: AbortSignal): Promise<void>;
   depth(queue: string, signal: AbortSignal): Promise<QueueDepth>;
+  census(queue: string, signal: AbortSignal): Promise<QueueCensus>;
+  /** The first `max`, about in the order of taking; fewer where their bodies would be too much, but one. */
+  peek(queue: string, max: number, signal: AbortSignal): Promise<readonly QueuePeeked[]>;
   /** Drops every message, also those that are taken. */
   purge(queue: string, signal: AbortSignal): Promise<void>;
 }

@@ -1,12 +1,12 @@
 // Mail without a server: each is a file that a person can open, beside it what the envelope said. The newest are kept.
-// All workers write into the same folder; a mail is there when its .json is, which is written last.
+// All workers write into the same folder; a mail is there when its .json (a KeptMail) is, which is written last.
 
 import { randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { EdgeError } from "../../sdk/errors.ts";
 import type { EmbeddedConfig, ServicePlaces } from "../../sdk/services/config.ts";
-import type { EmailBackend } from "../../sdk/services/email.ts";
+import type { EmailBackend, KeptMail } from "../../sdk/services/email.ts";
 import { composeLetter, type Letter, type Sender } from "./nodemailer.ts";
 
 /** A few weeks of a developer's mails. */
@@ -17,16 +17,6 @@ const FOLDER = "outbox";
 const ID = /^\d{15}-[0-9a-f-]{36}$/;
 const TIME_DIGITS = 15;
 const SENDER: Sender = { from: { address: "outbox@localhost", name: "" }, replyTo: null };
-
-/** As the .json says it. */
-export interface OutboxEntry {
-  readonly id: string;
-  readonly sentAt: string;
-  readonly messageId: string;
-  readonly from: string;
-  readonly to: readonly string[];
-  readonly bytes: number;
-}
 
 export interface OutboxOptions {
   readonly places: ServicePlaces;
@@ -53,7 +43,7 @@ export async function openOutbox(
     const id = `${String(time).padStart(TIME_DIGITS, "0")}-${randomUUID()}`;
     const bytes = raw.byteLength;
     const sentAt = new Date(time).toISOString();
-    const entry: OutboxEntry = { id, sentAt, messageId, from, to, bytes };
+    const entry: KeptMail = { id, sentAt, messageId, from, to, bytes };
     await writeFile(join(folder, `${id}.eml`), raw);
     const part = join(folder, `${id}.part`);
     await writeFile(part, JSON.stringify(entry));
@@ -78,6 +68,10 @@ export async function openOutbox(
   }
 
   return {
+    outbox: {
+      list: (limit) => listOutbox(places, limit),
+      read: (id) => readOutbox(places, id),
+    },
     async send(email, signal) {
       const letter = await composeLetter(email, SENDER);
       signal.throwIfAborted();
@@ -93,13 +87,13 @@ export async function openOutbox(
 }
 
 /** Newest first. */
-export async function listOutbox(places: ServicePlaces, limit: number): Promise<OutboxEntry[]> {
+export async function listOutbox(places: ServicePlaces, limit: number): Promise<KeptMail[]> {
   const folder = join(places.folder, FOLDER);
   const ids = (await onDisk(() => idsIn(folder))).toReversed().slice(0, limit);
   const entries = await Promise.all(
     ids.map((id) =>
       readFile(join(folder, `${id}.json`), "utf8").then(
-        (text) => [JSON.parse(text) as OutboxEntry],
+        (text) => [JSON.parse(text) as KeptMail],
         // It has just made room for another.
         () => [],
       ),

@@ -30,6 +30,7 @@ export async function openSmtp(config: EmailConfig): Promise<EmailBackend> {
   const pool = createPool(config);
   const sender = senderOf(config);
   return {
+    outbox: null,
     async send(email, signal) {
       const letter = await composeLetter(email, sender);
       await deliverPatiently(pool, letter, config, signal);

@@ -4,7 +4,7 @@
 //
 //   ["body", queue, id]              -> body
 //   ["at", queue, visibleAtMs, id]   -> Place
-//   ["lease", queue, endsAtMs, lease]   batches that are out
+//   ["lease", queue, endsAtMs, lease] -> how many messages   batches that are out
 //   ["total", queue]                 -> Total
 
 import { randomBytes } from "node:crypto";
@@ -15,10 +15,13 @@ import {
   QUEUE_BACKLOG_BYTES_MAX,
   QUEUE_BACKLOG_MAX,
   QUEUE_BATCH_BYTES_MAX,
+  QUEUE_CENSUS_MAX,
+  QUEUE_PEEK_BYTES_MAX,
   type QueueBackend,
   type QueueBatch,
   type QueueContentType,
   type QueueMessage,
+  type QueuePeeked,
   type QueueTake,
 } from "../../sdk/services/queue.ts";
 import { openEnvironment, type Environment } from "../lmdb.ts";
@@ -30,6 +33,8 @@ interface Place {
   /** Deliveries so far. */
   readonly attempts: number;
   readonly bytes: number;
+  /** Somebody has it, or had it when his time was over. */
+  readonly isTaken?: true;
 }
 
 interface Total {
@@ -120,7 +125,7 @@ class LmdbQueue implements QueueBackend {
       for (const { visibleAtMs: from, id, place } of due) {
         const attempts = place.attempts + 1;
         void this.#env.remove(["at", queue, from, id]);
-        void this.#env.put(["at", queue, visibleAtMs, id], { ...place, attempts });
+        void this.#env.put(["at", queue, visibleAtMs, id], { ...place, attempts, isTaken: true });
         const body = this.#env.get(["body", queue, id]) as Uint8Array;
         const { timestampMs, contentType } = place;
         const receipt = `${visibleAtMs}:${attempts}:${id}`;
@@ -129,7 +134,7 @@ class LmdbQueue implements QueueBackend {
       const ended = { start: ["lease", queue, 0], end: ["lease", queue, now + 1] };
       const over = [...this.#env.getKeys(ended)];
       for (const key of over) void this.#env.remove(key);
-      void this.#env.put(["lease", queue, visibleAtMs, lease], true);
+      void this.#env.put(["lease", queue, visibleAtMs, lease], messages.length);
       return { lease, messages };
     });
   }
@@ -142,7 +147,8 @@ class LmdbQueue implements QueueBackend {
       for (const { receipt, delayMs, delivered } of retried) {
         const held = this.#held(queue, receipt);
         if (held === null) continue;
-        const { visibleAtMs, id, place } = held;
+        const { visibleAtMs, id } = held;
+        const { isTaken: _, ...place } = held.place;
         const attempts = delivered ? place.attempts : place.attempts - 1;
         void this.#env.remove(["at", queue, visibleAtMs, id]);
         void this.#env.put(["at", queue, now + delayMs, id], { ...place, attempts });
@@ -164,6 +170,36 @@ class LmdbQueue implements QueueBackend {
     const id = key?.[2] as string | undefined;
     const oldestMs = id === undefined ? null : Number.parseInt(id.slice(0, TIME_DIGITS), 16);
     return { messages, bytes, oldestMs };
+  }
+
+  async census(...[queue]: Parameters<QueueBackend["census"]>): ReturnType<QueueBackend["census"]> {
+    this.#env.resetReadTxn();
+    const now = this.#now();
+    const later = { start: ["at", queue, now + 1], end: ["at", queue, END] };
+    const all = this.#env.getKeysCount({ ...later, limit: QUEUE_CENSUS_MAX });
+    let taken = 0;
+    const leases = { start: ["lease", queue, now + 1], end: ["lease", queue, END] };
+    // A queue's leases are some hundreds at most.
+    for (const { value } of this.#env.getRange(leases)) taken += Number(value);
+    return { delayed: Math.max(0, all - taken), taken };
+  }
+
+  async peek(...[queue, max]: Parameters<QueueBackend["peek"]>): ReturnType<QueueBackend["peek"]> {
+    this.#env.resetReadTxn();
+    const now = this.#now();
+    const range = { start: ["at", queue, 0], end: ["at", queue, END], limit: max };
+    const found: QueuePeeked[] = [];
+    let bytes = 0;
+    for (const { key, value } of this.#env.getRange(range)) {
+      const { isTaken, bytes: size, ...message } = value as Place;
+      bytes += size;
+      if (bytes > QUEUE_PEEK_BYTES_MAX && found.length > 0) break;
+      const [, , visibleAtMs, id] = key as [string, string, number, string];
+      const body = this.#env.get(["body", queue, id]) as Uint8Array;
+      const waits = isTaken === true ? "taken" : "delayed";
+      found.push({ id, ...message, body, state: visibleAtMs > now ? waits : "ready" });
+    }
+    return found;
   }
 
   async purge(...[queue, signal]: Parameters<QueueBackend["purge"]>): Promise<void> {
@@ -247,7 +283,8 @@ class LmdbQueue implements QueueBackend {
   ): void {
     const { messages, bytes } = this.#total(queue);
     void this.#env.put(["body", queue, id], body);
-    void this.#env.put(["at", queue, now, id], { ...place, attempts: 0 });
+    const { isTaken: _, ...rest } = place;
+    void this.#env.put(["at", queue, now, id], { ...rest, attempts: 0 });
     void this.#env.put(["total", queue], { messages: messages + 1, bytes: bytes + place.bytes });
   }
 

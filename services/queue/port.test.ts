@@ -7,12 +7,14 @@ import {
   QUEUE_BATCH_MAX,
   QUEUE_DELAY_SECONDS_MAX,
   QUEUE_MESSAGE_BYTES_MAX,
+  QUEUE_REDRIVE_MAX,
   type QueueBackend,
 } from "../../sdk/services/queue.ts";
 import type { ServicePort } from "../../sdk/services/service.ts";
 import type { Value } from "../../sdk/services/values.ts";
 import { ACTOR_LIMITS, ServiceActor } from "../actor.ts";
 import { openLmdbQueue } from "./lmdb.ts";
+import { createQueueOperatorPort } from "./operator.ts";
 import { createQueuePort } from "./port.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "islet-queue-port-"));
@@ -105,4 +107,43 @@ test("handlers cannot take, settle or purge", async () => {
   for (const method of ["take", "settle", "purge", "depth", "push", "constructor"]) {
     await expect(call(method, [])).rejects.toMatchObject({ code: "CALL_INVALID" });
   }
+});
+
+test("what an operator may ask of a queue is no method of a handler's", async () => {
+  for (const method of ["peek", "purge", "redrive", "standing"]) {
+    await expect(call(method, ["other", 1])).rejects.toMatchObject({ code: "CALL_INVALID" });
+  }
+});
+
+test("an operator moves as many messages as are asked for, and looks at no more than a hundred", async () => {
+  const { signal } = new AbortController();
+  const context = { request: 0, signal, body: null, hold: () => true };
+  const open = (queue: string): ServicePort =>
+    createQueueOperatorPort({ actor, queue, caller: "" });
+  const ask = (queue: string, method: string, ...args: readonly Value[]): Promise<unknown> =>
+    open(queue).call(method, args, context);
+  const body = Buffer.from("x");
+  for (let sent = 0; sent < 250; sent += 50) {
+    const messages = Array.from({ length: 50 }, () => ({
+      body,
+      contentType: "text" as const,
+      delayMs: 0,
+    }));
+    const run = { caller: "test", signal };
+    await actor.run((queues, ends) => queues.push("dead", messages, ends), run);
+  }
+  expect(await ask("dead", "redrive", "alive", 150)).toBe(150);
+  expect(await ask("alive", "standing")).toMatchObject([150, 150, nowMs, 0, 0]);
+  expect(await ask("dead", "redrive", "alive", QUEUE_REDRIVE_MAX)).toBe(100);
+  expect(await ask("dead", "redrive", "alive", 1)).toBe(0);
+  expect(await ask("alive", "peek", 100)).toHaveLength(100);
+  for (const wrong of [0, 101]) {
+    await expect(ask("alive", "peek", wrong)).rejects.toMatchObject(INPUT);
+  }
+  for (const wrong of [0, QUEUE_REDRIVE_MAX + 1]) {
+    await expect(ask("alive", "redrive", "dead", wrong)).rejects.toMatchObject(INPUT);
+  }
+  await expect(ask("alive", "redrive", "alive", 1)).rejects.toMatchObject(INPUT);
+  await expect(ask("alive", "redrive", "x".repeat(257), 1)).rejects.toMatchObject(INPUT);
+  expect(await ask("alive", "purge")).toBe(250);
 });

@@ -11,6 +11,8 @@
 // A lease of any length: the group counts how long an entry was idle. It is set to what is missing to IDLE_MS, and who
 // has been idle for that long is free.
 
+import { QUEUE_CENSUS_MAX } from "../../sdk/services/queue.ts";
+
 /** In the order of KEYS. */
 export const QUEUE_KEYS = ["stream", "delayed", "packed", "leases", "times", "bytes"] as const;
 
@@ -171,6 +173,53 @@ return answer
 export const DEPTH: string = `${PRELUDE}
 local oldest = redis.call('ZRANGE', times, 0, 0, 'WITHSCORES')
 return {redis.call('ZCARD', times), tonumber(redis.call('GET', bytes) or 0), oldest[2] or ''}
+`;
+
+/** Answer: delayed, taken. What was taken too long ago can be taken again. */
+export const CENSUS: string = `${PRELUDE}
+local taken = 0
+local pending = redis.pcall('XPENDING', stream, 'g')
+if not pending.err then
+  local over = redis.call('XPENDING', stream, 'g', 'IDLE', ${IDLE_MS}, '-', '+', ${QUEUE_CENSUS_MAX})
+  taken = pending[1] - #over
+end
+return {redis.call('ZCOUNT', delayed, '(' .. string.format('%.0f', now), '+inf'), taken}
+`;
+
+/**
+ * ARGV: most messages, most bytes. Answer: for each state, id, timestamp, type, attempts so far, body: those in the
+ * stream, then those in `packed`.
+ */
+export const PEEK: string = `${PRELUDE}
+local max, bytesMax = tonumber(ARGV[1]), tonumber(ARGV[2])
+local answer, count, size = {}, 0, 0
+local function show(state, id, timestamp, kind, attempts, body)
+  size = size + #body
+  if count >= max or (count > 0 and size > bytesMax) then count = max return end
+  count = count + 1
+  for _, value in ipairs({state, id, timestamp, kind, string.format('%d', attempts), body}) do
+    answer[#answer + 1] = value
+  end
+end
+for _, one in ipairs(redis.call('XRANGE', stream, '-', '+', 'COUNT', max)) do
+  local state, deliveries = 'ready', 0
+  local pending = redis.pcall('XPENDING', stream, 'g', one[1], one[1], 1)
+  if not pending.err and #pending > 0 then
+    deliveries = pending[1][4]
+    if pending[1][3] < ${IDLE_MS} then state = 'taken' end
+  end
+  local entry = one[2]
+  show(state, field(entry, 'id'), field(entry, 'timestamp'), field(entry, 'type'),
+    field(entry, 'attempts') + deliveries, field(entry, 'body'))
+end
+if count < max then
+  local rest = redis.call('ZRANGE', delayed, 0, max - count - 1, 'WITHSCORES')
+  for at = 1, #rest, 2 do
+    local timestamp, kind, attempts, body = unpack(cmsgpack.unpack(redis.call('HGET', packed, rest[at])))
+    show(tonumber(rest[at + 1]) > now and 'delayed' or 'ready', rest[at], timestamp, kind, attempts, body)
+  end
+end
+return answer
 `;
 
 export const PURGE: string = `

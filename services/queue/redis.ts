@@ -11,12 +11,25 @@ import {
   QUEUE_BACKLOG_BYTES_MAX,
   QUEUE_BACKLOG_MAX,
   QUEUE_BATCH_BYTES_MAX,
+  QUEUE_PEEK_BYTES_MAX,
   type QueueBackend,
   type QueueContentType,
   type QueueMessage,
+  type QueueMessageState,
+  type QueuePeeked,
 } from "../../sdk/services/queue.ts";
 import { createScript, openRedis, type RedisClient, type Reply } from "../redis.ts";
-import { DEPTH, PURGE, PUSH, QUEUE_KEYS, READ, SETTLE, TAKE } from "./redis-scripts.ts";
+import {
+  CENSUS,
+  DEPTH,
+  PEEK,
+  PURGE,
+  PUSH,
+  QUEUE_KEYS,
+  READ,
+  SETTLE,
+  TAKE,
+} from "./redis-scripts.ts";
 
 const SCRIPTS = {
   push: createScript(PUSH),
@@ -24,6 +37,8 @@ const SCRIPTS = {
   settle: createScript(SETTLE),
   read: createScript(READ),
   depth: createScript(DEPTH),
+  census: createScript(CENSUS),
+  peek: createScript(PEEK),
   purge: createScript(PURGE),
 } as const;
 
@@ -32,6 +47,7 @@ const LEASE_BYTES = 12;
 /** Of one message in the answers of TAKE and READ. */
 const TAKEN_FIELDS = 6;
 const READ_FIELDS = 5;
+const PEEK_FIELDS = 6;
 
 export interface RedisQueueOptions {
   readonly signal: AbortSignal;
@@ -104,6 +120,20 @@ function createQueues(
       const text = String(oldest);
       const oldestMs = text === "" ? null : Number(text);
       return { messages: Number(messages), bytes: Number(bytes), oldestMs };
+    },
+    async census(queue, signal) {
+      const [delayed, taken] = listOf(await run("census", queue, [], signal));
+      return { delayed: Number(delayed), taken: Number(taken) };
+    },
+    async peek(queue, max, signal) {
+      const found = listOf(await run("peek", queue, [max, QUEUE_PEEK_BYTES_MAX], signal));
+      const messages: QueuePeeked[] = [];
+      for (let at = 0; at < found.length; at += PEEK_FIELDS) {
+        const [state, ...fields] = found.slice(at, at + PEEK_FIELDS);
+        const { receipt: _, ...message } = messageOf([null, ...fields]);
+        messages.push({ ...message, state: String(state) as QueueMessageState });
+      }
+      return messages;
     },
     async purge(queue, signal) {
       await run("purge", queue, [], signal);

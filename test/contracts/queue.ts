@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import {
   QUEUE_BATCH_BYTES_MAX,
   QUEUE_MESSAGE_BYTES_MAX,
+  QUEUE_PEEK_BYTES_MAX,
   type QueueBackend,
   type QueueBatch,
   type QueuePush,
@@ -241,6 +242,58 @@ export function describeQueueContract(
       expect(depth.oldestMs).toBeGreaterThanOrEqual(before - 1);
       await settle(batch, { acked: [0] });
       expect(await queues.depth(queue, FOREVER)).toMatchObject({ messages: 1, bytes: 3 });
+    });
+
+    test("a census tells what is delayed and taken from what is ready", async () => {
+      const census = (): Promise<unknown> => queues.census(queue, FOREVER);
+      expect(await census()).toEqual({ delayed: 0, taken: 0 });
+      await push("a", "b", "c");
+      await queues.push(queue, [message("late", { delayMs: LONG_MS })], FOREVER);
+      expect(await census()).toEqual({ delayed: 1, taken: 0 });
+      const batch = await taken({ max: 2 });
+      expect(await census()).toEqual({ delayed: 1, taken: 2 });
+      await settle(batch, { acked: [0], retried: { 1: LONG_MS } });
+      expect(await census()).toEqual({ delayed: 2, taken: 0 });
+      await taken({ visibilityMs: 1 });
+      await waitFor(async () => JSON.stringify(await census()).includes('"taken":0'));
+      expect(await census()).toEqual({ delayed: 2, taken: 0 });
+    });
+
+    test("messages that are looked at stay as they are", async () => {
+      const peek = async (max = 100): Promise<unknown[]> =>
+        (await queues.peek(queue, max, FOREVER)).map(({ body, state, attempts }) => [
+          Buffer.from(body).toString(),
+          state,
+          attempts,
+        ]);
+      expect(await peek()).toEqual([]);
+      await push("a", "b");
+      await queues.push(queue, [message("late", { delayMs: LONG_MS })], FOREVER);
+      const batch = await taken({ max: 1 });
+      const all = await peek();
+      expect(all).toHaveLength(3);
+      for (const one of [
+        ["a", "taken", 1],
+        ["b", "ready", 0],
+        ["late", "delayed", 0],
+      ]) {
+        expect(all).toContainEqual(one);
+      }
+      expect(await peek(1)).toHaveLength(1);
+      await settle(batch, { retried: { 0: LONG_MS } });
+      expect(await peek()).toContainEqual(["a", "delayed", 1]);
+      const [first] = await queues.peek(queue, 1, FOREVER);
+      const { id, timestampMs, contentType } = (await taken()).messages[0] ?? {};
+      expect(first).toMatchObject({ id, timestampMs, contentType });
+    });
+
+    test("a look is of as many bodies as are allowed together", async () => {
+      const large = "x".repeat(QUEUE_MESSAGE_BYTES_MAX);
+      const count = QUEUE_PEEK_BYTES_MAX / QUEUE_MESSAGE_BYTES_MAX;
+      for (let sent = 0; sent < count; sent++) await push(large);
+      await push("y");
+      expect(await queues.peek(queue, 100, FOREVER)).toHaveLength(count);
+      await queues.purge(queue, FOREVER);
     });
 
     test("purging leaves nothing, and other queues alone", async () => {

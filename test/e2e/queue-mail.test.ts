@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import PostalMime from "postal-mime";
 import { join } from "node:path";
 import { listOutbox, readOutbox } from "../../services/email/outbox.ts";
-import { startNode, type TestNode } from "../node.ts";
+import { startNode, TOKEN, type TestNode } from "../node.ts";
 import { until } from "../waiting.ts";
 
 let node: TestNode;
@@ -145,6 +145,51 @@ test("a message that always fails ends among the dead letters", async () => {
   });
 });
 
+test("an operator sees queues and dead letters, drives these back, and drops them", async () => {
+  const dead = async (): Promise<unknown> => (await node.api("GET", "/api/queues/jobs-dead")).data;
+  expect((await node.api("GET", "/api/queues")).data).toEqual(
+    expect.arrayContaining([
+      expect.objectContaining({
+        queue: "jobs",
+        service: "embedded",
+        producers: ["producer"],
+        consumer: "consumer",
+        messages: 0,
+        error: null,
+      }),
+      expect.objectContaining({ queue: "jobs-dead", dead_letters_of: ["jobs"], ready: 1 }),
+    ]),
+  );
+  const looked = await node.edge("queue", "messages", "jobs-dead");
+  expect(looked.stdout).toMatch(/ready +0 +\{"fail":true\}/);
+
+  const redriven = await node.edge("queue", "redrive", "jobs-dead");
+  expect(redriven.stdout).toBe("Moved 1 messages to jobs\n");
+  await until("it was tried thrice more", () => {
+    return (node.output.match(/cannot do this one/g)?.length ?? 0) >= 6;
+  });
+  const full = { messages: 1, ready: 1, delayed: 0, in_flight: 0 };
+  await until("it is among the dead again", async () =>
+    JSON.stringify(await dead()).includes('"ready":1'),
+  );
+  expect(await dead()).toMatchObject({ ...full, bytes: 13, consumer: null });
+
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  const metrics = await fetch(`http://127.0.0.1:${node.adminPort}/metrics`, { headers });
+  expect(await metrics.text()).toContain(
+    'edge_queue_messages{service="embedded",queue="jobs-dead",state="ready"} 1\n',
+  );
+  const wrong = await node.api("POST", "/api/queues/jobs/redrive", {});
+  expect(wrong).toMatchObject({ status: 422, code: "INPUT_INVALID" });
+  const itself = await node.api("POST", "/api/queues/jobs-dead/redrive", { to: "jobs-dead" });
+  expect(itself.code).toBe("SERVICE_INPUT");
+  expect((await node.api("GET", "/api/queues/none")).code).toBe("SERVICE_NOT_FOUND");
+
+  const purged = await node.api("DELETE", "/api/queues/jobs-dead/messages");
+  expect(purged.data).toEqual({ service: "embedded", queue: "jobs-dead", purged: 1 });
+  expect(await dead()).toMatchObject({ messages: 0, oldest_seconds: null });
+});
+
 test("what a queue does not take is an error of the producer's", async () => {
   expect(await act("wrong")).toMatchObject({ name: "DataCloneError" });
   expect(await act("large")).toMatchObject({ code: "SERVICE_TOO_LARGE" });
@@ -167,6 +212,15 @@ test("a mail of each form lies in the outbox", async () => {
     subjects.push((await PostalMime.parse((await readOutbox(places, id)) ?? "")).subject);
   }
   expect(subjects).toEqual(["Short", "Raw", "Order"]);
+
+  const listed = await node.api("GET", "/api/outbox?limit=3");
+  expect(listed.data).toMatchObject([{}, {}, { message_id: messageId }]);
+  const shown = await node.edge("mail", "show", entry?.id ?? "");
+  expect(shown.stdout).toContain("Subject: Order\n");
+  expect((await node.edge("mail", "list")).stdout).toContain(entry?.id);
+  expect((await node.api("GET", "/api/outbox/none")).code).toBe("MAIL_NOT_FOUND");
+  const postgres = await node.api("GET", "/api/outbox?service=embedded-postgres");
+  expect(postgres).toMatchObject({ status: 422, code: "INPUT_INVALID" });
 });
 
 test("a mail that the binding does not allow is an error with a code", async () => {

@@ -8,7 +8,7 @@ import {
   type PackedText,
 } from "../../../sdk/services/service.ts";
 import { packValue, unpackValue, type Value } from "../../../sdk/services/values.ts";
-import { createServicePort } from "../../../services/ports.ts";
+import { createOperatorPort } from "../../../services/ports.ts";
 import type { ServiceHub } from "./hub.ts";
 
 /** Below what the supervisor waits. */
@@ -25,7 +25,7 @@ export async function callAsOperator(
 ): Promise<PackedText> {
   const now = (): number => Date.now();
   const request = { scope, options: {}, caller: OPERATOR, now };
-  const port = createServicePort(kind, hub.actor(kind, service), request);
+  const port = createOperatorPort(kind, hub.actor(kind, service), request);
   const values = unpackText(args);
   if (!Array.isArray(values)) throw new EdgeError("CALL_INVALID");
   let held = 0;
