@@ -7,7 +7,7 @@ const MAPPED = /^(?:::ffff:|(?:0{1,4}:){5}ffff:)/i;
 const HEX_PAIR = /^([0-9a-f]{1,4}):([0-9a-f]{1,4})$/i;
 
 export function addressText(address: string): string {
-  if (!isIPv6(address)) return address;
+  if (!address.includes(":") || !isIPv6(address)) return address;
   const mapped = MAPPED.exec(address);
   if (mapped === null) return new URL(`http://[${address.split("%")[0]}]`).hostname.slice(1, -1);
   const last = address.slice(mapped[0].length);

@@ -129,19 +129,19 @@ function connectionNames(list: HeaderList): ReadonlySet<string> | null {
 /** `raw`: names and values in turns, as they came. */
 export function replyHeaders(raw: readonly (Buffer | string)[]): HeaderList {
   let list = "";
-  let named: Set<string> | null = null;
-  for (let at = 0; at + 1 < raw.length; at += 2) {
-    if (textOf(raw[at]).toLowerCase() !== "connection") continue;
-    for (const name of textOf(raw[at + 1]).split(",")) {
-      (named ??= new Set()).add(name.trim().toLowerCase());
-    }
-  }
+  let named: string | null = null;
   for (let at = 0; at + 1 < raw.length; at += 2) {
     const name = textOf(raw[at]).toLowerCase();
-    if (OWN.has(name) || named?.has(name) === true) continue;
-    list += `${name}\n${textOf(raw[at + 1])}\n`;
+    if (name === "connection") named = `${named ?? ""},${textOf(raw[at + 1])}`;
+    else if (!OWN.has(name)) list += `${name}\n${textOf(raw[at + 1])}\n`;
   }
+  if (named !== null) list = withoutHeaders(list, namesOf(named));
   return `${list}via\n${VIA}\n`;
+}
+
+/** What Connection names goes with it. */
+function namesOf(value: string): ReadonlySet<string> {
+  return new Set(value.split(",").map((name) => name.trim().toLowerCase()));
 }
 
 /** Of a server's 101, for the client's: the listener writes what agrees on the rest. */
