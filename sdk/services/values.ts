@@ -174,7 +174,15 @@ function decode(value: unknown, bytes: Uint8Array | null, depth: number): Value 
   if (depth > 2 * VALUE_DEPTH_MAX) throw malformed();
   // Changed in place: what JSON.parse made has its keys, "__proto__" too, as properties of its own.
   const fields = value as Record<string, unknown>;
-  if (!isArray(value) && hasOwn(value, MARK)) return decodeMarked(fields, bytes, depth);
+  if (isArray(value)) {
+    const items = value as unknown[];
+    for (let at = 0; at < items.length; at++) {
+      const item = items[at];
+      if (typeof item === "object" && item !== null) items[at] = decode(item, bytes, depth + 1);
+    }
+    return items as Value;
+  }
+  if (hasOwn(value, MARK)) return decodeMarked(fields, bytes, depth);
   const keys = keysOf(value);
   for (let at = 0; at < keys.length; at++) {
     const key = keys[at] as string;

@@ -16,7 +16,14 @@ export function createServiceClient(host: ServiceHost, binding: string): Service
 
   return {
     async call(method, args) {
-      return readAnswer(await settled(begin(method, args).answer));
+      let answer: CallAnswer;
+      // Not by `settled`: for a hundred calls at once, a promise more each is a tenth of what they cost.
+      try {
+        answer = await begin(method, args).answer;
+      } catch (error) {
+        throw failureOf(error);
+      }
+      return readAnswer(answer);
     },
     async open(method, args, body = null) {
       const { id, answer } = begin(method, args);
@@ -66,10 +73,14 @@ async function settled(answer: Promise<CallAnswer>): Promise<CallAnswer> {
   try {
     return await answer;
   } catch (error) {
-    const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
-    throw new ServiceError(
-      typeof code === "string" ? code : "INTERNAL",
-      typeof message === "string" ? message : "The call failed.",
-    );
+    throw failureOf(error);
   }
+}
+
+function failureOf(error: unknown): ServiceError {
+  const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
+  return new ServiceError(
+    typeof code === "string" ? code : "INTERNAL",
+    typeof message === "string" ? message : "The call failed.",
+  );
 }
