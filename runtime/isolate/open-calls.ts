@@ -1,6 +1,7 @@
 // The calls of one isolate that have no reply yet.
 
 import { ENTER } from "../../sdk/bridge.ts";
+import type { Code } from "../../sdk/errors.ts";
 import type { Call, CallService } from "./call.ts";
 import type { Held } from "./held.ts";
 import type { Job } from "./jobs/job.ts";
@@ -26,12 +27,18 @@ export interface OpenCallsHost {
   readonly renew: (job: Job) => void;
 }
 
-export class OpenCalls {
+/** What a call is given of its isolate. */
+interface CallHost extends OpenCallsHost {
+  readonly closed: boolean;
+  answered(call: OpenCall, op: string, payload: string, buffer: ArrayBuffer | null): void;
+}
+
+export class OpenCalls implements CallHost {
+  readonly held: Held;
+  readonly jobs: OpenJobs;
+  readonly renew: (job: Job) => void;
   readonly #services: readonly CallService[];
   readonly #push: PushFor;
-  readonly #held: Held;
-  readonly #jobs: OpenJobs;
-  readonly #renew: (job: Job) => void;
   #count = 0;
   #closed = false;
 
@@ -42,9 +49,13 @@ export class OpenCalls {
   ) {
     this.#services = services;
     this.#push = push;
-    this.#held = held;
-    this.#jobs = jobs;
-    this.#renew = renew;
+    this.held = held;
+    this.jobs = jobs;
+    this.renew = renew;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
   }
 
   get count(): number {
@@ -57,13 +68,25 @@ export class OpenCalls {
     const nameEnd = payload.indexOf("\n", ownerEnd + 1);
     const name = payload.slice(ownerEnd + 1, nameEnd);
     const owner = Number(payload.slice(0, ownerEnd));
-    const call = this.#call(id, owner, payload.slice(nameEnd + 1), bytes);
+    const call = new OpenCall(this, { id, owner, args: payload.slice(nameEnd + 1), bytes });
+    this.#count++;
     if (!call.hold(call.args.length + (bytes?.byteLength ?? 0))) {
       call.fail("MEMORY_LIMIT", "Too much waits in this endpoint's calls (limit memoryMb).");
-    } else if (!this.#services.some((service) => service.call(name, call))) {
+    } else if (!this.#isTaken(name, call)) {
       call.fail("CALL_INVALID", `There is no call named ${name.slice(0, 64)}.`);
     }
     return owner;
+  }
+
+  #isTaken(name: string, call: Call): boolean {
+    for (const service of this.#services) if (service.call(name, call)) return true;
+    return false;
+  }
+
+  /** For the call: its one answer. */
+  answered({ id, owner }: OpenCall, op: string, payload: string, buffer: ArrayBuffer | null): void {
+    this.#count--;
+    this.#push(owner, op, id, payload, buffer);
   }
 
   cancel(id: number): void {
@@ -79,42 +102,69 @@ export class OpenCalls {
     this.#closed = true;
     for (const service of this.#services) service.close();
   }
+}
 
-  #call(id: number, owner: number, args: string, bytes: ArrayBuffer | null): Call {
-    let done = false;
-    let heldBytes = 0;
-    this.#count++;
-    const once = (op: string, payload: string, buffer?: ArrayBuffer): void => {
-      if (done || this.#closed) return;
-      done = true;
-      this.#count--;
-      this.#held.give(heldBytes);
-      this.#push(owner, op, id, payload, buffer);
-    };
-    return {
-      id,
-      owner,
-      args,
-      bytes,
-      trail: () => this.#jobs.get(owner)?.ticket.exchange.header(LOOP_HEADER) ?? "",
-      isOwned: () => this.#jobs.get(owner) !== undefined,
-      renew: () => {
-        const job = this.#jobs.get(owner);
-        if (job !== undefined && job.socket !== null) this.#renew(job);
-      },
-      hold: (more) => {
-        if (done || !this.#held.take(more)) return false;
-        heldBytes += more;
-        return true;
-      },
-      keep: (more) => {
-        if (!this.#held.take(more)) return null;
-        return () => this.#held.give(more);
-      },
-      ok: (text) => once(ENTER.CALL_OK, text),
-      okBytes: (answer, rest = "") =>
-        once(ENTER.CALL_OK, rest, exactBuffer(new Uint8Array(answer))),
-      fail: (code, message) => once(ENTER.CALL_FAIL, `${code}\n${message}`),
-    };
+/** Methods instead of closures: a handler may make a hundred calls at once, and a handful each would be most of it. */
+class OpenCall implements Call {
+  readonly id: number;
+  readonly owner: number;
+  readonly args: string;
+  readonly bytes: ArrayBuffer | null;
+  readonly #host: CallHost;
+  #done = false;
+  #heldBytes = 0;
+
+  constructor(
+    host: CallHost,
+    { id, owner, args, bytes }: Pick<Call, "id" | "owner" | "args" | "bytes">,
+  ) {
+    this.#host = host;
+    this.id = id;
+    this.owner = owner;
+    this.args = args;
+    this.bytes = bytes;
+  }
+
+  trail(): string {
+    return this.#host.jobs.get(this.owner)?.ticket.exchange.header(LOOP_HEADER) ?? "";
+  }
+
+  isOwned(): boolean {
+    return this.#host.jobs.get(this.owner) !== undefined;
+  }
+
+  renew(): void {
+    const job = this.#host.jobs.get(this.owner);
+    if (job !== undefined && job.socket !== null) this.#host.renew(job);
+  }
+
+  hold(more: number): boolean {
+    if (this.#done || !this.#host.held.take(more)) return false;
+    this.#heldBytes += more;
+    return true;
+  }
+
+  keep(more: number): (() => void) | null {
+    const { held } = this.#host;
+    return held.take(more) ? () => held.give(more) : null;
+  }
+
+  ok(text: string): void {
+    this.#end(ENTER.CALL_OK, text, null);
+  }
+
+  okBytes(answer: ArrayBuffer, rest = ""): void {
+    this.#end(ENTER.CALL_OK, rest, exactBuffer(new Uint8Array(answer)));
+  }
+
+  fail(code: Code, message: string): void {
+    this.#end(ENTER.CALL_FAIL, `${code}\n${message}`, null);
+  }
+
+  #end(op: string, payload: string, buffer: ArrayBuffer | null): void {
+    if (this.#done || this.#host.closed) return;
+    this.#done = true;
+    this.#host.held.give(this.#heldBytes);
+    this.#host.answered(this, op, payload, buffer);
   }
 }

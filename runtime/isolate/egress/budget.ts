@@ -7,6 +7,8 @@ const OWNERS_MAX = 4_096;
 export class SubrequestBudget {
   readonly max: number;
   readonly #used = new Map<number, number>();
+  /** Is the newest in the map. */
+  #last = 0;
 
   constructor(max: number) {
     this.max = max;
@@ -17,8 +19,9 @@ export class SubrequestBudget {
     const used = this.#used.get(owner) ?? 0;
     if (used >= this.max) return false;
     // Background work may begin subrequests after its exchange was forgotten, so the map is bounded by age.
-    this.#used.delete(owner);
+    if (owner !== this.#last) this.#used.delete(owner);
     this.#used.set(owner, used + 1);
+    this.#last = owner;
     if (this.#used.size > OWNERS_MAX) {
       for (const oldest of this.#used.keys()) {
         this.#used.delete(oldest);
