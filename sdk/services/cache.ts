@@ -36,8 +36,12 @@ export interface CacheBackend extends Backend {
     keys: readonly string[],
     signal: AbortSignal,
   ): Promise<readonly (Uint8Array | null)[]>;
-  /** The same at once; null: some of it has to be waited for. */
-  getNow?(scope: string, keys: readonly string[]): readonly (Uint8Array | null)[] | null;
+  /** The same at once, `asText` what is short; null: some of it has to be waited for. */
+  getNow?(
+    scope: string,
+    keys: readonly string[],
+    asText: boolean,
+  ): readonly (string | Uint8Array | null)[] | null;
   /** False: it was to be absent, and is not. */
   set(scope: string, set: CacheSet, signal: AbortSignal): Promise<boolean>;
   /** How many were there. */

@@ -7,12 +7,19 @@
 //  25  n  the file's name; nothing: all of it is here
 //      m  the value, or of an entry with a file what comes before that
 
-export interface CacheEntry {
+export interface CacheEntry<V = Uint8Array> {
   readonly expiresAtMs: number;
   readonly place: number;
   readonly size: number;
   readonly file: string | null;
-  readonly value: Uint8Array;
+  readonly value: V;
+}
+
+/** What is made of the bytes from there on. */
+export type ReadValue<V> = (bytes: Buffer, from: number) => V;
+
+export function valueBytes(bytes: Buffer, from: number): Uint8Array {
+  return bytes.subarray(from);
 }
 
 const NAME_LENGTH_AT = 24;
@@ -28,13 +35,13 @@ export function packEntry({ expiresAtMs, place, size, file, value }: CacheEntry)
   return Buffer.concat([head, name, value]);
 }
 
-export function unpackEntry(bytes: Buffer): CacheEntry {
+export function unpackEntry<V>(bytes: Buffer, valueOf: ReadValue<V>): CacheEntry<V> {
   const end = NAME_AT + bytes.readUInt8(NAME_LENGTH_AT);
   return {
     expiresAtMs: bytes.readDoubleBE(0),
     place: bytes.readDoubleBE(8),
     size: bytes.readDoubleBE(16),
     file: end === NAME_AT ? null : bytes.toString("latin1", NAME_AT, end),
-    value: bytes.subarray(end),
+    value: valueOf(bytes, end),
   };
 }

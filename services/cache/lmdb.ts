@@ -13,7 +13,8 @@ import type { EmbeddedConfig, ServicePlaces } from "../../sdk/services/config.ts
 import { BlobFolder } from "../blob-folder.ts";
 import { openStore, type Store } from "../lmdb.ts";
 import { scopedKey } from "../scoped-key.ts";
-import type { CacheEntry } from "./entry.ts";
+import { shortText } from "../short-text.ts";
+import { valueBytes, type CacheEntry, type ReadValue } from "./entry.ts";
 import { addTo } from "./number.ts";
 import { Shelf } from "./shelf.ts";
 
@@ -21,6 +22,8 @@ import { Shelf } from "./shelf.ts";
 export const INLINE_BYTES_MAX: number = 64 * 1_024;
 /** Of a file, read at once. */
 const PIECE_BYTES: number = 64 * 1_024;
+/** What a node reads again and again. With the longest keys a few megabytes. */
+const MARKED_MAX = 4_096;
 /** Before the body of an entry that has a head: its length. */
 const HEAD_LENGTH_BYTES = 4;
 
@@ -65,6 +68,8 @@ interface Parts {
 
 class LmdbCache implements CacheBackend, CacheStreams {
   readonly #parts: Parts;
+  /** Places of entries that are known to be marked as used: looking there costs as much as looking for the entry. */
+  readonly #marked = new Map<string, number>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -79,18 +84,21 @@ class LmdbCache implements CacheBackend, CacheStreams {
     store.refresh();
     const found: (Uint8Array | null)[] = [];
     for (const key of keys) {
-      const entry = this.#used(scopedKey(scope, key));
+      const entry = this.#used(scope, key, valueBytes);
       if (entry === null) found.push(null);
       else found.push(entry.file === null ? entry.value : await blobs.read(entry.file));
     }
     return found;
   }
 
-  getNow(scope: string, keys: readonly string[]): (Uint8Array | null)[] | null {
+  getNow(
+    ...[scope, keys, asText]: Parameters<NonNullable<CacheBackend["getNow"]>>
+  ): (string | Uint8Array | null)[] | null {
     this.#parts.store.refresh();
-    const found: (Uint8Array | null)[] = [];
+    const found: (string | Uint8Array | null)[] = [];
+    const valueOf = asText ? shortText : valueBytes;
     for (const key of keys) {
-      const entry = this.#used(scopedKey(scope, key));
+      const entry = this.#used(scope, key, valueOf);
       if (entry !== null && entry.file !== null) return null;
       found.push(entry?.value ?? null);
     }
@@ -177,7 +185,7 @@ class LmdbCache implements CacheBackend, CacheStreams {
   async open(...[scope, name]: Parameters<CacheStreams["open"]>): Promise<CacheStream | null> {
     const { store, blobs } = this.#parts;
     store.refresh();
-    const entry = this.#used(scopedKey(scope, name));
+    const entry = this.#used(scope, name, valueBytes);
     if (entry === null) return null;
     const bytes = Buffer.from(entry.value.buffer, entry.value.byteOffset, entry.value.byteLength);
     const bodyAt = HEAD_LENGTH_BYTES + bytes.readUInt32BE(0);
@@ -255,15 +263,26 @@ class LmdbCache implements CacheBackend, CacheStreams {
   }
 
   #live(key: Buffer): CacheEntry | null {
-    const entry = this.#parts.shelf.find(key);
+    return this.#unlessOver(this.#parts.shelf.find(key));
+  }
+
+  #unlessOver<V>(entry: CacheEntry<V> | null): CacheEntry<V> | null {
     return entry === null || entry.expiresAtMs <= this.#parts.now() ? null : entry;
   }
 
   /** The entry, and that it was read: a write only for the first reading since it got its place. */
-  #used(key: Buffer): CacheEntry | null {
+  #used<V>(scope: string, name: string, valueOf: ReadValue<V>): CacheEntry<V> | null {
     const { store, shelf } = this.#parts;
-    const entry = this.#live(key);
-    if (entry !== null && !shelf.isUsed(key)) store.update(() => shelf.markUsed(key));
+    const key = scopedKey(scope, name);
+    const entry = this.#unlessOver(shelf.read(key, valueOf));
+    if (entry === null) return null;
+    const text = `${scope}\n${name}`;
+    // The mark goes only when the entry gets another place, and no place is given twice.
+    if (this.#marked.get(text) !== entry.place) {
+      if (!shelf.isUsed(key)) store.update(() => shelf.markUsed(key));
+      if (this.#marked.size >= MARKED_MAX) this.#marked.clear();
+      this.#marked.set(text, entry.place);
+    }
     return entry;
   }
 

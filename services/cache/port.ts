@@ -1,7 +1,7 @@
 // The calls of a cache binding (runtime/guest/services/cache.ts makes them): checks what they say and asks the backend.
 // Those of the Cache API are in responses.ts.
 //
-//   get     [keys]                           -> a list of null | value
+//   get     [keys, asText]                   -> a list of null | value; short ones as text
 //   set     [key, value, seconds, isNew]     -> false: it was to be new, and is not
 //   delete  [keys]                           -> how many were there
 //   add     [key, amount]                    -> the sum
@@ -35,6 +35,7 @@ import {
   readText,
 } from "../arguments.ts";
 import { createPort, type Method } from "../port.ts";
+import { shortText } from "../short-text.ts";
 import { responseMethods } from "./responses.ts";
 
 export interface CachePortOptions {
@@ -53,20 +54,22 @@ export function createCachePort(options: CachePortOptions): ServicePort {
   return createPort({
     methods: { ...verbs(options), ...responseMethods(options) },
     now: {
-      get([keys], context) {
+      get([keys, asText], context) {
         const names = readKeys(keys);
-        const found = actor.runNow((cache) => cache.getNow?.(scope, names) ?? null);
+        const found = actor.runNow(
+          (cache) => cache.getNow?.(scope, names, asText === true) ?? null,
+        );
         return found && { value: holdAll(context, found) };
       },
     },
   });
 }
 
-function holdAll<T extends readonly (Uint8Array | null)[]>(
+function holdAll<T extends readonly (string | Uint8Array | null)[]>(
   context: Pick<CallContext, "hold">,
   found: T,
 ): T {
-  for (const value of found) holdOrRefuse(context, "The values are", value?.byteLength ?? 0);
+  for (const value of found) holdOrRefuse(context, "The values are", value?.length ?? 0);
   return found;
 }
 
@@ -77,12 +80,11 @@ function verbs({ actor, scope, caller }: CachePortOptions): Readonly<Record<stri
   ): Promise<T> => actor.run(work, { caller, signal });
 
   return {
-    async get([keys], context) {
+    async get([keys, asText], context) {
       const names = readKeys(keys);
-      return holdAll(
-        context,
-        await ask(context, (cache, signal) => cache.get(scope, names, signal)),
-      );
+      const found = await ask(context, (cache, signal) => cache.get(scope, names, signal));
+      const all = holdAll(context, found);
+      return asText === true ? all.map((value) => value && shortText(value)) : all;
     },
     set([key, value, seconds, isNew], context) {
       const ttlMs = optional(seconds, "ttl", readTtlMs);

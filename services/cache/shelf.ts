@@ -10,7 +10,7 @@
 
 import { scopedKey } from "../scoped-key.ts";
 import type { Store, Table } from "../lmdb.ts";
-import { packEntry, unpackEntry, type CacheEntry } from "./entry.ts";
+import { packEntry, unpackEntry, valueBytes, type CacheEntry, type ReadValue } from "./entry.ts";
 
 export interface ShelfLimits {
   readonly entriesMax: number;
@@ -47,8 +47,12 @@ export class Shelf {
 
   /** Also when it has expired. */
   find(key: Buffer): CacheEntry | null {
+    return this.read(key, valueBytes);
+  }
+
+  read<V>(key: Buffer, valueOf: ReadValue<V>): CacheEntry<V> | null {
     const bytes = this.#entries.get(key);
-    return bytes === null ? null : unpackEntry(bytes);
+    return bytes === null ? null : unpackEntry(bytes, valueOf);
   }
 
   isUsed(key: Buffer): boolean {

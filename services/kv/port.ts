@@ -1,6 +1,6 @@
 // The calls of a KV binding (runtime/guest/services/kv.ts makes them): checks what they say and asks the backend.
 //
-//   get     [keys]                               -> a list of null | [value, metadata]
+//   get     [keys, asText]                       -> a list of null | [value, metadata]; short values as text
 //   put     [key, value, { expiresAtMs, ttlSeconds, metadata }]
 //   delete  [keys]
 //   list    [{ prefix, limit, cursor }]          -> { keys: [[name, expiresAtMs, metadata]], cursor }
@@ -33,6 +33,7 @@ import {
   type Fields,
 } from "../arguments.ts";
 import { createPort } from "../port.ts";
+import { shortText } from "../short-text.ts";
 
 /** Ten thousand years: what a date can say, and more than anybody means. */
 const EXPIRES_AT_MS_MAX = 253_402_300_800_000;
@@ -55,17 +56,17 @@ export function createKvPort({ actor, namespace, caller, now }: KvPortOptions): 
 
   return createPort({
     now: {
-      get([keys], context) {
+      get([keys, asText], context) {
         const names = readKeys(keys);
         const found = actor.runNow((kv) => kv.getNow?.(namespace, names) ?? null);
-        return found && { value: answerOf(context, found) };
+        return found && { value: answerOf(context, found, asText) };
       },
     },
     methods: {
-      async get([keys], context) {
+      async get([keys, asText], context) {
         const names = readKeys(keys);
         const found = await ask(context, (kv, signal) => kv.get(namespace, names, signal));
-        return answerOf(context, found);
+        return answerOf(context, found, asText);
       },
       async put([key, value, options], context) {
         const fields = readFields(options, "options");
@@ -102,9 +103,14 @@ export function createKvPort({ actor, namespace, caller, now }: KvPortOptions): 
   });
 }
 
-function answerOf(context: Pick<CallContext, "hold">, found: readonly (KvEntry | null)[]): Value {
+function answerOf(
+  context: Pick<CallContext, "hold">,
+  found: readonly (KvEntry | null)[],
+  asText: Value,
+): Value {
   for (const entry of found) holdOrRefuse(context, "The values are", entry?.value.byteLength ?? 0);
-  return found.map((entry) => entry && [entry.value, entry.metadata]);
+  const valueOf = asText === true ? shortText : (value: Uint8Array): Uint8Array => value;
+  return found.map((entry) => entry && [valueOf(entry.value), entry.metadata]);
 }
 
 function readKeys(value: Value): readonly string[] {

@@ -48,6 +48,18 @@ describe("a full cache in LMDB", () => {
     await cache.close();
   });
 
+  test("remembers every reading since an entry got its place, also of one that was read before", async () => {
+    const cache = await open({ entries: 3 });
+    for (const key of ["a", "b", "c"]) await cache.set(key, key);
+    expect(await cache.keys(["a"])).toEqual(["a"]);
+    // It stays instead of "b", in another place.
+    await cache.set("d", "d");
+    expect(await cache.keys(["a"])).toEqual(["a"]);
+    for (const key of ["e", "f", "g"]) await cache.set(key, key);
+    expect(await cache.keys(["a", "e"])).toEqual(["a"]);
+    await cache.close();
+  });
+
   test("is full for its own scope only, and counts what is replaced once", async () => {
     const cache = await open({ entries: 2 });
     for (let at = 0; at < 5; at++) await cache.set("a", `${at}`);

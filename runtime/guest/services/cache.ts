@@ -17,6 +17,9 @@ const INTERNAL = {};
 /** A lock that nobody gives back ends by itself. */
 const LOCK_SECONDS = 30;
 
+const AS_TEXT = true;
+type Found = string | Uint8Array | null;
+
 let createWith: (client: ServiceClient) => CacheService;
 
 function keyOf(key: unknown): string {
@@ -31,8 +34,14 @@ function keysOf(keys: unknown): string[] {
   return names;
 }
 
-function textOf(value: Uint8Array | null): string | null {
-  return value === null ? null : decodeUtf8(value, { ignoreBom: true });
+function first(found: Value): Found {
+  return (found as readonly Found[])[0] ?? null;
+}
+
+/** The host has decoded what is short. */
+function textOf(value: Found): string | null {
+  if (value === null || typeof value === "string") return value;
+  return decodeUtf8(value, { ignoreBom: true });
 }
 
 /** Numbers as text, so that incr can add to them. */
@@ -68,26 +77,26 @@ class CacheService {
 
   /** As text; null when it is not there. */
   async get(key: unknown): Promise<string | null> {
-    return textOf(await this.#find(key));
+    return textOf(first(await this.#client.call("get", [[keyOf(key)], AS_TEXT])));
   }
 
   async getJson(key: unknown): Promise<unknown> {
-    const text = textOf(await this.#find(key));
+    const text = textOf(first(await this.#client.call("get", [[keyOf(key)], AS_TEXT])));
     return text === null ? null : parse(text);
   }
 
   async getBytes(key: unknown): Promise<ArrayBufferLike | null> {
-    const value = await this.#find(key);
+    const value = first(await this.#client.call("get", [[keyOf(key)]])) as Uint8Array | null;
     return value === null ? null : (apply(copy, value, []) as Uint8Array).buffer;
   }
 
   /** In the order of the keys. */
   async mget(keys: unknown): Promise<(string | null)[]> {
-    const found = (await this.#client.call("get", [
-      keysOf(keys),
-    ])) as readonly (Uint8Array | null)[];
+    const found = await this.#client.call("get", [keysOf(keys), AS_TEXT]);
     const texts: (string | null)[] = [];
-    for (let at = 0; at < found.length; at++) texts[at] = textOf(found[at] ?? null);
+    for (let at = 0; at < (found as readonly Found[]).length; at++) {
+      texts[at] = textOf((found as readonly Found[])[at] ?? null);
+    }
     return texts;
   }
 
@@ -146,13 +155,6 @@ class CacheService {
   /** What answers, as it names itself. */
   async health(): Promise<string> {
     return (await this.#client.call("health", [])) as string;
-  }
-
-  async #find(key: unknown): Promise<Uint8Array | null> {
-    const found = (await this.#client.call("get", [
-      [keyOf(key)],
-    ])) as readonly (Uint8Array | null)[];
-    return found[0] ?? null;
   }
 }
 

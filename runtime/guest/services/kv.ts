@@ -25,8 +25,8 @@ const INTERNAL = {};
 let createWith: (client: ServiceClient) => KvNamespace;
 
 type Type = "text" | "json" | "arrayBuffer" | "stream";
-/** As the host answers: bytes, and metadata as JSON. */
-type Found = readonly [value: Uint8Array, metadata: string | null] | null;
+/** As the host answers: bytes, or text if that was wanted and is short; and metadata as JSON. */
+type Found = readonly [value: string | Uint8Array, metadata: string | null] | null;
 
 function typeOf(given: unknown): Type {
   const type: unknown =
@@ -48,12 +48,10 @@ function bulkTypeOf(given: unknown): Type {
 
 function valueOf(found: Found, type: Type): unknown {
   if (found === null) return null;
-  const bytes = found[0];
+  if (type === "text") return textOf(found[0]);
+  if (type === "json") return parse(textOf(found[0]));
+  const bytes = found[0] as Uint8Array;
   switch (type) {
-    case "text":
-      return textOf(bytes);
-    case "json":
-      return parse(textOf(bytes));
     case "arrayBuffer":
       return (apply(copy, bytes, []) as Uint8Array).buffer;
     case "stream":
@@ -61,8 +59,12 @@ function valueOf(found: Found, type: Type): unknown {
   }
 }
 
-function textOf(bytes: Uint8Array): string {
-  return decodeUtf8(bytes, { ignoreBom: true });
+function textOf(value: string | Uint8Array): string {
+  return typeof value === "string" ? value : decodeUtf8(value, { ignoreBom: true });
+}
+
+function isText(type: Type): boolean {
+  return type === "text" || type === "json";
 }
 
 function metadataOf(found: Found): unknown {
@@ -133,11 +135,11 @@ class KvNamespace {
   }
 
   /** The value, null when it is not there; of a list of keys a Map. */
-  async get(key: unknown, type: unknown = undefined): Promise<unknown> {
+  get(key: unknown, type: unknown = undefined): Promise<unknown> {
     return this.#read(key, type, valueOf);
   }
 
-  async getWithMetadata(key: unknown, type: unknown = undefined): Promise<unknown> {
+  getWithMetadata(key: unknown, type: unknown = undefined): Promise<unknown> {
     return this.#read(key, type, withMetadata);
   }
 
@@ -185,12 +187,13 @@ class KvNamespace {
   ): Promise<unknown> {
     if (!isArray(key)) {
       const wanted = typeOf(type);
-      const [found] = (await this.#call("GET", "get", [[keyOf(key)]])) as readonly [Found];
-      return show(found, wanted);
+      const args = [[keyOf(key)], isText(wanted)];
+      const found = (await this.#call("GET", "get", args)) as readonly Found[];
+      return show(found[0] ?? null, wanted);
     }
     const wanted = bulkTypeOf(type);
     const names = keysOf(key);
-    const found = (await this.#call("GET", "get", [names])) as readonly Found[];
+    const found = (await this.#call("GET", "get", [names, true])) as readonly Found[];
     const map = new NativeMap<string, unknown>();
     for (let at = 0; at < names.length; at++) {
       apply(setInMap, map, [names[at], show(found[at] ?? null, wanted)] as never);
