@@ -110,6 +110,14 @@ describe("bin/edge in a clone", () => {
     expect(existsSync(join(clone, ".setup-lock"))).toBe(false);
   });
 
+  test("goes on when the lock that was in its way is gone by the time it looks", async () => {
+    fakeNpm();
+    const once = join(base, "refused");
+    tool("ln", `[ -e "${once}" ] && exec /bin/ln "$@"\n: >"${once}"; exit 1`);
+    expect((await edge()).code).toBe(0);
+    expect(npmRuns()).toBe(1);
+  });
+
   test("clears the lock of a setup that died", async () => {
     fakeNpm();
     const gone = execFileSync("/bin/sh", ["-c", "echo $$"], { encoding: "utf8" }).trim();
