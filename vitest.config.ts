@@ -1,4 +1,5 @@
 import { defineConfig, type UserWorkspaceConfig, type ViteUserConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 import { V8_FLAGS } from "./runtime/link/places.ts";
 
 // The user's own settings must not decide what a test sees.
@@ -26,9 +27,21 @@ export const EACH: NonNullable<UserWorkspaceConfig["test"]> = {
   restoreMocks: true,
 };
 
+/** Many seconds each. One that begins last is waited for by processors with nothing else to do. */
+const LONGEST = /\/test\/(?:docs|e2e|fault|hardening|hostile|package)\//;
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const isLong = ({ moduleId }: TestSpecification): boolean => LONGEST.test(moduleId);
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+  }
+}
+
 const config: ViteUserConfig = defineConfig({
   test: {
     globalSetup: "test/run-folder.ts",
+    sequence: { sequencer: LongestFirst },
     // Tests start servers and burn CPU on purpose; more of them at once only measure each other. Two on two cores
     // leave a fifth of the time to waiting.
     maxWorkers: 3,
@@ -38,7 +51,7 @@ const config: ViteUserConfig = defineConfig({
       {
         test: {
           ...EACH,
-          name: "logic",
+          name: "units",
           include: [`${SOURCES}/**/*.test.ts`],
           exclude: [...EXCLUDED, GUEST],
           isolate: false,
