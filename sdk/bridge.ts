@@ -172,6 +172,8 @@ export const CALLS = {
   FETCH: "fetch",
   /** A fetch of another endpoint that is bound. Arguments: the binding's name \n those of a fetch. */
   FETCH_BOUND: "fetch.bound",
+  /** A fetch that ends with its request, its response's body too. Arguments: those of a fetch. */
+  FETCH_EVENTS: "fetch.events",
   /** Next chunk of a fetch's response body; arguments: call id of the fetch. */
   FETCH_PULL: "fetch.pull",
   /** The whole rest of a fetch's response body as text. */

@@ -167,8 +167,10 @@ export class Calls {
     return entry;
   }
 
-  #beginFetch({ method, url, redirect, headers, body, binding }: OutgoingFetch): StartedCall {
-    const name = binding === undefined ? CALLS.FETCH : CALLS.FETCH_BOUND;
+  #beginFetch(request: OutgoingFetch): StartedCall {
+    const { method, url, redirect, headers, body, binding } = request;
+    const unbound = request.endsWithRequest === true ? CALLS.FETCH_EVENTS : CALLS.FETCH;
+    const name = binding === undefined ? unbound : CALLS.FETCH_BOUND;
     const through = binding === undefined ? "" : `${binding}\n`;
     const head = (kind: string): string =>
       `${through}${method}\n${url}\n${redirect}\n${kind}\n${headers}`;

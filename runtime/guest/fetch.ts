@@ -39,6 +39,12 @@ export function fetch(input: unknown, init: unknown = undefined): Promise<Respon
   }
 }
 
+/** For the platform's own requests; null while the module loads. */
+export function fetchIncoming(request: OutgoingFetch): Promise<IncomingResponse> | null {
+  if (portFetch === null) topLevelFetches++;
+  return portFetch?.(request) ?? null;
+}
+
 /** Of another endpoint, by the binding's name. */
 export function fetchBound(binding: string, input: unknown, init: unknown): Promise<Response> {
   const call = portFetch;

@@ -18,6 +18,7 @@ import { DOMException, QuotaExceededError } from "./dom-exception.ts";
 import { TextDecoder, TextEncoder } from "./encoding.ts";
 import { thawEncodings } from "./encodings/legacy.ts";
 import * as events from "./events.ts";
+import { EventSource } from "./event-source/event-source.ts";
 import { createEvent } from "./events/incoming.ts";
 import { fetch, thawFetch, topLevelFetchCount } from "./fetch.ts";
 import { FormData, isFormData } from "./form-data.ts";
@@ -74,6 +75,7 @@ const GLOBALS: Readonly<Record<string, unknown>> = {
   DecompressionStream,
   ErrorEvent: events.ErrorEvent,
   Event: events.Event,
+  EventSource,
   EventTarget: events.EventTarget,
   File,
   FixedLengthStream,

@@ -32,6 +32,8 @@ export interface OutgoingFetch {
   readonly body: string | Uint8Array | (() => Promise<Uint8Array | null>) | null;
   /** The binding of the endpoint that answers; absent: the network. */
   readonly binding?: string;
+  /** Present: it is over with the request that makes it, its response's body too. */
+  readonly endsWithRequest?: true;
   /** Calls its argument once when the author's signal aborts. */
   readonly onAbort: ((listener: () => void) => void) | null;
 }

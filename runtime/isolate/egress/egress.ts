@@ -66,6 +66,8 @@ function ownDispatcher({ allowPrivate, privateHosts = [] }: EgressOptions): Disp
   return createDispatcher(reachOf(allowPrivate, privateHosts));
 }
 
+const REQUEST_OVER = "The request that made it is over.";
+
 class Egress implements CallService {
   readonly #sendOut: Send;
   readonly #bound: ReadonlyMap<string, Send>;
@@ -80,6 +82,8 @@ class Egress implements CallService {
   readonly #subrequests = new Map<number, Subrequest>();
   /** Those whose response has a body, in the order of their heads. */
   readonly #responses = new Set<Subrequest>();
+  /** Those that end with their request; they are few. */
+  readonly #streams = new Set<Subrequest>();
   #closed = false;
 
   constructor(options: EgressOptions) {
@@ -122,6 +126,9 @@ class Egress implements CallService {
   ownerDone(owner: number): void {
     this.#budget.forget(owner);
     this.#sockets.ownerDone(owner);
+    for (const stream of this.#streams) {
+      if (stream.owner === owner) stream.fail("CANCELLED", REQUEST_OVER);
+    }
   }
 
   close(): void {
@@ -138,6 +145,9 @@ class Egress implements CallService {
     switch (name) {
       case CALLS.FETCH:
         this.#begin(call, parseFetch(call), this.#sendOut);
+        return true;
+      case CALLS.FETCH_EVENTS:
+        this.#beginStream(call);
         return true;
       case CALLS.FETCH_BOUND: {
         const { binding, parsed } = parseBoundFetch(call);
@@ -169,7 +179,14 @@ class Egress implements CallService {
     }
   }
 
-  #begin(call: Call, parsed: FetchArguments, sendIt: Send): void {
+  #beginStream(call: Call): void {
+    if (!call.isOwned()) throw new EdgeError("CANCELLED", REQUEST_OVER);
+    const stream = this.#begin(call, parseFetch(call), this.#sendOut);
+    // Unless it was refused at once.
+    if (this.#subrequests.has(call.id)) this.#streams.add(stream);
+  }
+
+  #begin(call: Call, parsed: FetchArguments, sendIt: Send): Subrequest {
     if (this.#closed) throw new EdgeError("CANCELLED", "The isolate is gone.");
     if (this.#subrequests.has(call.id)) {
       throw new EdgeError("CALL_INVALID", "The number of the call is in use.");
@@ -190,6 +207,7 @@ class Egress implements CallService {
       onOver: (over) => {
         this.#gate.leave(over);
         this.#responses.delete(over);
+        this.#streams.delete(over);
         this.#subrequests.delete(over.id);
       },
     });
@@ -197,6 +215,7 @@ class Egress implements CallService {
     if (!this.#gate.enter(subrequest)) {
       subrequest.fail("FETCH_FAILED", "Too many subrequests of this endpoint wait for their turn.");
     }
+    return subrequest;
   }
 
   #charge(owner: number): void {
