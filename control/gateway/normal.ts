@@ -21,6 +21,7 @@ import { checkClaims, checkConsumers, consumersOf } from "./policies/identity.ts
 import { withRevoked } from "./policies/revoked.ts";
 import { checkUpstreams } from "./policies/traffic.ts";
 import { checkStore, checkStores } from "./stores.ts";
+import { withOpenApi } from "./openapi/document.ts";
 import { targetOf } from "./targets.ts";
 import type { Path } from "./yaml.ts";
 
@@ -51,7 +52,7 @@ export function normalise(fields: GatewayFields, folder: string): Normal {
   const upstreamNames = upstreams.map(({ name }) => name);
   checkUpstreams(fields.policies, { path: ["policies"], upstreams: upstreamNames }, found);
   const place = { folder, path: ["policies"] };
-  const common = named(withRevoked(fields.policies, place, found), "policies");
+  const common = named(filed(fields.policies, place, found), "policies");
   const routes: GatewayRoute[] = [];
   for (const [index, route] of fields.routes.entries()) {
     const made = routeOf(route, { index, common, fields, folder }, found);
@@ -121,7 +122,7 @@ function routeOf(
   const { upstreams } = place;
   checkUpstreams(route.policies, { path: [...path, "policies"], upstreams }, found);
   const policyPlace = { folder, path: [...path, "policies"] };
-  const own = named(withRevoked(route.policies, policyPlace, found), name);
+  const own = named(filed(route.policies, policyPlace, found), name);
   const policies = ordered([
     ...common.filter(({ kind }) => !own.some((policy) => policy.kind === kind)),
     ...own,
@@ -171,6 +172,15 @@ function checkPolicies(policies: readonly PolicyConfig[], path: Path, found: Fin
     const problem = `a second ${kind}`;
     found.push({ path: [...path, index], expected: "one of each kind", problem });
   }
+}
+
+/** With what stands in files of their own. */
+function filed(
+  policies: readonly PolicyConfig[],
+  place: Parameters<typeof withOpenApi>[1],
+  found: Finding[],
+): PolicyConfig[] {
+  return withOpenApi(withRevoked(policies, place, found), place, found);
 }
 
 /** Keys of limits that only a verified credential gives. */

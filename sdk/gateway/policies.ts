@@ -1,6 +1,7 @@
 // The policies of a route in normal form.
 
 import type { Json } from "../errors.ts";
+import type { OpenApiRules } from "./openapi.ts";
 
 export type PolicyConfig =
   | {
@@ -335,6 +336,7 @@ export interface ValidationPolicy {
   readonly body: object | null;
   readonly query: object | null;
   readonly headers: object | null;
+  readonly openapi: OpenApiRules | null;
   readonly bodyBytesMax: number;
 }
 

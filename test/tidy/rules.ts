@@ -43,7 +43,10 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   // The registry's, that of the embedded services, and of what workers' gateways share.
   lmdb: ["control/registry/lmdb.ts", "services/lmdb.ts", "runtime/gateway/shared/store.ts"],
   jose: ["runtime/gateway/policies/auth/jwt.ts"],
-  ajv: ["runtime/gateway/policies/content/validation.ts", "control/gateway/policies/validation.ts"],
+  ajv: [
+    "runtime/gateway/policies/content/schema-check.ts",
+    "control/gateway/policies/validation.ts",
+  ],
   esbuild: ["compiler/esbuild.ts"],
   yaml: ["control/gateway/yaml.ts"],
   postgres: ["services/database/postgres.ts"],

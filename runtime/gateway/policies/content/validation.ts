@@ -1,107 +1,103 @@
-// Requests that do not fit a JSON Schema are refused before anything stands behind them. The door to ajv, with
-// control/gateway/policies/validation.ts, which has refused schemas that are none.
+// Requests that do not fit a JSON Schema, or an OpenAPI document, are refused before anything stands behind them.
 
-import { createRequire } from "node:module";
-import type { ErrorObject, ValidateFunction } from "ajv";
 import type { ValidationPolicy } from "../../../../sdk/gateway/policies.ts";
-import type { Policy } from "../../chain.ts";
+import type { Policy, Step } from "../../chain.ts";
 import type { Pass } from "../../pass.ts";
 import { readWhole, WholeBody } from "../stored/whole-body.ts";
+import { createOperations, type Operation } from "./openapi.ts";
+import {
+  bodyFaults,
+  compileCheck,
+  headersOf,
+  isJson,
+  openSchemas,
+  queryOf,
+  type Check,
+  type Fault,
+} from "./schema-check.ts";
 
-const require: NodeJS.Require = createRequire(import.meta.url);
 const STATUS = 422;
 /** Enough to mend a request by. */
 const FAULTS_MAX = 10;
-const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json(?:\s*;|$)/i;
-const DECODER: InstanceType<typeof TextDecoder> = new TextDecoder("utf-8", { fatal: true });
-
-interface Fault {
-  readonly in: "body" | "query" | "headers";
-  /** JSON Pointer. */
-  readonly path: string;
-  readonly message: string;
-}
-
-type Check = (value: unknown) => Fault[];
 
 export function createValidation(policy: ValidationPolicy): Policy {
-  const query = compile("query", policy.query, true);
-  const headers = compile("headers", policy.headers, true);
-  const body = compile("body", policy.body, false);
-  const whole = async (pass: Pass, check: Check): Promise<boolean> => {
-    const { exchange } = pass.ticket;
-    const bytes = await readWhole(exchange, policy.bodyBytesMax);
-    if (bytes === null || exchange.state !== "open") return false;
-    const faults = bodyFaults(exchange.header("content-type"), bytes, check);
-    if (faults.length > 0) return refuse(pass, faults);
-    pass.ticket.exchange = new WholeBody(exchange, bytes, () => pass.ticket.fail("BODY_TOO_LARGE"));
-    return true;
-  };
+  const schemas = createSchemaStep(policy);
+  const document = createDocumentStep(policy);
+  if (document === null) return schemas === null ? {} : { onRequest: schemas };
+  if (schemas === null) return { onRequest: document };
   return {
-    onRequest(pass) {
-      const faults: Fault[] = [];
-      if (query !== null) faults.push(...query(queryOf(pass.url)));
-      if (headers !== null) faults.push(...headers(headersOf(pass.headers)));
-      if (faults.length > 0) return refuse(pass, faults);
-      if (body === null) return true;
-      if (pass.exchange.hasBody) return whole(pass, body);
-      // GET has none and needs none.
-      if (/^(?:GET|HEAD|DELETE|OPTIONS)$/.test(pass.exchange.method)) return true;
-      return refuse(pass, [{ in: "body", path: "", message: "must be JSON" }]);
-    },
+    onRequest: async (pass) => (await document(pass)) && (await schemas(pass)),
   };
 }
 
-function bodyFaults(type: string | undefined, bytes: Uint8Array, check: Check): Fault[] {
-  try {
-    if (type !== undefined && JSON_TYPE.test(type)) return check(JSON.parse(DECODER.decode(bytes)));
-  } catch {
-    // No UTF-8, or no JSON.
+function createSchemaStep(policy: ValidationPolicy): Step | null {
+  const of = (part: "body" | "query" | "headers"): Check | null => {
+    const schema = policy[part];
+    return schema === null ? null : compileCheck(openSchemas(part !== "body"), part, schema);
+  };
+  const [query, headers, body] = [of("query"), of("headers"), of("body")];
+  if (query === null && headers === null && body === null) return null;
+  return (pass) => {
+    const faults: Fault[] = [];
+    if (query !== null) faults.push(...query(queryOf(pass.url)));
+    if (headers !== null) faults.push(...headers(headersOf(pass.headers)));
+    if (faults.length > 0) return refuse(pass, faults);
+    if (body === null) return true;
+    if (pass.exchange.hasBody) return checkWhole(pass, policy.bodyBytesMax, body);
+    // GET has none and needs none.
+    if (/^(?:GET|HEAD|DELETE|OPTIONS)$/.test(pass.exchange.method)) return true;
+    return refuse(pass, [{ in: "body", path: "", message: "must be JSON" }]);
+  };
+}
+
+function createDocumentStep({ openapi, bodyBytesMax }: ValidationPolicy): Step | null {
+  if (openapi === null) return null;
+  const find = createOperations(openapi);
+  return (pass) => {
+    const { method, path } = pass.exchange;
+    const found = find(method, path);
+    if (found.kind !== "operation") {
+      if (openapi.unknown === "pass") return true;
+      if (found.kind === "none") pass.ticket.fail("NO_ROUTE");
+      else pass.ticket.fail("METHOD_NOT_ALLOWED", undefined, `allow\n${found.allow}\n`);
+      return false;
+    }
+    const faults = found.operation.faults(pass, found.path);
+    if (faults.length > 0) return refuse(pass, faults);
+    return checkBody(pass, found.operation, bodyBytesMax);
+  };
+}
+
+function checkBody(
+  pass: Pass,
+  { config, bodyCheck }: Operation,
+  bytesMax: number,
+): boolean | Promise<boolean> {
+  if (config.body === null) return true;
+  const { exchange } = pass.ticket;
+  if (!exchange.hasBody) {
+    if (!config.body.required) return true;
+    return refuse(pass, [{ in: "body", path: "", message: "is required" }]);
   }
-  return [{ in: "body", path: "", message: "must be JSON" }];
-}
-
-/** What comes as text is taken for what the schema wants, as far as it can be read so. */
-function compile(
-  part: Fault["in"],
-  schema: object | boolean | null,
-  isText: boolean,
-): Check | null {
-  if (schema === null) return null;
-  // Here, since it takes a worker without such a policy longer to load than all of its other policies.
-  const { Ajv2020 } = require("ajv/dist/2020.js") as typeof import("ajv/dist/2020.js");
-  const addFormats = require("ajv-formats") as typeof import("ajv-formats");
-  const ajv = new Ajv2020({ strict: false, coerceTypes: isText ? "array" : false });
-  addFormats.default(ajv);
-  const validate: ValidateFunction = ajv.compile(schema);
-  return (value) =>
-    validate(value) ? [] : (validate.errors ?? []).map((error) => faultOf(part, error));
-}
-
-function faultOf(
-  part: Fault["in"],
-  { instancePath, message = "does not fit" }: ErrorObject,
-): Fault {
-  return { in: part, path: instancePath, message };
-}
-
-function queryOf(url: string): Record<string, unknown> {
-  const question = url.indexOf("?");
-  const values: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
-  if (question < 0) return values;
-  for (const [name, value] of new URLSearchParams(url.slice(question + 1))) {
-    const before = values[name];
-    if (before === undefined) values[name] = value;
-    else values[name] = Array.isArray(before) ? [...(before as string[]), value] : [before, value];
+  const [type = ""] = (exchange.header("content-type") ?? "").toLowerCase().split(";");
+  const check = bodyCheck(type.trim());
+  if (check === undefined) {
+    const message = `must be ${config.body.content.map(([one]) => one).join(" or ")}`;
+    return refuse(pass, [{ in: "headers", path: "/content-type", message }]);
   }
-  return values;
+  // Of what is no JSON the type is all that can be checked.
+  if (check === null || !isJson(type)) return true;
+  return checkWhole(pass, bytesMax, check);
 }
 
-function headersOf(list: string): Record<string, unknown> {
-  const values: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
-  const parts = list.split("\n");
-  for (let at = 0; at + 1 < parts.length; at += 2) values[parts[at] ?? ""] ??= parts[at + 1];
-  return values;
+async function checkWhole(pass: Pass, bytesMax: number, check: Check): Promise<boolean> {
+  const { exchange } = pass.ticket;
+  const bytes = await readWhole(exchange, bytesMax);
+  if (bytes === null || exchange.state !== "open") return false;
+  const faults = bodyFaults(exchange.header("content-type"), bytes, check);
+  if (faults.length > 0) return refuse(pass, faults);
+  pass.ticket.exchange = new WholeBody(exchange, bytes, () => pass.ticket.fail("BODY_TOO_LARGE"));
+  return true;
 }
 
 function refuse({ ticket, exchange }: Pass, faults: readonly Fault[]): false {
