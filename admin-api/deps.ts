@@ -8,6 +8,7 @@ import type { Crons } from "../sdk/schedule/schedule.ts";
 import type { OperatorCall } from "../sdk/services/service.ts";
 import type { Value } from "../sdk/services/values.ts";
 import type { GatewayConfig } from "../sdk/gateway/config.ts";
+import type { Purge } from "../sdk/gateway/purge.ts";
 import type { UpstreamServers } from "../sdk/gateway/servers.ts";
 import type { RouteTrace } from "../sdk/gateway/trace.ts";
 import type { Blobs, Fleet, RegistryReader } from "../sdk/node.ts";
@@ -22,6 +23,8 @@ export interface GatewayView {
     readonly host: string;
     readonly path: string;
   }): RouteTrace;
+  /** In force in every worker when it resolves. */
+  purge(purge: Purge): Promise<void>;
 }
 
 export interface AdminDeps {

@@ -124,6 +124,10 @@ async function handle(message: ToWorker): Promise<void> {
       supervisor.send({ type: "explained", ask: message.ask, account });
       break;
     }
+    case "purge":
+      await plane?.purge(message.purge);
+      supervisor.send({ type: "purged", ask: message.ask });
+      break;
     case "call":
       await call(message);
       break;

@@ -35,6 +35,7 @@ export function addGatewayRoutes(app: Hono<AdminEnv>, deps: AdminDeps): void {
     return succeed(context, upstreamView(upstream, servers, await deps.fleet.stats()));
   });
   addTargetRoutes(app, () => deps.gateway.servers);
+  addCacheRoutes(app, deps);
   app.get("/api/routes", (context) => succeed(context, shown(deps.gateway.config().routes)));
   app.get("/api/policies", (context) => {
     const { routes } = deps.gateway.config();
@@ -57,6 +58,28 @@ export function addGatewayRoutes(app: Hono<AdminEnv>, deps: AdminDeps): void {
     if (url === null) throw new EdgeError("INPUT_INVALID", `"${text}" is no address`);
     const asked = { method, host: url.hostname, path: url.pathname };
     return succeed(context, traceView(deps.gateway.trace(asked), deps.gateway.config()));
+  });
+}
+
+function addCacheRoutes(app: Hono<AdminEnv>, { gateway, clock }: AdminDeps): void {
+  app.post("/api/cache/purge", async (context) => {
+    const asked = Object(await readJson(context.req.raw, BODY_BYTES_MAX)) as Record<
+      string,
+      unknown
+    >;
+    const { route, host = "", prefix = "/" } = asked;
+    const found = gateway.config().routes.find(({ name }) => name === route);
+    if (found?.policies.some(({ kind }) => kind === "cache") !== true) {
+      const named = typeof route === "string" ? `"${route}"` : "route";
+      throw new EdgeError("INPUT_INVALID", `${named} is no route of the file with a cache policy`);
+    }
+    if (typeof host !== "string" || typeof prefix !== "string" || !prefix.startsWith("/")) {
+      const message = "host is a name, prefix the beginning of a path, with its /";
+      throw new EdgeError("INPUT_INVALID", message);
+    }
+    const purge = { route: found.name, host: host.toLowerCase(), prefix, atMs: clock.now() };
+    await gateway.purge(purge);
+    return succeed(context, { ...purge });
   });
 }
 

@@ -22,10 +22,29 @@ const test: Command = {
   },
 };
 
+const purge: Command = {
+  name: "purge",
+  summary: "give no reply any more that a route's cache policy has kept",
+  args: [{ name: "<name>", summary: "the route's" }],
+  options: [
+    { flags: "--prefix <path>", summary: "only of addresses that begin so", fallback: "/" },
+    { flags: "--host <name>", summary: "only of this host", fallback: "all hosts" },
+    ...NODE_OPTIONS,
+  ],
+  examples: ["edge route purge shop", "edge route purge shop --prefix /products/7"],
+  run: async ({ args: [name = ""], values, client }) => {
+    const prefix = values.text("prefix") ?? "/";
+    const host = values.text("host") ?? "";
+    const data = await client().send("POST", "/api/cache/purge", { route: name, prefix, host });
+    const where = `${host}${prefix === "/" ? "" : prefix}`;
+    return { data, text: `Purged ${name}${where === "" ? "" : `: ${where}`}.` };
+  },
+};
+
 export const route: CommandGroup = {
   name: "route",
   summary: "the node's routes",
-  commands: [test],
+  commands: [test, purge],
 };
 
 function traceText(trace: Json): string {

@@ -12,6 +12,7 @@ import {
   type StoreConfig,
   type UpstreamConfig,
 } from "../../sdk/gateway/config.ts";
+import type { Purge } from "../../sdk/gateway/purge.ts";
 import type { SharedLimits } from "../../sdk/gateway/limits.ts";
 import { LIMITS } from "../../sdk/limits.ts";
 import type { UpstreamStats } from "../../sdk/node.ts";
@@ -23,6 +24,7 @@ import { Pass, type PassParts } from "./pass.ts";
 import { Consumers } from "./policies/auth/consumers.ts";
 import type { InFlight, PolicyMetric } from "./policies/contract.ts";
 import type { RunPolicy } from "./policies/custom/outcome.ts";
+import { addPurge } from "./policies/stored/purges.ts";
 import { isPreflight } from "./policies/content/cors.ts";
 import type { RouteInput } from "./route/contract.ts";
 import { fileRoutes, methodsOf, routeOwner } from "./route/file-routes.ts";
@@ -162,6 +164,11 @@ export class Gateway {
     return true;
   }
 
+  /** Kept replies of a route are not given any more, by any worker, when this resolves. */
+  async purge(purge: Purge): Promise<void> {
+    await addPurge(await this.#openReplies(), purge);
+  }
+
   /** About ten times a second. */
   expire(): void {
     const now = this.#now();
@@ -205,6 +212,10 @@ export class Gateway {
   #openStore(): NodeStore {
     this.#store ??= this.#host.openStore();
     return this.#store;
+  }
+
+  #openReplies(): Promise<ReplyStore> {
+    return (this.#replies ??= this.#host.openReplies());
   }
 
   /** The one that there is, if nothing of it has changed. */
@@ -256,7 +267,7 @@ export class Gateway {
       wallClock: this.#host.wallClock ?? Date.now,
       runPolicy: this.#host.runPolicy,
       random: this.#host.random ?? Math.random,
-      replies: () => (this.#replies ??= this.#host.openReplies()),
+      replies: () => this.#openReplies(),
       proxy: (name, pass) => this.#proxy(name, pass),
       route: route.name,
       counted: (metric, label) => this.#count(metric, route.name, label),

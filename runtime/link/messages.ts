@@ -4,6 +4,7 @@
 
 import type { ErrorData } from "../../sdk/errors.ts";
 import type { GatewayConfig } from "../../sdk/gateway/config.ts";
+import type { Purge } from "../../sdk/gateway/purge.ts";
 import type { RequestAccount, RestartReason, WorkerStats } from "../../sdk/node.ts";
 import type { LimitOverrides } from "../../sdk/limits.ts";
 import type { Trust, VersionRecord } from "../../sdk/records.ts";
@@ -64,6 +65,8 @@ export type ToWorker =
   | { readonly type: "stats"; readonly ask: number }
   | { readonly type: "metrics"; readonly ask: number }
   | { readonly type: "explain"; readonly ask: number; readonly request: string }
+  /** Give no kept reply any more that this is about, then say so. */
+  | { readonly type: "purge"; readonly ask: number; readonly purge: Purge }
   /** Open the service of this id, available or not, and ask it. */
   | { readonly type: "probe"; readonly ask: number; readonly service: string }
   | {
@@ -112,6 +115,7 @@ export type ToSupervisor =
   /** null: the endpoint does not run there, and nothing has begun. */
   | { readonly type: "scheduled"; readonly ask: number; readonly end: ScheduledEnd | null }
   | { readonly type: "gateway-taken"; readonly ask: number; readonly error: ErrorData | null }
+  | { readonly type: "purged"; readonly ask: number }
   | { readonly type: "beat" }
   /** This worker must be replaced. It still serves. Said again on each connection. */
   | { readonly type: "condemned"; readonly condemnation: Condemnation }

@@ -56,7 +56,7 @@ export interface ControlPlaneOptions {
   readonly fleet: Fleet &
     Pick<ServicePorts, "probe"> &
     Pick<AdminDeps, "callService"> &
-    Pick<WorkerFleet, "runScheduled">;
+    Pick<WorkerFleet, "runScheduled" | "purge">;
   readonly log: Log;
   readonly release: string;
   readonly confinement: Confinement;
@@ -216,6 +216,7 @@ function listen(parts: ControlPlaneOptions, served: Served): Promise<AdminServer
       servers: parts.servers,
       trace: (asked) =>
         traceRoutes([...fileRoutes(parts.gateway()), ...claimsOf(registry.all())], asked),
+      purge: (purge) => fleet.purge(purge),
     },
     clock: systemClock,
     version: parts.release,

@@ -4,6 +4,7 @@
 
 import { EdgeError, type ErrorData } from "../../sdk/errors.ts";
 import type { GatewayConfig } from "../../sdk/gateway/config.ts";
+import type { Purge } from "../../sdk/gateway/purge.ts";
 import { cordonOf } from "../../sdk/isolation.ts";
 import { LIMITS } from "../../sdk/limits.ts";
 import type { Fleet, RequestAccount, WorkerRestarts, WorkerStats } from "../../sdk/node.ts";
@@ -48,6 +49,7 @@ export class WorkerFleet implements Fleet {
   readonly #asks = new Map<number, Ask>();
   readonly #readers = new Set<Reader>();
   #lastAsk = 0;
+  #purging: Promise<void> = Promise.resolve();
   /** Which worker is next to run by the clock. */
   #turn = 0;
 
@@ -136,6 +138,17 @@ export class WorkerFleet implements Fleet {
       if (answer?.type === "explained" && answer.account !== null) return answer.account;
     }
     return null;
+  }
+
+  /** One after the other, since each worker adds to what is there. */
+  purge(purge: Purge): Promise<void> {
+    const done = this.#purging.then(async () => {
+      const answers = await this.#askAll((ask) => ({ type: "purge", ask, purge }));
+      // One is enough: what it writes is everybody's.
+      if (!answers.some((answer) => answer?.type === "purged")) throw new EdgeError("INTERNAL");
+    });
+    this.#purging = done.catch(() => undefined);
+    return done;
   }
 
   async metrics(more: MetricSamples = {}): Promise<string> {

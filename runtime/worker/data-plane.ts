@@ -8,6 +8,7 @@ import { openBlobReader } from "../../control/blobs.ts";
 import { openRegistryReader } from "../../control/registry/registry.ts";
 import type { Listener } from "../../sdk/exchange.ts";
 import type { GatewayConfig } from "../../sdk/gateway/config.ts";
+import type { Purge } from "../../sdk/gateway/purge.ts";
 import { LIMITS, resolveLimits } from "../../sdk/limits.ts";
 import type { RegistryReader, RequestAccount, WorkerStats } from "../../sdk/node.ts";
 import type { VersionRecord } from "../../sdk/records.ts";
@@ -243,6 +244,10 @@ export class DataPlane {
 
   explain(request: string): RequestAccount | null {
     return this.#observers.recent.find(request);
+  }
+
+  async purge(purge: Purge): Promise<void> {
+    if (this.#cordon === null) await this.#gateway.purge(purge);
   }
 
   samples(): MetricSamples {

@@ -48,6 +48,7 @@ export const NO_GATEWAY: AdminDeps["gateway"] = {
     change: () => Promise.reject(new EdgeError("UPSTREAM_NOT_FOUND")),
     remove: () => Promise.reject(new EdgeError("UPSTREAM_NOT_FOUND")),
   },
+  purge: () => Promise.resolve(),
   trace: () => ({ outcome: "none", owner: null, params: {}, allow: [], candidates: [] }),
 };
 

@@ -19,7 +19,7 @@ routes:
   - name: app
     match: { path: "/app/*" }
     target: { endpoint: hello, stripPrefix: /app }
-    policies: [ headers: { request: { set: { x-gw: islet } } } ]
+    policies: [ headers: { request: { set: { x-gw: islet } } }, cache: {} ]
   - name: limited
     match: { path: /limited }
     target: { respond: { body: ok } }
@@ -111,6 +111,11 @@ describe("a node with a configuration file", () => {
     await until("SIGHUP is heard", async () =>
       (await ask(node, "/text", 8)).every((text) => text === "three"),
     );
+
+    const purged = await node.edge("route", "purge", "app", "--prefix", "/app/x", "--json");
+    expect(JSON.parse(purged.stdout)).toMatchObject({ data: { route: "app", prefix: "/app/x" } });
+    const unkept = await node.edge("route", "purge", "text");
+    expect([unkept.code, unkept.stderr]).toEqual([1, expect.stringContaining("no route")]);
 
     const { code } = await node
       .publish("clash", HANDLER, {

@@ -10,6 +10,7 @@ import {
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { PURGES_MAX } from "../../runtime/gateway/policies/stored/purges.ts";
 import { temporary, type Temporary } from "../temporary.ts";
 import { until } from "../waiting.ts";
 import { openFront, type Front } from "./front.ts";
@@ -43,6 +44,7 @@ beforeAll(async () => {
 upstreams: { peer: { servers: ["http://127.0.0.1:${port}"], retry: false, breaker: false } }
 routes:
   - { match: { path: "/c/*" }, target: { upstream: peer }, policies: [ cache: { maxSize: 1KiB } ] }
+  - { name: shop, match: { path: "/shop/*" }, target: { upstream: peer }, policies: [ cache: {} ] }
   - { match: { path: "/t/*" }, target: { upstream: peer }, policies: [ cache: { ttl: 60s, headers: [x-tenant], staleWhileRevalidate: 60s, staleIfError: 1h } ] }
 `;
   const options = { replies: folder.path };
@@ -91,7 +93,10 @@ function tget(headers: Fields = {}): Promise<Got> {
   return ask(fronts[0], "/t", headers);
 }
 
+let aheadMs = 0;
+
 const advance = (ms: number): void => {
+  aheadMs += ms;
   for (const front of fronts) front.advance(ms);
 };
 
@@ -287,5 +292,67 @@ describe("cache", () => {
     expect(await tget()).toMatchObject({ status: 200, text: "reply 1" });
     advance(3_600_000);
     expect((await tget()).status).toBe(503);
+  });
+});
+
+describe("a purge", () => {
+  const purge = (prefix: string, host = "", at: 0 | 1 = 0): Promise<void> => {
+    const atMs = Date.now() + aheadMs;
+    return fronts[at].gateway.purge({ route: "shop", host, prefix, atMs });
+  };
+  const how = async (path: string, at: 0 | 1 = 0): Promise<string> =>
+    (await ask(fronts[at], path, {})).how.replace(/;.*/, "");
+  const fill = async (...paths: string[]): Promise<void> => {
+    answer = says({ "cache-control": "max-age=600" });
+    for (const path of paths) {
+      await how(path);
+      await until(`${path} is kept`, async () => (await how(path)) === "hit");
+    }
+    // What is asked for at the very time of a purge is of before it.
+    advance(10);
+  };
+
+  test("ends what was kept below a prefix, in every worker, and nothing else", async () => {
+    await fill("/shop/a/1", "/shop/a/2", "/shop/b/1");
+    await purge("/shop/a/", "", 1);
+    expect([await how("/shop/a/1"), await how("/shop/a/2", 1)]).toEqual(["fwd=miss", "fwd=miss"]);
+    expect(await how("/shop/b/1")).toBe("hit");
+    await until("it is kept anew", async () => (await how("/shop/a/1")) === "hit");
+  });
+
+  test("of another host ends nothing, of the route everything", async () => {
+    await fill("/shop/c", "/shop/d");
+    await purge("/shop/c", "other.example");
+    expect(await how("/shop/c")).toBe("hit");
+    await purge("/shop/c", "127.0.0.1");
+    expect([await how("/shop/c"), await how("/shop/d")]).toEqual(["fwd=miss", "hit"]);
+    await purge("/");
+    expect(await how("/shop/d")).toBe("fwd=miss");
+  });
+
+  test("a reply that was asked for before it is not kept", async () => {
+    let reply: () => void = () => {};
+    answer = (_request, response) => {
+      response.writeHead(200, { "cache-control": "max-age=600" });
+      reply = () => response.end("old");
+    };
+    const first = ask(fronts[0], "/shop/e", {});
+    await until("it is asked", () => seen.length === 1);
+    await purge("/shop/e");
+    advance(10);
+    reply();
+    expect((await first).text).toBe("old");
+    answer = says({ "cache-control": "max-age=600" });
+    expect((await ask(fronts[0], "/shop/e", {})).text).toBe("reply 2");
+  });
+
+  test("of as many prefixes as are told apart the others stay, of one more the route begins anew", async () => {
+    await purge("/");
+    advance(10);
+    await fill("/shop/kept");
+    for (let at = 1; at < PURGES_MAX; at++) await purge(`/shop/none/${at}`);
+    expect(await how("/shop/kept")).toBe("hit");
+    await purge("/shop/none/more");
+    expect(await how("/shop/kept")).toBe("fwd=miss");
   });
 });

@@ -7,6 +7,7 @@ import { HeaderMap, variantOf, variedNames } from "../../../../sdk/text/http-cac
 import type { HeaderList } from "../../../../sdk/exchange.ts";
 import type { Pass } from "../../pass.ts";
 import { packRecord, unpackRecord, type ReplyStore } from "../../shared/reply-store.ts";
+import { isPurged } from "./purges.ts";
 
 /** Behind its end a reply is still good for asking whether it has changed. */
 const REVALIDATION_MS = 3_600_000;
@@ -21,10 +22,17 @@ export interface CacheEntry {
   readonly staleMs: number;
   readonly errorMs: number;
   readonly body: Buffer;
+  /** When the target was asked for it, on the wall clock. */
+  readonly askedMs?: number;
 }
 
 export interface CachePlace {
   readonly key: string;
+  readonly host: string;
+  /** Path and query, as the client sent them. */
+  readonly url: string;
+  /** When the request came to the cache. */
+  readonly atMs: number;
   /** As the client sent it. */
   readonly request: HeaderMap;
 }
@@ -45,15 +53,23 @@ export class CacheEntries {
     this.#headers = headers;
   }
 
-  place({ exchange, url, headers }: Pass): CachePlace {
+  place({ exchange, url, headers }: Pass, nowMs: number): CachePlace {
     const request = new HeaderMap(headers);
     const values = this.#headers.map((name) => request.get(name));
     const address = [this.#route, exchange.scheme, exchange.host, url, values];
-    return { key: hash("sha256", JSON.stringify(address), "base64url"), request };
+    const key = hash("sha256", JSON.stringify(address), "base64url");
+    return { key, host: exchange.host, url: exchange.url, atMs: nowMs, request };
   }
 
   async find(place: CachePlace): Promise<CacheEntry | null> {
     const store = await this.#replies();
+    const entry = await this.#read(store, place);
+    if (entry === null) return null;
+    const kept = { ...place, askedMs: entry.askedMs ?? 0 };
+    return (await isPurged(store, this.#route, kept)) ? null : entry;
+  }
+
+  async #read(store: ReplyStore, place: CachePlace): Promise<CacheEntry | null> {
     const first = await store.get("cache", place.key);
     if (first === null) return null;
     const found = unpackEntry(first);
@@ -80,7 +96,10 @@ export class CacheEntries {
       await store.set("cache", key, { value: packRecord(sign, Buffer.alloc(0)), ttlMs });
       key = variantKey(place, sign);
     }
-    await store.set("cache", key, { value: packRecord(head, body), ttlMs });
+    await store.set("cache", key, {
+      value: packRecord({ ...head, askedMs: place.atMs }, body),
+      ttlMs,
+    });
   }
 
   async forget({ key }: CachePlace): Promise<void> {

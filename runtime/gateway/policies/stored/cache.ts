@@ -75,7 +75,7 @@ class Cache {
     }
     const wantsNew =
       /\bno-cache\b|\bmax-age=0\b/i.test(asked) || exchange.header("pragma") === "no-cache";
-    const place = this.#entries.place(pass);
+    const place = this.#entries.place(pass, this.#now());
     let entry = await this.#entries.find(place);
     // Who finds none on its way is the one that others wait for: nothing is awaited until it is.
     if (!wantsNew && !this.#isUsable(entry) && this.#flights.has(place.key)) {
@@ -97,7 +97,7 @@ class Cache {
 
   /** After a change that went well, what is kept of the address is of the past (RFC 9111, section 4.4). */
   forgetAfter(pass: Pass): void {
-    const place = this.#entries.place(pass);
+    const place = this.#entries.place(pass, this.#now());
     pass.ticket.exchange = new RecordedReply(pass.ticket.exchange, {
       detached: false,
       bytesMax: 0,
