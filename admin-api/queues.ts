@@ -20,8 +20,9 @@ export interface Standing {
   readonly messages: number;
   readonly bytes: number;
   readonly oldestMs: number | null;
-  readonly ready: number;
-  readonly delayed: number;
+  /** These two are null where the queue is too long to count them. */
+  readonly ready: number | null;
+  readonly delayed: number | null;
   readonly taken: number;
 }
 
@@ -68,13 +69,13 @@ export async function standingOf(
   });
   try {
     const answer = await Promise.race([callService(call, []), late]);
-    const [messages = 0, bytes = 0, oldestMs = null, delayed = 0, taken = 0] = answer as readonly (
+    const [messages, bytes, oldestMs = null, delayed = null, taken] = answer as readonly (
       | number
       | null
     )[];
-    const ready = Math.max(0, Number(messages) - Number(delayed) - Number(taken));
-    const counts = { messages: Number(messages), delayed: Number(delayed), taken: Number(taken) };
-    return { ...counts, ready, bytes: Number(bytes), oldestMs };
+    const counts = { messages: Number(messages), bytes: Number(bytes), taken: Number(taken) };
+    const ready = delayed === null ? null : Math.max(0, counts.messages - delayed - counts.taken);
+    return { ...counts, ready, delayed, oldestMs };
   } finally {
     if (timer !== null) clearTimeout(timer);
   }
@@ -103,9 +104,10 @@ export async function queueSamples(
   for (const [{ service, queue }, standing] of await standings(deps, queuesOf(deps.registry))) {
     if (!("messages" in standing)) continue;
     const labels = `service="${service}",queue="${queue}"`;
-    messages[`${labels},state="ready"`] = standing.ready;
-    messages[`${labels},state="delayed"`] = standing.delayed;
-    messages[`${labels},state="in_flight"`] = standing.taken;
+    const { ready, delayed, taken } = standing;
+    for (const [state, count] of Object.entries({ ready, delayed, in_flight: taken })) {
+      if (count !== null) messages[`${labels},state="${state}"`] = count;
+    }
     bytes[labels] = standing.bytes;
     oldest[labels] = ageSeconds(standing, deps.clock.now()) ?? 0;
   }

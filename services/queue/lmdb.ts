@@ -65,6 +65,7 @@ export interface LmdbQueueOptions {
   readonly now?: () => number;
   readonly backlogMax?: number;
   readonly backlogBytesMax?: number;
+  readonly censusMax?: number;
 }
 
 export async function openLmdbQueue(options: LmdbQueueOptions): Promise<QueueBackend> {
@@ -78,6 +79,7 @@ class LmdbQueue implements QueueBackend {
   readonly #now: () => number;
   readonly #backlogMax: number;
   readonly #backlogBytesMax: number;
+  readonly #censusMax: number;
   #count = 0;
 
   constructor(env: Environment, opening: Opening, options: LmdbQueueOptions) {
@@ -85,6 +87,7 @@ class LmdbQueue implements QueueBackend {
     this.#env = env;
     this.#opening = opening;
     this.#now = now;
+    this.#censusMax = options.censusMax ?? QUEUE_CENSUS_MAX;
     this.#backlogMax = options.backlogMax ?? QUEUE_BACKLOG_MAX;
     this.#backlogBytesMax = options.backlogBytesMax ?? QUEUE_BACKLOG_BYTES_MAX;
   }
@@ -176,12 +179,13 @@ class LmdbQueue implements QueueBackend {
     this.#env.resetReadTxn();
     const now = this.#now();
     const later = { start: ["at", queue, now + 1], end: ["at", queue, END] };
-    const all = this.#env.getKeysCount({ ...later, limit: QUEUE_CENSUS_MAX });
     let taken = 0;
     const leases = { start: ["lease", queue, now + 1], end: ["lease", queue, END] };
     // A queue's leases are some hundreds at most.
     for (const { value } of this.#env.getRange(leases)) taken += Number(value);
-    return { delayed: Math.max(0, all - taken), taken };
+    // The store's count knows no limit.
+    if (this.#total(queue).messages > this.#censusMax) return { delayed: null, taken };
+    return { delayed: Math.max(0, this.#env.getKeysCount(later) - taken), taken };
   }
 
   async peek(...[queue, max]: Parameters<QueueBackend["peek"]>): ReturnType<QueueBackend["peek"]> {

@@ -1,7 +1,7 @@
 // What an operator asks of a queue (admin-api/routes/queues.ts). No handler reaches these calls: a producer may neither
 // read nor take away what lies in a queue.
 //
-//   standing []         -> [messages, bytes, oldestMs | null, delayed, taken]
+//   standing []         -> [messages, bytes, oldestMs | null, delayed | null, taken]
 //   peek     [max]      -> [[id, timestampMs, attempts, contentType, state, body]]
 //   redrive  [to, max]  -> how many
 //   purge    []         -> how many there were

@@ -11,13 +11,14 @@
 // A lease of any length: the group counts how long an entry was idle. It is set to what is missing to IDLE_MS, and who
 // has been idle for that long is free.
 
-import { QUEUE_CENSUS_MAX } from "../../sdk/services/queue.ts";
-
 /** In the order of KEYS. */
 export const QUEUE_KEYS = ["stream", "delayed", "packed", "leases", "times", "bytes"] as const;
 
 /** Longer than any visibility time-out: twelve hours, as sdk/services/queue.ts has them, and one. */
 const IDLE_MS = 46_800_000;
+
+/** Taken messages whose time is over that are looked for; more count as taken. */
+const OVER_MAX = 10_000;
 
 const PRELUDE = `
 local stream, delayed, packed, leases, times, bytes = unpack(KEYS)
@@ -180,7 +181,7 @@ export const CENSUS: string = `${PRELUDE}
 local taken = 0
 local pending = redis.pcall('XPENDING', stream, 'g')
 if not pending.err then
-  local over = redis.call('XPENDING', stream, 'g', 'IDLE', ${IDLE_MS}, '-', '+', ${QUEUE_CENSUS_MAX})
+  local over = redis.call('XPENDING', stream, 'g', 'IDLE', ${IDLE_MS}, '-', '+', ${OVER_MAX})
   taken = pending[1] - #over
 end
 return {redis.call('ZCOUNT', delayed, '(' .. string.format('%.0f', now), '+inf'), taken}

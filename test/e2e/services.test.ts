@@ -102,7 +102,7 @@ test("services of the configuration file come, change and go with it in every wo
   const filed = (more = ""): string =>
     `services: { filed: { type: sqlite, path: ${JSON.stringify(DATABASE)}${more} } }\n`;
   const state = async (): Promise<unknown> => {
-    const all = (await data("services", "list")) as { readonly name: string }[];
+    const all = (await node.api("GET", "/api/services")).data as { readonly name: string }[];
     return all.find(({ name }) => name === "filed");
   };
   writeFileSync(file, filed());

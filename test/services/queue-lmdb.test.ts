@@ -65,3 +65,15 @@ test("a queue is there again when its folder is opened anew", async () => {
   const batch = await again.take("q", take, FOREVER);
   expect(batch?.messages.map(({ body }) => Buffer.from(body).toString())).toEqual(["a", "b"]);
 });
+
+test("a queue of too many messages is not counted one by one", async () => {
+  const queues = await openQueue({ censusMax: 2 });
+  const late = (): Promise<void> =>
+    queues.push("long", [message("x", { delayMs: 600_000 })], FOREVER);
+  await late();
+  expect(await queues.census("long", FOREVER)).toEqual({ delayed: 1, taken: 0 });
+  await late();
+  expect(await queues.census("long", FOREVER)).toEqual({ delayed: 2, taken: 0 });
+  await late();
+  expect(await queues.census("long", FOREVER)).toEqual({ delayed: null, taken: 0 });
+});
