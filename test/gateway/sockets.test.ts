@@ -10,7 +10,7 @@ import { SocketPeer } from "./socket-peer.ts";
 
 const configuration = (peer: string, other: string, dead: string): string => `
 upstreams:
-  one: { servers: ["${peer}"], retry: false, breaker: false, timeout: { firstByte: 200ms } }
+  one: { servers: ["${peer}"], retry: false, breaker: false, timeout: { firstByte: 1s } }
   two: { servers: ["${peer}", "${other}"], breaker: false, retry: { attempts: 2, on: [connect, reset, 503], backoff: 1ms } }
   half: { servers: ["${dead}", "${peer}"], breaker: false, retry: { attempts: 2, backoff: 1ms } }
   weak: { servers: ["${peer}"], retry: false, breaker: { failures: 2 } }
