@@ -8,6 +8,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { inspect } from "node:util";
 import { loadUws } from "./http/uws.ts";
+import { encodingTables } from "./isolate/encoding-tables.ts";
 import { engineVersion } from "./isolate/engine.ts";
 import { EdgeError, errorData } from "../sdk/errors.ts";
 import { EMPTY_GATEWAY, type GatewayConfig } from "../sdk/gateway/config.ts";
@@ -19,6 +20,11 @@ import { allowLateTimers } from "./worker/timer-slack.ts";
 
 /** The supervisor takes a worker for wedged when several of these are missing. */
 const BEAT_MS = 250;
+/**
+ * Who is told nothing for so long stands by, and the node has started. The tables take a twentieth of a second, which
+ * otherwise the first request of the worker waits for.
+ */
+const STANDING_BY_MS = 1_000;
 
 const [, , socketPath = "", number = "0"] = process.argv;
 
@@ -58,6 +64,9 @@ function preload(): void {
   } catch {
     // Told when it is asked to listen with it; the other listener does without.
   }
+  setTimeout(() => {
+    if (config === null) encodingTables();
+  }, STANDING_BY_MS).unref();
 }
 
 function introduce(): void {
