@@ -49,7 +49,7 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
   const last = request.headers["last-event-id"];
   switch (request.url) {
     case "/feed":
-      if (last !== undefined) response.write(`data: again after ${last}\n\n`);
+      if (last !== undefined) response.write(`data: again after ${String(last)}\n\n`);
       else response.end("retry: 5\nid: 7\nevent: tick\ndata: grün\n\ndata: two\n\n");
       break;
     case "/left":

@@ -13,7 +13,6 @@ const part = Uint8Array.prototype.subarray;
 const LF = 10;
 const CR = 13;
 const SPACE = 32;
-const COLON = 58;
 const BOM = 0xfeff;
 
 export interface ParsedEvent {
