@@ -12,10 +12,12 @@ import { encodingTables } from "./isolate/encoding-tables.ts";
 import { engineVersion } from "./isolate/engine.ts";
 import { EdgeError, errorData } from "../sdk/errors.ts";
 import { EMPTY_GATEWAY, type GatewayConfig } from "../sdk/gateway/config.ts";
+import type { LongSlices } from "../sdk/node.ts";
 import { openDialer, type Dialer } from "./link/dialer.ts";
 import type { Condemnation, ToSupervisor, ToWorker, WorkerConfig } from "./link/messages.ts";
 import { createLog } from "./observe/log.ts";
 import { startDataPlane, type DataPlane } from "./worker/data-plane.ts";
+import { WorkerSlices } from "./worker/slices.ts";
 import { allowLateTimers } from "./worker/timer-slack.ts";
 
 /** The supervisor takes a worker for wedged when several of these are missing. */
@@ -32,6 +34,7 @@ allowLateTimers();
 
 let config: WorkerConfig | null = null;
 let plane: DataPlane | null = null;
+let slices: WorkerSlices | null = null;
 /** Why this worker has to be replaced. */
 let condemned: Condemnation | null = null;
 /** Told before the configuration. */
@@ -54,7 +57,8 @@ process.stdout.on("error", () => {});
 process.stderr.on("error", () => {});
 preload();
 setInterval(() => {
-  if (supervisor.heard) supervisor.send({ type: "beat" });
+  const brisk = slices?.isBrisk() ?? false;
+  if (supervisor.heard) supervisor.send({ type: "beat", brisk });
 }, BEAT_MS).unref();
 
 /** While this worker stands by: what costs time when it has to take another's place at once. */
@@ -72,6 +76,7 @@ function preload(): void {
 function introduce(): void {
   orphaned = false;
   supervisor.send({ type: "hello", pid: process.pid, config, ending });
+  slices?.follow(tellSlices);
   if (ending) return;
   if (plane !== null) announce(plane);
   if (condemned !== null) supervisor.send({ type: "condemned", condemnation: condemned });
@@ -82,7 +87,12 @@ function announce(serving: DataPlane): void {
   supervisor.send({ type: "listening", port: serving.port });
 }
 
+function tellSlices(long: LongSlices): void {
+  supervisor.send({ type: "long", slices: long });
+}
+
 function lost(): void {
+  slices?.follow(null);
   if (ending) return;
   if (config === null) {
     // Nobody is served by it, so nobody misses it.
@@ -151,6 +161,9 @@ async function handle(message: ToWorker): Promise<void> {
     case "look-closely":
       plane?.lookClosely(message.forMs);
       break;
+    case "turn":
+      slices?.turn(message.given);
+      break;
     case "drain":
       await end(message.timeoutMs);
       break;
@@ -159,12 +172,15 @@ async function handle(message: ToWorker): Promise<void> {
 
 async function start(wanted: WorkerConfig): Promise<void> {
   config = wanted;
+  slices = new WorkerSlices(config.poolSlicesMax);
+  slices.follow(tellSlices);
   try {
     plane = await startDataPlane({
       config,
       worker: Number(number),
       engine: engineVersion(),
       gateway,
+      slices: slices.host,
       isolateBytes: () => isolateBytes,
       onCondemned: condemn,
     });

@@ -226,3 +226,11 @@ export interface Blobs {
   /** Throws BLOB_CORRUPT when missing or when its content does not hash to its name. */
   read(hash: string): Uint8Array;
 }
+
+/** A worker's slices that hold a processor for long (decisions/018-fairness.md), at this moment. */
+export interface LongSlices {
+  readonly running: number;
+  readonly waiting: number;
+  /** How many turns it has had, ever. */
+  readonly turns: number;
+}

@@ -5,7 +5,7 @@
 import type { ErrorData } from "../../sdk/errors.ts";
 import type { GatewayConfig } from "../../sdk/gateway/config.ts";
 import type { Purge } from "../../sdk/gateway/purge.ts";
-import type { RequestAccount, RestartReason, WorkerStats } from "../../sdk/node.ts";
+import type { LongSlices, RequestAccount, RestartReason, WorkerStats } from "../../sdk/node.ts";
 import type { LimitOverrides } from "../../sdk/limits.ts";
 import type { Trust, VersionRecord } from "../../sdk/records.ts";
 import type { Scheduled, ScheduledEnd } from "../../sdk/schedule/schedule.ts";
@@ -32,7 +32,11 @@ export interface WorkerConfig {
   readonly allowPrivateEgress: boolean;
   readonly egressMayBePrivate: boolean;
   /** Pool slices that may run at once in this worker: short ones, and beside them long ones. */
-  readonly poolSlicesMax: { readonly short: number; readonly long: number };
+  readonly poolSlicesMax: {
+    readonly short: number;
+    /** Where no supervisor gives turns. */
+    readonly long: number;
+  };
   readonly logFormat: "pretty" | "json";
   readonly drainTimeoutMs: number;
   /** Whether replies in a handler's place name the outcome in x-edge-outcome. */
@@ -79,6 +83,8 @@ export type ToWorker =
   | { readonly type: "scheduled"; readonly ask: number; readonly scheduled: Scheduled }
   /** A worker died and its witness (witness.ts) could not tell enough: let this one's be exact. */
   | { readonly type: "look-closely"; readonly forMs: number }
+  /** To long slices: one that waits may run, or has to wait on. */
+  | { readonly type: "turn"; readonly given: boolean }
   | { readonly type: "drain"; readonly timeoutMs: number };
 
 /** A version that ran when a worker broke. */
@@ -116,7 +122,9 @@ export type ToSupervisor =
   | { readonly type: "scheduled"; readonly ask: number; readonly end: ScheduledEnd | null }
   | { readonly type: "gateway-taken"; readonly ask: number; readonly error: ErrorData | null }
   | { readonly type: "purged"; readonly ask: number }
-  | { readonly type: "beat" }
+  /** `brisk`: it has served many short slices since the last. */
+  | { readonly type: "beat"; readonly brisk: boolean }
+  | { readonly type: "long"; readonly slices: LongSlices }
   /** This worker must be replaced. It still serves. Said again on each connection. */
   | { readonly type: "condemned"; readonly condemnation: Condemnation }
   | { readonly type: "drained" };

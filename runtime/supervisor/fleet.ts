@@ -2,6 +2,7 @@
 // having agreed, since its replacement reads the registry anew; one that does not answer in time is killed for
 // the same reason.
 
+import { availableParallelism } from "node:os";
 import { EdgeError, type ErrorData } from "../../sdk/errors.ts";
 import type { GatewayConfig } from "../../sdk/gateway/config.ts";
 import type { Purge } from "../../sdk/gateway/purge.ts";
@@ -15,6 +16,7 @@ import { packValue, unpackValue, type Value } from "../../sdk/services/values.ts
 import type { MetricSamples, ToSupervisor, ToWorker } from "../link/messages.ts";
 import { addSamples, metricsText, type Samples } from "../observe/metrics.ts";
 import type { Keeper } from "./keeper.ts";
+import { LongTurns } from "./pools/long-turns.ts";
 import type { WorkerProcess } from "./worker-process.ts";
 
 /** Loading an isolate takes milliseconds, with top-level await up to a second. */
@@ -48,6 +50,7 @@ export class WorkerFleet implements Fleet {
   readonly #keeper: () => Keeper;
   readonly #asks = new Map<number, Ask>();
   readonly #readers = new Set<Reader>();
+  readonly #turns = new LongTurns<WorkerProcess>(availableParallelism());
   #lastAsk = 0;
   #purging: Promise<void> = Promise.resolve();
   /** Which worker is next to run by the clock. */
@@ -232,6 +235,10 @@ export class WorkerFleet implements Fleet {
       for (const reader of this.#readers) {
         if (reader.worker === worker && message.revision >= reader.revision) reader.done();
       }
+    } else if (message.type === "long") {
+      this.#turns.told(worker, message.slices);
+    } else if (message.type === "beat") {
+      this.#turns.beat(worker, message.brisk);
     } else if ("ask" in message) {
       const waiting = this.#asks.get(message.ask);
       if (waiting?.worker === worker) waiting.answered(message);
@@ -239,6 +246,7 @@ export class WorkerFleet implements Fleet {
   }
 
   gone(worker: WorkerProcess): void {
+    this.#turns.gone(worker);
     for (const reader of this.#readers) if (reader.worker === worker) reader.done();
     for (const waiting of this.#asks.values()) {
       if (waiting.worker === worker) waiting.answered(null);

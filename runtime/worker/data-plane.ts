@@ -21,7 +21,7 @@ import { createCryptoCalls } from "../isolate/crypto-calls.ts";
 import { createEgress } from "../isolate/egress/egress.ts";
 import { isWedge, safeEngineVersion } from "../isolate/engine.ts";
 import { createServiceCalls } from "../isolate/services/service-calls.ts";
-import { createSliceHost } from "../isolate/slice/host.ts";
+import type { SliceHost } from "../isolate/slice/contract.ts";
 import type { Condemnation, MetricSamples, WorkerConfig } from "../link/messages.ts";
 import { GUEST_ENTRY, V8_FLAGS } from "../link/places.ts";
 import { openWitness, witnessPath, type Witness } from "../link/witness.ts";
@@ -58,6 +58,7 @@ export interface DataPlaneOptions {
   readonly gateway: GatewayConfig;
   /** isolated-vm's version: part of a snapshot's key. */
   readonly engine: string;
+  readonly slices: SliceHost;
   /** What all isolates together may take before those that rest are evicted. */
   readonly isolateBytes: () => number;
   /** A thread is lost: replace this process. */
@@ -313,7 +314,7 @@ function openEndpoints(
     startOf: (version) => startOf(version, loader),
     defaultTrust: config.defaultTrust,
     witness: (version) => witness.of(version),
-    host: createSliceHost(config.poolSlicesMax),
+    host: options.slices,
     limits: ({ manifest }) => resolveLimits(manifest.limits, config.limitMax),
     fileRoutes: () => gateway.routes,
     addressed: (exchange) => gateway.addressed(exchange),

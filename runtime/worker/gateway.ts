@@ -7,8 +7,8 @@ import { openNodeStore } from "../gateway/shared/store.ts";
 import { SHARED_FOLDER } from "../link/places.ts";
 import type { Log } from "../observe/log.ts";
 import type { Samples } from "../observe/metrics.ts";
-import { openLimitStore } from "./limit-store.ts";
-import { openReplyStore } from "./reply-store.ts";
+import { openLimitStore } from "./stores/limit-store.ts";
+import { openReplyStore } from "./stores/reply-store.ts";
 
 /** Beside the folders of services, whose names are ids. */
 const REPLIES = "gateway-replies";

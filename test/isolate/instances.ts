@@ -19,7 +19,7 @@ import { createCryptoCalls } from "../../runtime/isolate/crypto-calls.ts";
 import { makeSnapshot, type Script } from "../../runtime/isolate/engine.ts";
 import { Generation } from "../../runtime/isolate/generation.ts";
 import { loadInstance, type Loaded, type Start } from "../../runtime/isolate/load.ts";
-import type { PlaceCounts } from "../../runtime/isolate/slice/places.ts";
+import { Counted, type Pace } from "../../runtime/isolate/slice/places.ts";
 import { createSliceHost, type SliceHostHandle } from "../../runtime/isolate/slice/host.ts";
 import type { Death } from "../../runtime/isolate/slice/contract.ts";
 import type { HandlerEvent, Ticket, Usage } from "../../runtime/isolate/ticket.ts";
@@ -141,7 +141,7 @@ export function scriptOf(source: string): Script {
 
 export interface WorkshopOptions {
   /** Of slices on the pool. */
-  readonly places?: PlaceCounts;
+  readonly places?: Readonly<Record<Pace, number>>;
   /** Another guest than the one that ships, for tests that must see a planted fault. */
   readonly guestEntry?: string;
 }
@@ -151,7 +151,8 @@ export async function openWorkshop(options: WorkshopOptions = {}): Promise<Works
   const { code } = await buildGuest({ entry, cacheDir: cacheFolder() });
   const guest = { code, filename: GUEST_FILE };
   const platform = makeSnapshot([guest], WARM_UP);
-  const host = createSliceHost(options.places ?? { short: 2, long: 2 });
+  const { short, long } = options.places ?? { short: 2, long: 2 };
+  const host = createSliceHost({ short: new Counted(short), long: new Counted(long) });
   const catastrophes: string[] = [];
   const opened: Generation[] = [];
   const expiry = setInterval(() => {

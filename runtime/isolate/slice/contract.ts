@@ -70,6 +70,8 @@ export interface SliceHost {
   later(run: () => void): void;
   /** Of slices on the pool. */
   readonly places: Places;
+  /** A short slice runs, or is about to. */
+  served(): void;
   /** Calls runner.look() and then runner.check(now) every few milliseconds until unwatch. */
   watch(runner: Runner): void;
   unwatch(runner: Runner): void;

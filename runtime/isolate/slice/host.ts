@@ -6,21 +6,24 @@
 
 import type { Runner, SliceHost } from "./contract.ts";
 import { createCpuShare } from "./cpu-share.ts";
-import { Places, type PlaceCounts } from "./places.ts";
+import type { Places } from "./places.ts";
 
 /** How often running pool slices are looked at; a limit is noticed this much late at most. */
 const WATCH_MS = 20;
 
 export interface SliceHostHandle extends SliceHost {
+  /** How many short slices there were, ever. */
+  readonly shortSlices: number;
   close(): void;
 }
 
 /** More places than cores would only make the threads fight each other and this one. */
-export function createSliceHost(counts: PlaceCounts): SliceHostHandle {
+export function createSliceHost(places: Places): SliceHostHandle {
   let due: Runner[] = [];
   const watched = new Set<Runner>();
   const share = createCpuShare();
   let timer: NodeJS.Timeout | null = null;
+  let shortSlices = 0;
   const waiting: (() => void)[] = [];
 
   function runNext(): void {
@@ -55,7 +58,13 @@ export function createSliceHost(counts: PlaceCounts): SliceHostHandle {
     later(run) {
       if (waiting.push(run) === 1) setImmediate(runNext);
     },
-    places: new Places(counts),
+    places,
+    served() {
+      shortSlices++;
+    },
+    get shortSlices() {
+      return shortSlices;
+    },
     watch(runner) {
       if (watched.size === 0) share.begin();
       if (!watched.has(runner)) runner.witness.begin();

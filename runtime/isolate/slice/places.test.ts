@@ -1,11 +1,11 @@
 import { beforeEach, expect, test } from "vitest";
-import { Place, Places, SHORT_MS_MAX, type Pace } from "./places.ts";
+import { Counted, Place, SHORT_MS_MAX, type Pace, type Places } from "./places.ts";
 
-let places = new Places({ short: 2, long: 1 });
+let places: Places = { short: new Counted(2), long: new Counted(1) };
 let started: string[] = [];
 
 beforeEach(() => {
-  places = new Places({ short: 2, long: 1 });
+  places = { short: new Counted(2), long: new Counted(1) };
   started = [];
 });
 

@@ -7,38 +7,46 @@ export type Pace = "short" | "long";
 /** Longer than any slice should take: those that wait have waited for long enough. */
 export const SHORT_MS_MAX = 20;
 
-export type PlaceCounts = Readonly<Record<Pace, number>>;
+/** Of one pace. */
+export interface PaceQueue {
+  /** Runs `start` now or later; it is followed by leave. At most one per isolate waits. */
+  take(start: () => void): void;
+  /** Takes one whether or not there is one: for what runs already. */
+  occupy(): void;
+  leave(): void;
+}
 
-export class Places {
-  readonly #most: PlaceCounts;
-  readonly #taken: Record<Pace, number> = { short: 0, long: 0 };
-  readonly #waiting: Readonly<Record<Pace, (() => void)[]>> = { short: [], long: [] };
+export type Places = Readonly<Record<Pace, PaceQueue>>;
 
-  constructor(most: PlaceCounts) {
+/** So many at once. */
+export class Counted implements PaceQueue {
+  readonly #most: number;
+  #taken = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(most: number) {
     this.#most = most;
   }
 
-  /** Runs `start` now or later; it is followed by leave. At most one per isolate waits. */
-  take(pace: Pace, start: () => void): void {
-    if (this.#taken[pace] >= this.#most[pace]) {
-      this.#waiting[pace].push(start);
+  take(start: () => void): void {
+    if (this.#taken >= this.#most) {
+      this.#waiting.push(start);
       return;
     }
-    this.#taken[pace]++;
+    this.#taken++;
     start();
   }
 
-  /** Takes one whether or not there is one: for what runs already. */
-  occupy(pace: Pace): void {
-    this.#taken[pace]++;
+  occupy(): void {
+    this.#taken++;
   }
 
-  leave(pace: Pace): void {
-    this.#taken[pace]--;
-    if (this.#taken[pace] >= this.#most[pace]) return;
-    const next = this.#waiting[pace].shift();
+  leave(): void {
+    this.#taken--;
+    if (this.#taken >= this.#most) return;
+    const next = this.#waiting.shift();
     if (next === undefined) return;
-    this.#taken[pace]++;
+    this.#taken++;
     next();
   }
 }
@@ -53,7 +61,7 @@ export class Place {
   }
 
   take(pace: Pace, start: () => void): void {
-    this.#places.take(pace, () => {
+    this.#places[pace].take(() => {
       this.leave();
       this.#held = pace;
       start();
@@ -68,7 +76,7 @@ export class Place {
   /** It may run for long. Idempotent. */
   stay(): void {
     if (this.#held === "long") return;
-    this.#places.occupy("long");
+    this.#places.long.occupy();
     this.leave();
     this.#held = "long";
   }
@@ -77,6 +85,6 @@ export class Place {
   leave(): void {
     const held = this.#held;
     this.#held = null;
-    if (held !== null) this.#places.leave(held);
+    if (held !== null) this.#places[held].leave();
   }
 }

@@ -120,12 +120,11 @@ export class SliceRunner implements Runner {
       this.#place.leave();
     }
     const lane = this.#trailing === null ? this.#judge.lane(now) : "pool";
-    if (lane === "inline") {
-      this.#runInline(engine, now);
-    } else {
-      this.#state = "waiting";
-      this.#place.take(this.#judge.pace(), () => this.#runPool(engine));
-    }
+    const pace = lane === "inline" ? "short" : this.#judge.pace();
+    if (pace === "short") this.#host.served();
+    if (lane === "inline") return this.#runInline(engine, now);
+    this.#state = "waiting";
+    this.#place.take(pace, () => this.#runPool(engine));
   }
 
   /** Microseconds by which the running time has grown since the last look. */

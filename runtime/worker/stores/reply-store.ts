@@ -1,8 +1,8 @@
 // Where the gateway's workers keep replies: a cache of its own beside those of services, in the same kind of store.
 
-import type { CacheBackend } from "../../sdk/services/cache.ts";
-import { openLmdbCache } from "../../services/cache/lmdb.ts";
-import type { ReplyStore } from "../gateway/shared/reply-store.ts";
+import type { CacheBackend } from "../../../sdk/services/cache.ts";
+import { openLmdbCache } from "../../../services/cache/lmdb.ts";
+import type { ReplyStore } from "../../gateway/shared/reply-store.ts";
 
 /** Of each scope; with bodies of 10 KB about as many as it has bytes for. */
 const ENTRIES_MAX = 50_000;

@@ -1,10 +1,10 @@
 // The gateway's stores of shared counts, in Redis. Its client is loaded by the first decision: most nodes have none.
 
-import type { StoreConfig } from "../../sdk/gateway/config.ts";
-import type { SharedLimits } from "../../sdk/gateway/limits.ts";
+import type { StoreConfig } from "../../../sdk/gateway/config.ts";
+import type { SharedLimits } from "../../../sdk/gateway/limits.ts";
 
 export function openLimitStore({ redis, timeoutMs }: StoreConfig): SharedLimits {
-  const opening = import("../../services/ratelimit/redis.ts").then(({ openRedisLimits }) =>
+  const opening = import("../../../services/ratelimit/redis.ts").then(({ openRedisLimits }) =>
     openRedisLimits(redis, timeoutMs),
   );
   return {
