@@ -172,13 +172,14 @@ async function handle(message: ToWorker): Promise<void> {
 
 async function start(wanted: WorkerConfig): Promise<void> {
   config = wanted;
-  slices = new WorkerSlices(config.poolSlicesMax);
-  slices.follow(tellSlices);
   try {
+    const engine = engineVersion();
+    slices = new WorkerSlices(config.poolSlicesMax);
+    slices.follow(tellSlices);
     plane = await startDataPlane({
       config,
       worker: Number(number),
-      engine: engineVersion(),
+      engine,
       gateway,
       slices: slices.host,
       isolateBytes: () => isolateBytes,
