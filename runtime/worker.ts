@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { inspect } from "node:util";
 import { loadUws } from "./http/uws.ts";
 import { encodingTables } from "./isolate/encoding-tables.ts";
-import { engineVersion } from "./isolate/engine.ts";
+import { safeEngineVersion } from "./isolate/engine.ts";
 import { EdgeError, errorData } from "../sdk/errors.ts";
 import { EMPTY_GATEWAY, type GatewayConfig } from "../sdk/gateway/config.ts";
 import type { LongSlices } from "../sdk/node.ts";
@@ -173,7 +173,7 @@ async function handle(message: ToWorker): Promise<void> {
 async function start(wanted: WorkerConfig): Promise<void> {
   config = wanted;
   try {
-    const engine = engineVersion();
+    const engine = safeEngineVersion();
     slices = new WorkerSlices(config.poolSlicesMax);
     slices.follow(tellSlices);
     plane = await startDataPlane({

@@ -19,7 +19,7 @@ import { createCompressionCalls } from "../isolate/compression/compression-calls
 import { createGate } from "../isolate/compression/gate.ts";
 import { createCryptoCalls } from "../isolate/crypto-calls.ts";
 import { createEgress } from "../isolate/egress/egress.ts";
-import { isWedge, safeEngineVersion } from "../isolate/engine.ts";
+import { isWedge } from "../isolate/engine.ts";
 import { createServiceCalls } from "../isolate/services/service-calls.ts";
 import type { SliceHost } from "../isolate/slice/contract.ts";
 import type { Condemnation, MetricSamples, WorkerConfig } from "../link/messages.ts";
@@ -77,7 +77,6 @@ const SERVICES_CLOSE_MS = 500;
 
 export async function startDataPlane(options: DataPlaneOptions): Promise<DataPlane> {
   const { config, worker } = options;
-  safeEngineVersion(options.engine);
   const loader = await openLoader(options);
   const observers: Observers = {
     access:
