@@ -1,9 +1,7 @@
 // Time as a handler sees it: constant within a slice, told by the host. `Date` is replaced by a class that
 // differs from the engine's only where it would read the machine's clock.
 
-import { EventTarget } from "./event-target.ts";
-import { exposeInterface } from "./interface.ts";
-import { readMonotonic, readNow, readOrigin } from "./time.ts";
+import { readNow } from "./time.ts";
 
 export { thawClock, topLevelTimeReads } from "./time.ts";
 
@@ -61,20 +59,3 @@ export function hideEngineClock(): void {
   }
   Object.defineProperty(prototype, "formatToParts", { value: members.formatToParts });
 }
-
-export class Performance extends EventTarget {
-  now(): number {
-    return readMonotonic();
-  }
-
-  get timeOrigin(): number {
-    return readOrigin();
-  }
-
-  toJSON(): { timeOrigin: number } {
-    return { timeOrigin: readOrigin() };
-  }
-}
-exposeInterface(Performance, "Performance");
-
-export const performance: Performance = new Performance();

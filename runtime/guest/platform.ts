@@ -6,7 +6,9 @@
 
 import { atob, btoa } from "./base64.ts";
 import { Blob, copyBlob, File } from "./blob.ts";
-import { GuestDate, Performance, performance, thawClock, topLevelTimeReads } from "./clock.ts";
+import { GuestDate, thawClock, topLevelTimeReads } from "./clock.ts";
+import { PerformanceEntry, PerformanceMark, PerformanceMeasure } from "./performance/entries.ts";
+import { Performance, performance } from "./performance/performance.ts";
 import { console, thawConsole } from "./console.ts";
 import { Cache, CacheStorage, caches, thawCaches, topLevelCacheCount } from "./caches.ts";
 import { Crypto, crypto } from "./crypto.ts";
@@ -87,6 +89,9 @@ const GLOBALS: Readonly<Record<string, unknown>> = {
   MessagePort,
   Navigator,
   Performance,
+  PerformanceEntry,
+  PerformanceMark,
+  PerformanceMeasure,
   PromiseRejectionEvent: events.PromiseRejectionEvent,
   QuotaExceededError,
   ReadableByteStreamController: streams.ReadableByteStreamController,
