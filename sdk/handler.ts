@@ -3,6 +3,17 @@
 
 import { toHandlerError, type ErrorReplyOptions } from "./author/handler-error.ts";
 
+export type {
+  SqlDatabase,
+  SqlHealth,
+  SqlMeta,
+  SqlParams,
+  SqlResult,
+  SqlRow,
+  SqlRunner,
+  SqlStatement,
+  SqlStatements,
+} from "./author/database.ts";
 export {
   EdgeRequest,
   MultipartData,

@@ -1,24 +1,12 @@
 // list, create, get, update and delete over HTTP, and an order that sells a pet once. The same code runs on SQLite,
 // which is embedded, and on Postgres.
 
+import type { SqlDatabase, SqlRow } from "islet/sdk";
 import schema from "./schema.sql";
 
 interface Env {
-  readonly DB: Database;
+  readonly DB: SqlDatabase;
 }
-
-interface Runner {
-  query(sql: string, params?: readonly unknown[]): Promise<Row[]>;
-  queryOne(sql: string, params?: readonly unknown[]): Promise<Row | null>;
-  execute(sql: string, params?: readonly unknown[]): Promise<number>;
-}
-
-interface Database extends Runner {
-  exec(sql: string): Promise<unknown>;
-  transaction<T>(work: (tx: Runner) => Promise<T>): Promise<T>;
-}
-
-type Row = Record<string, unknown>;
 
 const STATUS = ["available", "pending", "sold"];
 const PAGE_MAX = 100;
@@ -51,7 +39,7 @@ export default {
   },
 };
 
-async function list(db: Database, search: URLSearchParams): Promise<Response> {
+async function list(db: SqlDatabase, search: URLSearchParams): Promise<Response> {
   const limit = Number(search.get("limit") ?? PAGE_MAX);
   if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_MAX)
     return problem(400, "limit is 1 to 100");
@@ -68,7 +56,7 @@ async function list(db: Database, search: URLSearchParams): Promise<Response> {
   return Response.json(rows.map(shown));
 }
 
-async function create(db: Database, request: Request): Promise<Response> {
+async function create(db: SqlDatabase, request: Request): Promise<Response> {
   const pet = await read(request);
   if (typeof pet === "string") return problem(400, pet);
   const id = crypto.randomUUID();
@@ -79,12 +67,12 @@ async function create(db: Database, request: Request): Promise<Response> {
   return Response.json(shown(row ?? {}), { status: 201, headers: { location: `/pets/${id}` } });
 }
 
-async function get(db: Database, id: string): Promise<Response> {
+async function get(db: SqlDatabase, id: string): Promise<Response> {
   const row = await db.queryOne("SELECT * FROM pets WHERE id = ?", [id]);
   return row === null ? problem(404, "no such pet") : Response.json(shown(row));
 }
 
-async function update(db: Database, id: string, request: Request): Promise<Response> {
+async function update(db: SqlDatabase, id: string, request: Request): Promise<Response> {
   const pet = await read(request);
   if (typeof pet === "string") return problem(400, pet);
   const row = await db.queryOne(
@@ -94,7 +82,7 @@ async function update(db: Database, id: string, request: Request): Promise<Respo
   return row === null ? problem(404, "no such pet") : Response.json(shown(row));
 }
 
-async function remove(db: Database, id: string): Promise<Response> {
+async function remove(db: SqlDatabase, id: string): Promise<Response> {
   const deleted = await db.transaction(async (tx) => {
     await tx.execute("DELETE FROM orders WHERE pet = ?", [id]);
     return tx.execute("DELETE FROM pets WHERE id = ?", [id]);
@@ -103,7 +91,7 @@ async function remove(db: Database, id: string): Promise<Response> {
 }
 
 /** Two buyers at the same time: one of them finds the pet sold. */
-async function order(db: Database, id: string, request: Request): Promise<Response> {
+async function order(db: SqlDatabase, id: string, request: Request): Promise<Response> {
   const buyer = field(await body(request), "buyer");
   if (typeof buyer !== "string" || buyer === "") return problem(400, "buyer is missing");
   const number = crypto.randomUUID();
@@ -145,7 +133,7 @@ function field(value: unknown, name: string): unknown {
   return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
 }
 
-function shown({ id, name, status, price_cents: priceCents, tags }: Row): Row {
+function shown({ id, name, status, price_cents: priceCents, tags }: SqlRow): SqlRow {
   return { id, name, status, priceCents, tags: JSON.parse(String(tags)) as unknown };
 }
 

@@ -5,42 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { createDatabase } from "../../runtime/guest/services/database.ts";
+import type { SqlDatabase } from "../../sdk/handler.ts";
 import type { DatabaseBackend } from "../../sdk/services/database.ts";
 import { ServiceActor } from "../../services/actor.ts";
 import { createDatabasePort } from "../../services/database/port.ts";
 import { openSqlite } from "../../services/database/sqlite.ts";
 import { createLocalClient } from "./local-client.ts";
-
-interface Statement {
-  bind(...values: unknown[]): Statement;
-  first(column?: string): Promise<unknown>;
-  all(): Promise<Result>;
-  run(): Promise<Result>;
-  raw(options?: { columnNames: boolean }): Promise<unknown[][]>;
-}
-
-interface Result {
-  readonly success: true;
-  readonly meta: Record<string, unknown>;
-  readonly results: readonly Record<string, unknown>[];
-}
-
-interface Session {
-  prepare(sql: string): Statement;
-  batch(statements: unknown): Promise<Result[]>;
-  sql(strings: TemplateStringsArray, ...values: unknown[]): Promise<object[]>;
-  query(sql: string, params?: unknown): Promise<Record<string, unknown>[]>;
-  queryOne(sql: string, params?: unknown): Promise<Record<string, unknown> | null>;
-  execute(sql: string, params?: unknown): Promise<number>;
-}
-
-interface Database extends Session {
-  exec(sql: string): Promise<{ count: number; duration: number }>;
-  withSession(constraint?: string): Pick<Session, "prepare" | "batch"> & { getBookmark(): null };
-  transaction<T>(work: (tx: Session) => Promise<T>, options?: { readOnly: boolean }): Promise<T>;
-  cursor(sql: string, params?: unknown, options?: { rows: number }): AsyncIterableIterator<object>;
-  health(): Promise<Record<string, unknown>>;
-}
 
 const folder = mkdtempSync(join(tmpdir(), "islet-face-"));
 const actor = new ServiceActor<DatabaseBackend>("main", {
@@ -48,7 +18,7 @@ const actor = new ServiceActor<DatabaseBackend>("main", {
   onHealth: () => undefined,
   onPanic: (error) => expect.fail(String(error)),
 });
-let db: Database;
+let db: SqlDatabase;
 
 beforeAll(async () => {
   actor.start({
@@ -56,7 +26,7 @@ beforeAll(async () => {
     open: () => openSqlite({ place: { folder } }),
   });
   const port = createDatabasePort({ actor, database: "main", caller: "shop" });
-  db = createDatabase(createLocalClient(port)) as Database;
+  db = createDatabase(createLocalClient(port)) as SqlDatabase;
 });
 afterAll(async () => {
   await actor.stop();
@@ -132,7 +102,7 @@ test("a batch is all or nothing", async () => {
 test.each([[{}], [[{}]], [["select 1"]], [[null]]])(
   "a batch of %j is refused",
   async (statements) => {
-    await expect(db.batch(statements)).rejects.toThrow(TypeError);
+    await expect(db.batch(statements as never)).rejects.toThrow(TypeError);
   },
 );
 
@@ -191,7 +161,7 @@ test("query, queryOne and execute give rows, a row and a count", async () => {
   expect(await db.queryOne("select name from pets where id = $1", [2])).toEqual({ name: "Tom" });
   expect(await db.queryOne("select name from pets where id = 9")).toBeNull();
   expect(await db.execute("update pets set name = name || '!'")).toBe(2);
-  await expect(db.query("select ?", "no list")).rejects.toThrow(/list/);
+  await expect(db.query("select ?", "no list" as never)).rejects.toThrow(/list/);
 });
 
 test("a column may be called like a property that every object has", async () => {
