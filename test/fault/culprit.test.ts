@@ -2,45 +2,13 @@
 // signal from outside does what an error of V8 would do.
 
 import { expect, test } from "vitest";
-import { readWitness, witnessPath } from "../../runtime/link/witness.ts";
 import { startNode, type TestNode } from "../node.ts";
 import { isRunning } from "../processes.ts";
 import { until } from "../waiting.ts";
 import { echo } from "../e2e/load.ts";
+import { culprit, field, LONG, named, SPINNER, strikes } from "./suspects.ts";
 
 const TEST_MS_MAX = 60_000;
-
-const SPINNER = `export default { fetch() { for (;;); } };`;
-const LONG = { limits: { cpuMs: 30_000, wallMs: 60_000 } };
-
-function field(data: unknown, name: string): unknown {
-  return Reflect.get(Object(data), name);
-}
-
-/** As in "bad: crash". */
-async function strikes(node: TestNode, ...names: string[]): Promise<string[]> {
-  const all: string[] = [];
-  for (const name of names) {
-    const { data } = await node.api("GET", `/api/endpoints/${name}`);
-    const list = field(data, "strikes");
-    if (!Array.isArray(list)) continue;
-    for (const one of list) all.push(`${name}: ${String(field(one, "reason"))}`);
-  }
-  return all;
-}
-
-/** Of the newest restart. */
-async function culprit(node: TestNode): Promise<unknown> {
-  const { data } = await node.api("GET", "/api/stats");
-  const recent = field(field(data, "worker_restarts"), "recent");
-  return Array.isArray(recent) ? recent[0] : null;
-}
-
-/** Whose code the witness of worker `number` names now. */
-function named(node: TestNode, number: number): string {
-  const { main = [], pool = [] } = readWitness(witnessPath(node.data, number)) ?? {};
-  return [...main, ...pool].map(({ endpoint }) => endpoint).join(" ");
-}
 
 async function crash(node: TestNode, number: number, running: readonly string[]): Promise<void> {
   const asked = running.map((name) => node.get(`/${name}`).catch(() => null));

@@ -1,36 +1,15 @@
 // More of user.test.ts: nodes that change their user, and ports that only root may have.
 
-import { spawnSync } from "node:child_process";
-import { chmodSync, readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
 import { openConfinement } from "../../runtime/supervisor/rights/confinement.ts";
-import { startNode, type TestNode } from "../node.ts";
+import { startNode } from "../node.ts";
 import { temporary } from "../temporary.ts";
 import { until } from "../waiting.ts";
 import { seeChildren } from "./process.ts";
-
-const isRoot = process.getuid?.() === 0;
-const NOBODY = { name: "nobody", ...idsOf("nobody") };
-const HANDLER = 'export default { fetch: () => new Response("answered") };';
-
-function idsOf(name: string): { uid: number; gid: number } {
-  const id = (what: string): number =>
-    Number(spawnSync("id", [what, name], { encoding: "utf8" }).stdout);
-  return { uid: id("-u"), gid: id("-g") };
-}
-
-/** A temporary folder that every user may pass through. */
-function openFolder(): Disposable & { readonly path: string } {
-  const folder = temporary();
-  chmodSync(folder.path, 0o755);
-  return folder;
-}
-
-function startAs(user: string, data: string, ...args: string[]): Promise<TestNode> {
-  return startNode({ data, args: ["--user", user, ...args] });
-}
+import { HANDLER, isRoot, NOBODY, openFolder, startAs, idsOf } from "./users.ts";
 
 async function privilegedPort(): Promise<number> {
   for (let port = 1_023; port > 600; port--) {

@@ -2,40 +2,20 @@
 // it says without root is tested by leaving root.
 
 import { spawnSync } from "node:child_process";
-import { chmodSync, chownSync, mkdirSync, statSync } from "node:fs";
+import { chownSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { adminToken } from "../../runtime/supervisor/admin-token.ts";
-import { EDGE, edge, startNode, type TestNode } from "../node.ts";
+import { EDGE, edge, type TestNode } from "../node.ts";
 import { temporary } from "../temporary.ts";
 import { until } from "../waiting.ts";
 import { seeChildren, treeOf } from "./process.ts";
-
-const isRoot = process.getuid?.() === 0;
-const NOBODY = { name: "nobody", ...idsOf("nobody") };
-const HANDLER = 'export default { fetch: () => new Response("answered") };';
-
-function idsOf(name: string): { uid: number; gid: number } {
-  const id = (what: string): number =>
-    Number(spawnSync("id", [what, name], { encoding: "utf8" }).stdout);
-  return { uid: id("-u"), gid: id("-g") };
-}
+import { HANDLER, isRoot, NOBODY, openFolder, startAs } from "./users.ts";
 
 /** Which of the commands work as this user, on paths of the data folder. */
 function worksAs(user: { uid: number; gid: number }, command: string, path: string): boolean {
   const { uid, gid } = user;
   return spawnSync("/bin/sh", ["-c", command, "sh", path], { uid, gid, cwd: "/" }).status === 0;
-}
-
-/** A temporary folder that every user may pass through. */
-function openFolder(): Disposable & { readonly path: string } {
-  const folder = temporary();
-  chmodSync(folder.path, 0o755);
-  return folder;
-}
-
-function startAs(user: string, data: string, ...args: string[]): Promise<TestNode> {
-  return startNode({ data, args: ["--user", user, ...args] });
 }
 
 describe.skipIf(!isRoot)("a node with --user", () => {

@@ -1,5 +1,6 @@
 // D1PreparedStatement, as Workers code knows it.
 
+import type { SqlMeta } from "../../../sdk/author/database.ts";
 import { exposeInterface } from "../interface.ts";
 import { runOne, type SqlRunner } from "./sql-runner.ts";
 import {
@@ -13,19 +14,9 @@ import {
 } from "./sql-values.ts";
 import { ServiceError } from "./service-error.ts";
 
-export interface D1Meta {
-  readonly duration: number;
-  readonly changes: number;
-  readonly last_row_id: number;
-  readonly changed_db: boolean;
-  readonly size_after: number;
-  readonly rows_read: number;
-  readonly rows_written: number;
-}
-
 export interface D1Result {
   readonly success: true;
-  readonly meta: D1Meta;
+  readonly meta: SqlMeta;
   readonly results: readonly Row[];
 }
 
