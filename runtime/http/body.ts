@@ -19,15 +19,6 @@ export const DISCARD_BYTES_MAX: number = 64 * 1024 * 1024;
 /** What a chunk costs beside its bytes, so that many tiny ones fill the window too. */
 const CHUNK_OVERHEAD_BYTES = 128;
 
-/** Smaller chunks are copied into Node's pool: a buffer of its own for each byte would cost more than the byte. */
-const POOLED_BYTES_MAX = 1_024;
-
-export function copyOf(chunk: ArrayBuffer): Uint8Array {
-  return chunk.byteLength < POOLED_BYTES_MAX
-    ? Buffer.from(new Uint8Array(chunk))
-    : new Uint8Array(chunk.slice(0));
-}
-
 export interface BodySource {
   /** Stop or go on reading from the socket. */
   hold(): void;
@@ -62,6 +53,11 @@ export class InboundBody {
 
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** The source was told to stop reading. */
+  get isHeld(): boolean {
+    return this.#held;
   }
 
   /** What arrives now is dropped. */

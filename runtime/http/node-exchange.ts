@@ -14,12 +14,17 @@ import type {
   Upgrade,
 } from "../../sdk/exchange.ts";
 import { headerOf } from "../../sdk/gateway/header-list.ts";
+import { decoded } from "./guards.ts";
 import type { Hub, RequestHead } from "./hub.ts";
 import { problem } from "./problem.ts";
 import { hasNoBody, replyFields } from "./reply-head.ts";
 import { nextRequestId } from "./request-id.ts";
 import type { Wire } from "./h2/wire.ts";
+import { protocolOf } from "./h2/protocol.ts";
 import { clientCertificateOf } from "./tls/client-certificate.ts";
+
+/** RFC 9110, section 10.1.4. */
+const TE_TRAILERS = /(?:^|,)[ \t]*trailers[ \t]*(?:,|$)/i;
 
 export class NodeExchange implements Exchange, BodySource {
   readonly method: string;
@@ -38,6 +43,7 @@ export class NodeExchange implements Exchange, BodySource {
   readonly #closes: boolean;
   #state: "open" | "streaming" | "done" | "gone" = "open";
   #dispatched = false;
+  #takesTrailers: boolean | null = null;
   #finishing = false;
   #status = 0;
   #bytesOut = 0;
@@ -97,6 +103,10 @@ export class NodeExchange implements Exchange, BodySource {
     return addressText(proxied?.addressOf(socket) ?? socket?.remoteAddress ?? "");
   }
 
+  get protocol(): string {
+    return protocolOf(this.#wire);
+  }
+
   clientCertificate(): ClientCertificate | null {
     const { socket } = this.#wire;
     return socket === null ? null : clientCertificateOf(socket);
@@ -113,6 +123,15 @@ export class NodeExchange implements Exchange, BodySource {
   readBody(sink: BodySink): void {
     if (this.#body === null) sink.end();
     else this.#body.read(sink);
+  }
+
+  get bodyTrailers(): HeaderList {
+    const raw = this.#wire.bodyTrailers;
+    let list = "";
+    for (let at = 0; at + 1 < raw.length; at += 2) {
+      list += `${(raw[at] ?? "").toLowerCase()}\n${decoded(raw[at + 1] ?? "")}\n`;
+    }
+    return list;
   }
 
   pauseBody(): void {
@@ -154,6 +173,8 @@ export class NodeExchange implements Exchange, BodySource {
 
   begin(status: number, headers: HeaderList): void {
     if (this.#state !== "open") return;
+    const hasBody = this.method !== "HEAD" && !hasNoBody(status);
+    if (hasBody && this.takesTrailers) this.#wire.expectTrailers();
     this.#left = this.#writeHead(status, headers, null);
     this.#wire.flush();
   }
@@ -168,12 +189,19 @@ export class NodeExchange implements Exchange, BodySource {
     return this.#wire.reply.write(chunk);
   }
 
-  finish(): void {
+  /** TE is one of few fields that ask for something of the connection and are not of it alone. */
+  get takesTrailers(): boolean {
+    this.#takesTrailers ??= TE_TRAILERS.test(this.header("te") ?? "");
+    return this.#takesTrailers;
+  }
+
+  finish(trailers: HeaderList = ""): void {
     if (this.#state !== "streaming" || this.#finishing) return;
     // Less than the Content-Length promised: the client must see that it is broken.
     if (this.#left > 0 && this.#carriesBody()) return this.reset();
     this.#finishing = true;
     this.#dropBody();
+    if (trailers !== "") this.#wire.trailers(replyFields(trailers).fields);
     this.#wire.reply.end();
   }
 
@@ -224,6 +252,7 @@ export class NodeExchange implements Exchange, BodySource {
       this.#dispatched = true;
       handler(this);
     };
+    if (this.header("trailer") !== undefined) this.#wire.awaitTrailers();
     this.#wire.body.on("data", (chunk: Uint8Array) => body.push(chunk));
     this.#wire.body.on("end", () => {
       // Then `close` follows.
@@ -246,7 +275,7 @@ export class NodeExchange implements Exchange, BodySource {
     fields.push("x-request-id", this.requestId);
     const bytes = known ?? length;
     if (bytes >= 0 && !hasNoBody(status)) fields.push("content-length", String(bytes));
-    this.#wire.head(status, fields, this.#closesAfter());
+    this.#wire.head(status, fields, this.#closesAfter(), known === 0);
     return length;
   }
 

@@ -11,21 +11,20 @@
 
 import type { Code } from "../../sdk/errors.ts";
 import { addressText } from "./address.ts";
-import { copyOf, DISCARD_BYTES_MAX, InboundBody, type BodySource } from "./body.ts";
+import { DISCARD_BYTES_MAX, InboundBody, type BodySource } from "./body.ts";
 import type { BodySink, Exchange, HeaderList, Upgrade } from "../../sdk/exchange.ts";
 import type { Hub, RequestHead } from "./hub.ts";
 import { problem } from "./problem.ts";
 import { hasNoBody } from "./reply-head.ts";
 import { headerOf } from "../../sdk/gateway/header-list.ts";
 import { nextRequestId } from "./request-id.ts";
-import { cork, setCorked, type Corkable } from "./uws/cork.ts";
+import { cork, setCorked, WHOLE_BYTES_MAX, type Corkable } from "./uws/cork.ts";
 import { writeHead } from "./uws-head.ts";
 import { UwsOffers } from "./uws/offers.ts";
-import { UwsStream, type Pushed, type StreamOwner } from "./uws/stream.ts";
+import { UwsPatience } from "./uws/patience.ts";
+import { receive, type SmallChunks } from "./uws/small-chunks.ts";
+import { UwsStream, wholeStream, type Pushed, type StreamOwner } from "./uws/stream.ts";
 import type { UwsResponse } from "./uws.ts";
-
-/** Larger bodies are handed to the socket as it takes them, instead of being copied into its queue. */
-const WHOLE_BYTES_MAX: number = 64 * 1024;
 
 export class UwsExchange implements Exchange, BodySource, Corkable, StreamOwner {
   readonly method: string;
@@ -40,7 +39,8 @@ export class UwsExchange implements Exchange, BodySource, Corkable, StreamOwner 
   readonly #hub: Hub;
   readonly #res: UwsResponse;
   readonly #body: InboundBody | null;
-  readonly #closes: boolean;
+  #small: SmallChunks | null = null;
+  #closes: boolean;
   #requestId = "";
   #address: string | null = null;
   #state: "open" | "streaming" | "done" | "gone" = "open";
@@ -50,9 +50,8 @@ export class UwsExchange implements Exchange, BodySource, Corkable, StreamOwner 
   #done: (() => void) | null = null;
   #drained: (() => void) | null = null;
   #stream: UwsStream | null = null;
-  /** The body is not to be read. */
-  #held = false;
   #offers: UwsOffers | null = null;
+  #patience: UwsPatience | null = null;
   #dispatched = false;
   #next: "reply" | "begin" | "push" | "offer" = "reply";
   #replyHeaders: HeaderList = "";
@@ -183,10 +182,10 @@ export class UwsExchange implements Exchange, BodySource, Corkable, StreamOwner 
   }
 
   /** A WebSocket from now on. Not within uWS's HTTP parser, which would take the connection it reads for this one. */
-  becomeSocket(switchProtocols: () => void, lost: () => void): void {
+  becomeSocket(then: (isLive: () => boolean) => void): void {
     this.#state = "streaming";
     this.#status = 101;
-    setImmediate(() => (this.#state === "streaming" ? this.#res.cork(switchProtocols) : lost()));
+    setImmediate(() => then(() => this.#state === "streaming"));
   }
 
   socketEnded(): void {
@@ -195,16 +194,12 @@ export class UwsExchange implements Exchange, BodySource, Corkable, StreamOwner 
 
   /** At the end of the turn: uWS goes on with what it has read anyway, and that may be the end of the body. */
   hold(): void {
-    this.#held = true;
     setImmediate(() => this.#pauseIfHeld());
   }
 
   release(): void {
-    this.#held = false;
     if (!this.#isLive()) return;
-    // Pausing first makes uWS keep what this very socket polls for.
-    this.#res.pause();
-    this.#res.resume();
+    this.#bePatient().resume();
     this.#offerUnwatched();
   }
 
@@ -213,6 +208,7 @@ export class UwsExchange implements Exchange, BodySource, Corkable, StreamOwner 
   }
 
   refuse(code: Code, detail: string): void {
+    if (code === "BAD_REQUEST") this.#closes = true;
     const answer = problem(code, { requestId: this.requestId, detail });
     this.reply(answer.status, answer.headers, answer.body);
   }
@@ -242,10 +238,7 @@ export class UwsExchange implements Exchange, BodySource, Corkable, StreamOwner 
 
   /** A chunk as uWS hands it over: it is gone when this returns. */
   receive(chunk: ArrayBuffer, last: boolean): void {
-    const body = this.#body;
-    if (body === null) return;
-    if (chunk.byteLength > 0) body.push(body.closed ? new Uint8Array(0) : copyOf(chunk));
-    if (last) body.end();
+    if (this.#body !== null) this.#small = receive(this.#body, this.#small, chunk, last, this);
   }
 
   flushCorked(): void {
@@ -260,7 +253,11 @@ export class UwsExchange implements Exchange, BodySource, Corkable, StreamOwner 
   #cork(next: "reply" | "begin" | "push" | "offer"): void {
     this.#next = next;
     cork(this, this.#res);
-    if (this.#held) this.#pauseIfHeld();
+    this.#pauseIfHeld();
+  }
+
+  get #held(): boolean {
+    return this.#body?.isHeld === true;
   }
 
   #isLive(): boolean {
@@ -291,10 +288,7 @@ export class UwsExchange implements Exchange, BodySource, Corkable, StreamOwner 
       const bytes = typeof body === "string" ? Buffer.from(body) : body;
       this.#replyBody = null;
       this.#state = "streaming";
-      const stream = (this.#stream = new UwsStream(res, this));
-      stream.isFinishing = true;
-      stream.total = bytes.byteLength;
-      stream.add(bytes);
+      const stream = (this.#stream = wholeStream(res, this, bytes));
       return this.#pushed(stream, stream.push());
     }
     this.#complete();
@@ -324,7 +318,12 @@ export class UwsExchange implements Exchange, BodySource, Corkable, StreamOwner 
   #watch(stream: UwsStream): void {
     if (stream.isWatched) return;
     stream.isWatched = true;
+    this.#bePatient().watch(stream);
     this.#res.onWritable(() => this.#unblock(stream));
+  }
+
+  #bePatient(): UwsPatience {
+    return (this.#patience ??= new UwsPatience(this.#res, this.#body, () => this.reset()));
   }
 
   #unblock(stream: UwsStream): boolean {
@@ -392,6 +391,7 @@ export class UwsExchange implements Exchange, BodySource, Corkable, StreamOwner 
 
   #settle(): void {
     this.#offers?.stop();
+    this.#patience?.stop();
     this.#hub.closed();
     this.#done?.();
   }

@@ -61,6 +61,12 @@ export const listenUws: Listen = async (options: ListenOptions): Promise<HttpLis
   return new UwsListener({ ...options, port }, uws);
 };
 
+/**
+ * In one turn: what is answered at once (from a policy, or that there is nothing) can be asked for 20 000 times in one
+ * read of a socket, which is a second of this thread. Beyond this replies end their connections, and uWS stops reading.
+ */
+const TURN_REQUESTS_MAX = 2_048;
+
 /** An app and where it listens. One after the other as certificates change; each serves whom it has accepted. */
 interface Front {
   readonly app: UwsApp;
@@ -69,7 +75,7 @@ interface Front {
 
 class UwsListener implements HttpListener {
   readonly #hub: Hub;
-  readonly #sockets = new UwsSockets();
+  readonly #sockets: UwsSockets;
   readonly #options: ListenOptions;
   readonly #uws: Uws;
   readonly port: number;
@@ -81,6 +87,13 @@ class UwsListener implements HttpListener {
   /** Requests whose body may come in this very tick; handed on at its end at the latest. */
   #waiting: UwsExchange[] = [];
 
+  /** In this turn. */
+  #requests = 0;
+
+  readonly #endTurn = (): void => {
+    this.#requests = 0;
+  };
+
   readonly #dispatchWaiting = (): void => {
     const waiting = this.#waiting;
     this.#waiting = [];
@@ -91,6 +104,7 @@ class UwsListener implements HttpListener {
     this.#hub = new Hub(options);
     this.#options = options;
     this.#uws = uws;
+    this.#sockets = new UwsSockets(uws);
     this.#front = this.#listen(options.tls);
     this.port = uws.us_socket_local_port(this.#front.socket);
   }
@@ -148,9 +162,11 @@ class UwsListener implements HttpListener {
     // The last reply is corked until its callback is over: let it out before the sockets are closed.
     await new Promise((resolve) => setImmediate(resolve));
     for (const app of this.#former) app.close();
+    this.#sockets.dispose();
   }
 
   #accept(res: UwsResponse, req: UwsRequest, handshake: Handshake | null): void {
+    if (this.#requests++ === 0) setImmediate(this.#endTurn);
     framing.host = framing.contentLength = framing.transferEncoding = framing.connection = null;
     packed = "";
     req.forEach(collect);
@@ -160,6 +176,7 @@ class UwsListener implements HttpListener {
     const url = query === undefined ? path : `${path}?${asciiTarget(query)}`;
     const refusal = refuseHead(method, url, packed, framing);
     const authority = framing.host ?? "";
+    const isTooMany = this.#requests > TURN_REQUESTS_MAX;
     const exchange = new UwsExchange(this.#hub, res, {
       method,
       url,
@@ -168,7 +185,7 @@ class UwsListener implements HttpListener {
       authority,
       headers: packed,
       length: refusal === null ? bodyLength(framing) : 0,
-      closes: refusal !== null || asksToClose(framing.connection),
+      closes: refusal !== null || isTooMany || asksToClose(framing.connection),
     });
     if (handshake !== null && refuseHandshake(exchange) === null) {
       exchange.upgrade = this.#sockets.upgradeOf(exchange, res, handshake);

@@ -129,9 +129,20 @@ function frame(type: number, flags: number, stream: number, payload: Buffer): Bu
 
 test("a request is what it is over HTTP/1", async () => {
   handle = (exchange) => {
-    const { method, url, path, host, authority, scheme, headers, hasBody } = exchange;
+    const { method, url, path, host, authority, scheme, headers, hasBody, protocol } = exchange;
     const address = exchange.remoteAddress();
-    const seen = { method, url, path, host, authority, scheme, headers, hasBody, address };
+    const seen = {
+      method,
+      url,
+      path,
+      host,
+      authority,
+      scheme,
+      headers,
+      hasBody,
+      protocol,
+      address,
+    };
     exchange.reply(200, "content-type\napplication/json\n", JSON.stringify(seen));
   };
   const { headers, text } = await get("/a/b?c=d", { cookie: ["x=1", "y=2"], "x-name": "ü" });
@@ -144,6 +155,7 @@ test("a request is what it is over HTTP/1", async () => {
     scheme: "https",
     headers: expect.stringMatching(/^host\na\.example\nx-name\n.*\ncookie\nx=1; y=2\n$/),
     hasBody: false,
+    protocol: "HTTP/2 TLSv1.3",
     address: "127.0.0.1",
   });
   expect(headers["x-request-id"]).toMatch(/^\w+$/);
@@ -152,7 +164,8 @@ test("a request is what it is over HTTP/1", async () => {
 });
 
 test("HTTP/1 is answered on the same port, and WebSockets are asked for there", async () => {
-  handle = (exchange) => exchange.reply(200, "", String(exchange.upgrade !== null));
+  handle = (exchange) =>
+    exchange.reply(200, "", `${exchange.upgrade !== null} ${exchange.protocol}`);
   const socket = connectTls({
     port: listener.port,
     host: "127.0.0.1",
@@ -165,7 +178,7 @@ test("HTTP/1 is answered on the same port, and WebSockets are asked for there", 
       "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
   );
   const [bytes] = (await once(socket, "data")) as [Buffer];
-  expect(bytes.toString()).toMatch(/^HTTP\/1\.1 200 OK[^]*true$/);
+  expect(bytes.toString()).toMatch(/^HTTP\/1\.1 200 OK[^]*true HTTP\/1\.1 TLSv1\.3$/);
 });
 
 test("a body goes in and a reply comes out in pieces, as both ends take them", async () => {

@@ -22,6 +22,7 @@ export interface ListenerUnderTest {
 }
 
 const BODY_BYTES_MAX = 1_000;
+const CHUNK_BYTES: number = 64 * 1024;
 const TEN_MB = 10 * 1024 * 1024;
 const HEAD = "host: a.example\r\n";
 
@@ -468,7 +469,6 @@ function streams({ test, serve, client }: Tools): void {
     test(`a client that does not read a reply ${name} holds the writer up`, async () => {
       const full = Promise.withResolvers<number>();
       const drained = Promise.withResolvers<void>();
-      const chunk = Buffer.alloc(64 * 1024);
       const raw = client(
         await serve((x) => {
           x.begin(200, headers);
@@ -477,7 +477,7 @@ function streams({ test, serve, client }: Tools): void {
             drained.resolve();
             x.reset();
           });
-          while (x.write(chunk) && written < TEN_MB) written += chunk.length;
+          while (x.write(Buffer.alloc(CHUNK_BYTES)) && written < TEN_MB) written += CHUNK_BYTES;
           full.resolve(written);
         }),
       );

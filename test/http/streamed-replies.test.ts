@@ -4,6 +4,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { afterEach, describe, expect, test } from "vitest";
 import { listenNode } from "../../runtime/http/node-listener.ts";
+import { RecordedReply } from "../../runtime/gateway/policies/stored/recorded-reply.ts";
+import type { Recorded } from "../../runtime/gateway/shared/reply-store.ts";
 import { listenUws } from "../../runtime/http/uws-listener.ts";
 import type { Exchange, ExchangeHandler, Listen, Listener } from "../../sdk/exchange.ts";
 import { HEADER_BYTES_MAX } from "../../sdk/limits.ts";
@@ -177,7 +179,7 @@ describe.each([
     const both = await talk(listen);
     const { exchange, client } = both;
     exchange.begin(200, "");
-    expect(exchange.write(BODY)).toBe(false);
+    expect(exchange.write(Buffer.from(BODY))).toBe(false);
     client.socket.resume();
     let bytes = 0;
     await new Promise<void>((resolve) => {
@@ -226,4 +228,27 @@ describe.each([
     await drained;
     expect(await client.rest()).toBe("");
   });
+});
+
+test("what uWS has taken of a reply in chunks is given back at once, and a record of it is whole", async () => {
+  const piece = new Uint8Array(randomBytes(65_536));
+  const small = new Uint8Array(randomBytes(16_383));
+  const text = Buffer.concat([piece, small]);
+  const ended = Promise.withResolvers<Recorded | null>();
+  const { port } = await open(listenUws, (exchange) => {
+    const reply = new RecordedReply(exchange, {
+      detached: false,
+      bytesMax: text.length,
+      onEnd: ended.resolve,
+    });
+    reply.begin(200, "");
+    reply.write(piece);
+    reply.write(small);
+    reply.finish();
+  });
+  const client = clientOf(port);
+  client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+  expect(sha((await client.reply()).body)).toBe(sha(text));
+  expect([piece.byteLength, small.byteLength]).toEqual([0, 16_383]);
+  expect(sha((await ended.promise)?.body ?? Buffer.alloc(0))).toBe(sha(text));
 });

@@ -14,8 +14,11 @@ const CONNECTION_FIELDS: ReadonlySet<string> = new Set(["http2-settings", "te", 
 export class Http2Wire implements Wire {
   readonly body: Duplex;
   readonly reply: Duplex;
+  readonly version = "HTTP/2";
   readonly #stream: ServerHttp2Stream;
   readonly #socket: Socket | null;
+  #trailers: Fields | null = null;
+  bodyTrailers: readonly string[] = [];
 
   constructor(stream: ServerHttp2Stream, socket: Socket | null) {
     this.#stream = stream;
@@ -32,22 +35,38 @@ export class Http2Wire implements Wire {
     return this.#stream.aborted || this.#stream.rstCode !== constants.NGHTTP2_NO_ERROR;
   }
 
-  head(status: number, fields: string[]): void {
+  awaitTrailers(): void {
+    this.#stream.once("trailers", (fields) => {
+      this.bodyTrailers = Object.entries(fields).flatMap(([name, value]) =>
+        value === undefined ? [] : [name, String(value)],
+      );
+    });
+  }
+
+  head(status: number, fields: string[], _closes: boolean, isAll: boolean): void {
     const stream = this.#stream;
     // The client has reset it in this very turn.
     if (stream.destroyed || stream.closed) return;
-    const headers: Record<string, string | string[]> = { ":status": String(status) };
-    for (let at = 0; at + 1 < fields.length; at += 2) {
-      const name = (fields[at] ?? "").toLowerCase();
-      const value = fields[at + 1] ?? "";
-      const before = headers[name];
-      if (CONNECTION_FIELDS.has(name)) continue;
-      // A list is what several fields mean, but for cookies; fields that can only stand once stay what they were.
-      if (before === undefined) headers[name] = name === "set-cookie" ? [value] : value;
-      else if (Array.isArray(before)) before.push(value);
-      else if (!SINGLE.has(name)) headers[name] = `${before}, ${value}`;
-    }
-    stream.respond(headers);
+    const headers: Fields = { ":status": String(status) };
+    addFields(headers, fields);
+    const waitForTrailers = this.#trailers !== null;
+    if (waitForTrailers) stream.once("wantTrailers", () => this.#sendTrailers());
+    // gRPC tells by it that the fields are what comes behind the body otherwise.
+    stream.respond(headers, isAll ? { endStream: true } : { waitForTrailers });
+  }
+
+  expectTrailers(): void {
+    this.#trailers = {};
+  }
+
+  trailers(fields: readonly string[]): void {
+    if (this.#trailers !== null) addFields(this.#trailers, fields);
+  }
+
+  /** The stream ends by this, also without any. */
+  #sendTrailers(): void {
+    const stream = this.#stream;
+    if (!stream.destroyed && !stream.closed) stream.sendTrailers(this.#trailers ?? {});
   }
 
   flush(): void {
@@ -63,6 +82,21 @@ export class Http2Wire implements Wire {
   cut(): void {
     // `close` would end the body before it resets the stream, and the client would take it for whole.
     this.#stream.destroy(new EdgeError("INTERNAL"));
+  }
+}
+
+type Fields = Record<string, string | string[]>;
+
+function addFields(headers: Fields, fields: readonly string[]): void {
+  for (let at = 0; at + 1 < fields.length; at += 2) {
+    const name = (fields[at] ?? "").toLowerCase();
+    const value = fields[at + 1] ?? "";
+    const before = headers[name];
+    if (CONNECTION_FIELDS.has(name)) continue;
+    // A list is what several fields mean, but for cookies; fields that can only stand once stay what they were.
+    if (before === undefined) headers[name] = name === "set-cookie" ? [value] : value;
+    else if (Array.isArray(before)) before.push(value);
+    else if (!SINGLE.has(name)) headers[name] = `${before}, ${value}`;
   }
 }
 

@@ -9,7 +9,15 @@ import { SOCKET_BACKLOG_BYTES_MAX, SOCKET_IDLE_SECONDS } from "../../../sdk/limi
 import { headerOf, withoutHeaders } from "../../../sdk/gateway/header-list.ts";
 import type { UwsExchange } from "../uws-exchange.ts";
 import { writeHead } from "../uws-head.ts";
-import type { UwsBehavior, UwsContext, UwsRequest, UwsResponse, UwsWebSocket } from "../uws.ts";
+import { ForeignCork } from "../uws/foreign-cork.ts";
+import type {
+  Uws,
+  UwsBehavior,
+  UwsContext,
+  UwsRequest,
+  UwsResponse,
+  UwsWebSocket,
+} from "../uws.ts";
 
 const PROTOCOL = "sec-websocket-protocol";
 const PROTOCOL_FIELD: ReadonlySet<string> = new Set([PROTOCOL]);
@@ -42,6 +50,11 @@ interface SocketData {
 /** The sockets of one listener. */
 export class UwsSockets {
   readonly #open = new Set<UwsSocket>();
+  readonly #cork: ForeignCork;
+
+  constructor(uws: Uws) {
+    this.#cork = new ForeignCork(uws);
+  }
 
   /** `upgrade`: what the listener does with a request that asks for a WebSocket. */
   behavior(
@@ -72,13 +85,19 @@ export class UwsSockets {
 
   upgradeOf(exchange: UwsExchange, res: UwsResponse, handshake: Handshake): Upgrade {
     return {
-      accept(headers, messageBytesMax, events) {
+      accept: (headers, messageBytesMax, events) => {
         if (exchange.state !== "open") return null;
         const socket = new UwsSocket(exchange, events, messageBytesMax);
-        exchange.becomeSocket(
-          () => switchProtocols(res, { exchange, headers, handshake, socket }),
-          () => socket.ended(ABNORMAL, ""),
-        );
+        exchange.becomeSocket((isLive) => {
+          this.#cork.use((cork) => {
+            if (isLive() && cork !== null) {
+              switchProtocols(res, { cork, exchange, headers, handshake, socket });
+            } else {
+              if (isLive()) res.close();
+              socket.ended(ABNORMAL, "");
+            }
+          });
+        });
         return socket;
       },
     };
@@ -88,16 +107,23 @@ export class UwsSockets {
   closeAll(): void {
     for (const socket of this.#open) socket.close(GOING_AWAY, "The node is going out of service.");
   }
+
+  /** All connections are closed. */
+  dispose(): void {
+    this.#cork.close();
+  }
 }
 
 function switchProtocols(
   res: UwsResponse,
   {
+    cork,
     exchange,
     headers,
     handshake,
     socket,
   }: {
+    readonly cork: UwsResponse;
     readonly exchange: UwsExchange;
     readonly headers: HeaderList;
     readonly handshake: Handshake;
@@ -106,8 +132,10 @@ function switchProtocols(
 ): void {
   const { key, extensions, context } = handshake;
   const protocol = headerOf(headers, PROTOCOL) ?? "";
-  writeHead(res, 101, withoutHeaders(headers, PROTOCOL_FIELD), exchange.requestId);
-  res.upgrade<SocketData>({ socket }, key, protocol, extensions, context);
+  res.cork(() => {
+    writeHead(res, 101, withoutHeaders(headers, PROTOCOL_FIELD), exchange.requestId);
+  });
+  cork.cork(() => res.upgrade<SocketData>({ socket }, key, protocol, extensions, context));
 }
 
 class UwsSocket implements Socket {
@@ -118,6 +146,8 @@ class UwsSocket implements Socket {
   #ws: UwsWebSocket<SocketData> | null = null;
   /** What is to be done when it is open; null from then on. */
   #waiting: (() => void)[] | null = [];
+  /** Whoever waits for `drained` is about to be told. */
+  #tells = false;
 
   constructor(exchange: UwsExchange, events: SocketEvents, messageBytesMax: number) {
     this.#exchange = exchange;
@@ -165,8 +195,17 @@ class UwsSocket implements Socket {
     }
   }
 
+  /**
+   * Told in a turn of its own: when uWS's callback returns it waits no more for the client to take something, even if
+   * a long message was sent within and only part of it has left.
+   */
   drained(): void {
-    if (this.#ws?.getBufferedAmount() === 0) this.#events.drained();
+    if (this.#tells) return;
+    this.#tells = true;
+    setImmediate(() => {
+      this.#tells = false;
+      if (this.#ws?.getBufferedAmount() === 0) this.#events.drained();
+    });
   }
 
   ended(code: number, reason: string): void {

@@ -2,6 +2,9 @@
 
 import type { UwsResponse } from "../uws.ts";
 
+/** Larger bodies are handed to the socket as it takes them, instead of being copied into its queue. */
+export const WHOLE_BYTES_MAX: number = 64 * 1024;
+
 export interface Corkable {
   flushCorked(): void;
 }

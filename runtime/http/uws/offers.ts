@@ -2,7 +2,7 @@
 
 /** A client that reads is kept waiting no longer than by a slow network. */
 const OFFER_MS = 20;
-/** A client that takes nothing for so long is cut; uWS does the same where it watches. */
+/** A client that takes nothing of what it is offered for so long is cut. */
 const STALLED_MS = 30_000;
 
 export class UwsOffers {

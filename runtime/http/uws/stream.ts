@@ -1,5 +1,6 @@
 // The body of a streamed reply on uWS: what the socket has not taken waits here. All of it runs within a cork.
 
+import { release } from "../../../sdk/exchange.ts";
 import { hasNoBody } from "../reply-head.ts";
 import type { UwsResponse } from "../uws.ts";
 
@@ -77,7 +78,9 @@ export class UwsStream {
   #pushChunked(): Pushed {
     for (let chunk = this.#queue.shift(); chunk !== undefined; chunk = this.#queue.shift()) {
       this.bytesOut += chunk.byteLength;
-      if (!this.#res.write(chunk) && !this.isFinishing) return "blocked";
+      const isTaken = this.#res.write(chunk);
+      release(chunk);
+      if (!isTaken && !this.isFinishing) return "blocked";
     }
     return "drained";
   }
@@ -106,4 +109,13 @@ export class UwsStream {
     }
     return this.isFinishing ? "short" : "drained";
   }
+}
+
+/** Of a body that is there whole. */
+export function wholeStream(res: UwsResponse, owner: StreamOwner, body: Uint8Array): UwsStream {
+  const stream = new UwsStream(res, owner);
+  stream.isFinishing = true;
+  stream.total = body.byteLength;
+  stream.add(body);
+  return stream;
 }
