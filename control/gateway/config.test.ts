@@ -74,7 +74,7 @@ const WRONG: readonly (readonly [string, string, string])[] = [
   [
     "an unknown key",
     "trustedproxies: []\n",
-    'edge.yaml:1:1: trustedproxies: unknown key "trustedproxies"; expected one of upstreams, routes, policies, trustedProxies, proxyProtocol, tls, accessLog, consumers, stores, services. Did you mean trustedProxies?',
+    'edge.yaml:1:1: trustedproxies: unknown key "trustedproxies"; expected one of upstreams, routes, policies, trustedProxies, proxyProtocol, tls, accessLog, consumers, stores, services, faults. Did you mean trustedProxies?',
   ],
   [
     "an upstream that is not there",

@@ -27,7 +27,7 @@ let keysAt: ReturnType<typeof createKeysAt> | null = null;
 
 export interface ConfigFile {
   readonly gateway: GatewayConfig;
-  /** No worker is told of them: they are in the registry, where all others are. */
+  /** What the registry has a say in. No worker is told of services: they are in it, where all others are. */
   readonly services: FileServices;
 }
 
@@ -54,7 +54,10 @@ export function parseConfigFile({ path, text, variables }: ConfigSource): Config
   }
   const { config, found } = normalise(parsed.data, dirname(path));
   if (found.length > 0) throw refuse(found);
-  return { gateway: config, services: { byName: parsed.data.services, refuse } };
+  return {
+    gateway: config,
+    services: { byName: parsed.data.services, faults: config.faults, refuse },
+  };
 }
 
 /** A service has the keys of its type. */

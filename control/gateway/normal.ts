@@ -59,7 +59,7 @@ export function normalise(fields: GatewayFields, folder: string): Normal {
     if (made !== null) routes.push(made);
   }
   checkNames(routes, found);
-  const { trustedProxies, accessLog } = fields;
+  const { trustedProxies, accessLog, faults } = fields;
   const tls =
     fields.tls === undefined ? null : frontTlsOf(fields.tls, { folder, path: ["tls"] }, found);
   checkClients(routes, tls, found);
@@ -73,6 +73,7 @@ export function normalise(fields: GatewayFields, folder: string): Normal {
       consumers,
       stores,
       accessLog,
+      faults,
     },
     found,
   };

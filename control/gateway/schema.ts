@@ -9,12 +9,14 @@ import {
   type AccessLogConfig,
   type BreakerConfig,
   type Failure,
+  type GatewayConfig,
   type HashSource,
   type HealthConfig,
   type RetryConfig,
   type UpstreamConfig,
 } from "../../sdk/gateway/config.ts";
 import type { ConsumerConfig, PolicyConfig } from "../../sdk/gateway/policies.ts";
+import { NAME } from "../../sdk/isolation.ts";
 import {
   cidrField,
   count,
@@ -34,6 +36,7 @@ import {
 import { frontTlsSchema, type FrontTlsFields } from "./front-tls.ts";
 import { consumer, CONSUMERS_MAX } from "./policies/consumers.ts";
 import { policySchema } from "./policies/schema.ts";
+import { faultsSchema } from "../services/faults.ts";
 import { serviceJsonSchema, servicesSchema, type ServiceFields } from "../services/file.ts";
 import { STORES_MAX, storeSchema, type StoreFields } from "./stores.ts";
 
@@ -146,6 +149,7 @@ const upstreamFields = z.strictObject({
   panic: share(0).default(0),
   slowStart: duration(0).optional(),
   tls: tls.prefault({}),
+  http2: flag().default(false),
 });
 
 const upstream: z.ZodType<UpstreamFields, unknown> = upstreamFields.transform((fields, context) => {
@@ -174,6 +178,7 @@ const upstream: z.ZodType<UpstreamFields, unknown> = upstreamFields.transform((f
     panic: fields.panic,
     slowStartMs: fields.slowStart ?? 0,
     tls: fields.tls,
+    http2: fields.http2,
   };
 });
 
@@ -310,6 +315,7 @@ export interface GatewayFields {
   readonly stores: Readonly<Record<string, StoreFields>>;
   readonly accessLog: AccessLogConfig;
   readonly services: Readonly<Record<string, ServiceFields>>;
+  readonly faults: GatewayConfig["faults"];
 }
 
 const accessLog = z
@@ -357,10 +363,13 @@ export const gatewaySchema: z.ZodType<GatewayFields, unknown> = z.strictObject(
       })
       .default({}),
     services: servicesSchema.default({}),
+    faults: z
+      .record(text("an endpoint's name", NAME), faultsSchema, { error: "endpoints by name" })
+      .default({}),
   },
   {
     error:
-      "upstreams, routes, policies, consumers, stores, services, trustedProxies, proxyProtocol, accessLog and tls",
+      "upstreams, routes, policies, consumers, stores, services, faults, trustedProxies, proxyProtocol, tls, accessLog",
   },
 );
 

@@ -72,13 +72,13 @@ export function checkStores(
   found: Finding[],
 ): void {
   for (const [index, policy] of policies.entries()) {
-    if (policy.kind !== "rateLimit") continue;
-    checkStore(policy, { path: [...path, index, "rateLimit"], stores }, found);
+    if (policy.kind !== "rateLimit" && policy.kind !== "concurrency") continue;
+    checkStore(policy, { path: [...path, index, policy.kind], stores }, found);
   }
 }
 
 export function checkStore(
-  { store }: RateLimitPolicy,
+  { store }: Pick<RateLimitPolicy, "store">,
   { path, stores }: { readonly path: Path; readonly stores: readonly string[] },
   found: Finding[],
 ): void {

@@ -121,7 +121,7 @@ function createMethod(policy: AuthPolicy, host: PolicyHost): Method {
     case "basic":
       return createBasic(policy, host);
     case "forwardAuth":
-      return createForwardAuth(policy);
+      return createForwardAuth(policy, host);
   }
 }
 

@@ -40,6 +40,10 @@ export class ExchangeLayer implements Exchange {
     return this.inner.requestId;
   }
 
+  get protocol(): string | undefined {
+    return this.inner.protocol;
+  }
+
   adoptRequestId(id: string): void {
     this.inner.adoptRequestId?.(id);
   }
@@ -72,6 +76,10 @@ export class ExchangeLayer implements Exchange {
     this.inner.readBody(sink);
   }
 
+  get bodyTrailers(): HeaderList | undefined {
+    return this.inner.bodyTrailers;
+  }
+
   pauseBody(): void {
     this.inner.pauseBody();
   }
@@ -100,8 +108,12 @@ export class ExchangeLayer implements Exchange {
     this.inner.onDrained(listener);
   }
 
-  finish(): void {
-    this.inner.finish();
+  get takesTrailers(): boolean {
+    return this.inner.takesTrailers === true;
+  }
+
+  finish(trailers?: HeaderList): void {
+    this.inner.finish(trailers);
   }
 
   reset(): void {

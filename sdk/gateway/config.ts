@@ -4,6 +4,7 @@
 import type { JsonObject } from "../errors.ts";
 import type { RouteSpec } from "../records.ts";
 import type { RedisConfig } from "../services/config.ts";
+import type { BindingFaults } from "../services/faults.ts";
 import type { ConsumerConfig, PolicyConfig } from "./policies.ts";
 
 export interface GatewayConfig {
@@ -18,6 +19,8 @@ export interface GatewayConfig {
   readonly consumers: readonly ConsumerConfig[];
   readonly stores: readonly StoreConfig[];
   readonly accessLog: AccessLogConfig;
+  /** What is made to fail on purpose, by endpoint. */
+  readonly faults: { readonly [endpoint: string]: BindingFaults };
 }
 
 export const ACCESS_FORMATS = ["json", "logfmt", "combined"] as const;
@@ -59,6 +62,7 @@ export const EMPTY_GATEWAY: GatewayConfig = {
   consumers: [],
   stores: [],
   accessLog: ACCESS_LOG,
+  faults: {},
 };
 
 export const STORE_FAILURES = ["open", "closed", "local"] as const;
@@ -155,6 +159,8 @@ export interface UpstreamConfig {
   /** How long a server that came back is given less; 0: not. */
   readonly slowStartMs: number;
   readonly tls: TlsConfig;
+  /** Spoken to servers: agreed on over TLS, taken for granted without. */
+  readonly http2: boolean;
 }
 
 export interface HealthConfig {

@@ -23,6 +23,8 @@ export interface Decision {
 export interface SharedLimits {
   /** As one step over all that share them. Rejects, within the store's time-out, when the counts cannot be reached. */
   take(key: string, options: LimiterOptions): Promise<Decision>;
+  /** A place among `max` open ones of the key, to be called once when it is free; null: none is left. Rejects alike. */
+  hold(key: string, max: number): Promise<(() => void) | null>;
   /** Waits for what is on its way. */
   close(): Promise<void>;
 }

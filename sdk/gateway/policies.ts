@@ -77,6 +77,8 @@ export interface ConcurrencyPolicy {
   /** Further ones that wait, in each worker; 0: none. */
   readonly queueMax: number;
   readonly timeoutMs: number;
+  /** As a rate limit's. */
+  readonly store: string;
 }
 
 export const PRIORITIES = ["low", "normal", "high"] as const;
@@ -144,7 +146,11 @@ export interface BasicPolicy {
 
 export interface ForwardAuthPolicy {
   readonly kind: "forwardAuth";
-  readonly url: string;
+  /** Whom to ask: one of the two. */
+  readonly url?: string | undefined;
+  readonly upstream?: string | undefined;
+  /** With its query; of an upstream. */
+  readonly path: string;
   readonly timeoutMs: number;
   /** Sent to it, in lower case; none: all. */
   readonly requestHeaders: readonly string[];

@@ -9,6 +9,7 @@ import type { Decision, LimiterOptions, SharedLimits } from "../../sdk/gateway/l
 import type { RedisConfig } from "../../sdk/services/config.ts";
 import { Deadline } from "../deadline.ts";
 import { createRedis, createScript, type RedisClient, type Reply } from "../redis.ts";
+import { RedisPlaces } from "./redis-open.ts";
 
 const PREFIX = "edge:limit:";
 /** Kept for longer than it counts: a server that takes another's place may have a clock that is ahead. */
@@ -102,15 +103,24 @@ export function openRedisLimits(config: RedisConfig, timeoutMs: number): SharedL
 class RedisLimits implements SharedLimits {
   readonly #redis: RedisClient;
   readonly #timeoutMs: number;
-  readonly #asked = new Set<Promise<Decision>>();
+  readonly #asked = new Set<Promise<unknown>>();
+  readonly #places: RedisPlaces;
 
   constructor(redis: RedisClient, timeoutMs: number) {
     this.#redis = redis;
     this.#timeoutMs = timeoutMs;
+    this.#places = new RedisPlaces(redis, { timeoutMs });
   }
 
-  async take(key: string, options: LimiterOptions): Promise<Decision> {
-    const asked = this.#ask(key, options);
+  take(key: string, options: LimiterOptions): Promise<Decision> {
+    return this.#counted(this.#ask(key, options));
+  }
+
+  hold(key: string, max: number): Promise<(() => void) | null> {
+    return this.#counted(this.#places.hold(key, max));
+  }
+
+  async #counted<T>(asked: Promise<T>): Promise<T> {
     this.#asked.add(asked);
     try {
       return await asked;
@@ -121,6 +131,7 @@ class RedisLimits implements SharedLimits {
 
   async close(): Promise<void> {
     await Promise.allSettled(this.#asked);
+    this.#places.close();
     await this.#redis.close();
   }
 

@@ -234,7 +234,7 @@ describe("forwardAuth", () => {
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/check?x=1`;
     front = await open(
       routesWith(
-        `forwardAuth: { url: "${url}", responseHeaders: [x-user], timeout: 150ms }`,
+        `forwardAuth: { url: "${url}", responseHeaders: [x-user], timeout: 1s }`,
         `forwardAuth: { url: "${url}", requestHeaders: [authorization] }`,
         `forwardAuth: { url: "http://127.0.0.1:1/" }`,
       ),
@@ -315,6 +315,72 @@ describe("forwardAuth", () => {
       401,
       REPLY_BYTES_MAX,
     ]);
+  });
+});
+
+describe("forwardAuth by an upstream", () => {
+  let seen: IncomingHttpHeaders[] = [];
+  let status = 200;
+  const servers = ["one", "two"].map((name) =>
+    createServer((request, response) => {
+      seen.push(request.headers);
+      if (status === 0) return void request.socket.destroy();
+      response.writeHead(status, { "x-user": `${name} ${request.method} ${request.url}` });
+      response.end(status < 300 ? "" : Buffer.alloc(status === 401 ? REPLY_BYTES_MAX + 1 : 4));
+    }),
+  );
+  let front: Front;
+  beforeAll(async () => {
+    const urls: string[] = [];
+    for (const server of servers) {
+      server.listen(0, "127.0.0.1");
+      await once(server, "listening");
+      urls.push(`"http://127.0.0.1:${(server.address() as AddressInfo).port}"`);
+    }
+    const upstreams = `upstreams: { auth: { servers: [${urls.join()}], breaker: { failures: 2, maxOpen: 1 }, retry: { attempts: 2, backoff: 1ms } } }\n`;
+    const policy = `forwardAuth: { upstream: auth, path: "/check?x=1", responseHeaders: [x-user] }`;
+    front = await open(`${upstreams}trustedProxies: [127.0.0.1]\n${routesWith(policy)}`);
+  });
+  afterAll(async () => {
+    await front[Symbol.asyncDispose]();
+    for (const server of servers) server.close();
+  });
+
+  test("is balanced, and told whose request it is", async () => {
+    const users = new Set<string>();
+    for (let i = 0; i < 2; i++) {
+      const response = await front.get("/0/a?b=1", {
+        method: "PUT",
+        body: "a body",
+        headers: { cookie: "a=1", "x-user": "root", "x-forwarded-for": "10.1.1.1" },
+      });
+      users.add(/x-user\n(.*)\n/.exec(await response.text())?.[1] ?? "");
+    }
+    expect([...users].toSorted()).toEqual(["one GET /check?x=1", "two GET /check?x=1"]);
+    expect(seen.at(-1)).toMatchObject({
+      cookie: "a=1",
+      "x-forwarded-method": "PUT",
+      "x-forwarded-uri": "/0/a?b=1",
+      "x-forwarded-for": "10.1.1.1, 127.0.0.1",
+      "x-forwarded-host": `127.0.0.1:${front.port}`,
+    });
+    expect(seen.at(-1)).not.toHaveProperty("content-length");
+  });
+
+  test("its no is the client's, one that is too long or fails lets nobody through", async () => {
+    status = 403;
+    expect((await front.get("/0/")).status).toBe(403);
+    status = 401;
+    expect((await ask(front, "/0/")).code).toBe("AUTH_UNAVAILABLE");
+    seen = [];
+    status = 0;
+    expect((await ask(front, "/0/")).code).toBe("AUTH_UNAVAILABLE");
+    // Tried on the other server too.
+    expect(seen).toHaveLength(2);
+    expect((await ask(front, "/0/")).code).toBe("AUTH_UNAVAILABLE");
+    // Their breakers are open now.
+    expect((await ask(front, "/0/")).code).toBe("AUTH_UNAVAILABLE");
+    expect(seen).toHaveLength(4);
   });
 });
 

@@ -80,6 +80,53 @@ describe("rateLimit", () => {
     ]);
   });
 
+  test("an IPv6 client is its network of 64 bits, an IPv4 client the same in either form", async () => {
+    await using front = await openFront(`${routeWith(limit)}trustedProxies: [127.0.0.1]\n`);
+    const ask = async (address: string): Promise<number> =>
+      (await front.get("/", { headers: { "x-forwarded-for": address } })).status;
+    expect(await ask("2001:db8:1:2::1")).toBe(200);
+    expect(await ask("2001:0DB8:0001:0002:ffff:ffff:ffff:ffff")).toBe(200);
+    expect(await ask("[2001:db8:1:2:a::9]:4711")).toBe(429);
+    expect(await ask("2001:db8:1:3::1")).toBe(200);
+    expect(await ask("203.0.113.1")).toBe(200);
+    expect(await ask("::ffff:203.0.113.1")).toBe(200);
+    expect(await ask("::ffff:cb00:7101")).toBe(429);
+    expect(await ask("::ffff:203.0.113.2")).toBe(200);
+  });
+
+  test("every spelling of a path that reaches the route counts, other routes do not", async () => {
+    await using front = await openFront(`
+routes:
+  - { name: a, match: { path: /a }, target: { respond: { body: a } }, policies: [ ${limit} ] }
+  - { name: b, match: { path: /b }, target: { respond: { body: b } } }
+`);
+    const ask = async (path: string): Promise<number> => {
+      const client = new RawClient(front.port);
+      client.send(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+      const { status } = await client.reply();
+      client.close();
+      return status;
+    };
+    const seen: number[] = [];
+    for (const path of [
+      "/a",
+      "/%61",
+      "/a?x=1",
+      "/a#x",
+      "//a",
+      "/a/",
+      "/a/%2e%2e/a",
+      "/./a",
+      "/A",
+    ]) {
+      seen.push(await ask(path));
+    }
+    expect(seen.slice(0, 3)).toEqual([200, 200, 429]);
+    // Those that reach nothing are free.
+    expect(seen.filter((status) => status === 200)).toHaveLength(2);
+    expect(await ask("/b")).toBe(200);
+  });
+
   test("several hold together, and the one with least left shows", async () => {
     await using front = await openFront(
       routeWith(`rateLimit: { capacity: 9, refillPerSec: 0.001 }, ${limit}`),

@@ -85,7 +85,7 @@ export function proxySuite(kind: ListenerKind): void {
       const client = new RawClient(front.port);
       client.send(
         "GET /one/echo HTTP/1.1\r\nHost: api.example.com\r\nConnection: close, X-Named\r\nX-Named: 1\r\nX-Stays: 1\r\n" +
-          "TE: trailers\r\nKeep-Alive: timeout=5\r\nProxy-Authorization: Basic eA==\r\nProxy-Connection: close\r\nUpgrade: h2c\r\n" +
+          "TE: gzip\r\nKeep-Alive: timeout=5\r\nProxy-Authorization: Basic eA==\r\nProxy-Connection: close\r\nUpgrade: h2c\r\n" +
           "Via: 1.0 before\r\nX-Request-Id: theirs\r\n\r\n",
       );
       const { headers } = JSON.parse((await client.reply()).body.toString()) as Echo;

@@ -18,7 +18,7 @@ const ALIKE: Readonly<Record<string, string>> = {
   "a body up to the end": `${OK}X-A: b\r\n\r\nhello`,
   chunks: `${CHUNKED}5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n`,
   "chunks in capitals, with an extension": `${OK}TRANSFER-ENCODING: Chunked\r\n\r\nA;a=b\r\n0123456789\r\n0\r\n\r\n`,
-  "chunks with trailers": `${CHUNKED}5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n`,
+  "chunks with trailers": `${CHUNKED}5\r\nhello\r\n0\r\nX-T: 1\r\nx-U:\t a \r\n\r\n`,
   "names twice, in odd case, with odd spaces": `${OK}Set-Cookie: a=1\r\nset-cookie:b=2\r\nX-E:\r\nX-S: \t a b \t\r\nContent-Length: 2\r\n\r\nhi`,
   "bytes beyond ASCII": `${OK}X-L: caf\xe9\r\nContent-Length: 3\r\n\r\n\xff\x00\x01`,
   "no reason": "HTTP/1.1 200 \r\nContent-Length: 2\r\n\r\nhi",
@@ -72,6 +72,7 @@ interface Outcome {
   readonly status: number;
   readonly fields: string;
   readonly body: string;
+  readonly trailers?: string;
   readonly isWhole: boolean;
 }
 
@@ -79,6 +80,12 @@ type Dispatch = (
   request: Dispatcher.DispatchOptions,
   handler: Dispatcher.DispatchHandler,
 ) => unknown;
+
+function textOf(raw: unknown): string {
+  const parts = (raw ?? []) as (Buffer | string)[];
+  // undici leaves spaces at the end of values.
+  return parts.map((part) => part.toString("latin1").trim()).join("\n");
+}
 
 function outcomeOf(dispatch: Dispatch, path: string): Promise<Outcome> {
   const { promise, resolve } = Promise.withResolvers<Outcome>();
@@ -92,16 +99,13 @@ function outcomeOf(dispatch: Dispatch, path: string): Promise<Outcome> {
       onResponseStart(controller, code) {
         if (code < 200) return;
         status = code;
-        const raw = (controller.rawHeaders ?? []) as (Buffer | string)[];
-        fields = raw
-          // undici leaves spaces at the end of values.
-          .map((part) => part.toString("latin1").trim())
-          .join("\n");
+        fields = textOf(controller.rawHeaders);
       },
       onResponseData: (_controller, chunk) => {
         body += chunk.toString("latin1");
       },
-      onResponseEnd: () => resolve({ status, fields, body, isWhole: true }),
+      onResponseEnd: ({ rawTrailers }) =>
+        resolve({ status, fields, body, trailers: textOf(rawTrailers), isWhole: true }),
       onResponseError: () => resolve({ status, fields, body, isWhole: false }),
     },
   );

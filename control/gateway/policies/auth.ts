@@ -79,10 +79,15 @@ const basic: z.ZodType<BasicPolicy, unknown> = z
 
 const forwardAuth: z.ZodType<ForwardAuthPolicy, unknown> = z
   .strictObject({
-    url: httpUrl,
+    url: httpUrl.optional(),
+    upstream: nameField.optional(),
+    path: text("a path, which begins with /", /^\/[!-~]*$/).default("/"),
     timeout: duration(10).default(5_000),
     requestHeaders: headerNames,
     responseHeaders: headerNames,
+  })
+  .refine(({ url, upstream }) => (url === undefined) !== (upstream === undefined), {
+    error: "either url or upstream",
   })
   .transform(({ timeout, ...fields }): ForwardAuthPolicy => ({
     kind: "forwardAuth",

@@ -73,9 +73,14 @@ export const concurrency: z.ZodType<PolicyConfig, unknown> = z
     queue: z
       .strictObject({ max: count(1, QUEUE_MAX), timeout: duration().default(1_000) })
       .optional(),
+    store: nameField.optional(),
   })
-  .transform(({ max, key, queue }): PolicyConfig => ({
+  .refine(({ queue, store }) => queue === undefined || store === undefined, {
+    error: "a queue or a store, since nobody is told when another node has a place",
+  })
+  .transform(({ max, key, queue, store }): PolicyConfig => ({
     kind: "concurrency",
+    store: store ?? "",
     id: "",
     max,
     key,

@@ -43,12 +43,28 @@ export function checkUpstreams(
   found: Finding[],
 ): void {
   for (const [index, policy] of policies.entries()) {
-    if (policy.kind !== "mirror" || upstreams.includes(policy.upstream)) continue;
-    found.push({
-      path: [...path, index, policy.kind, "upstream"],
-      expected: upstreams.length === 0 ? "one below upstreams" : `one of ${upstreams.join(", ")}`,
-      problem: `no upstream is called "${policy.upstream}"`,
-      suggestion: nearest(policy.upstream, upstreams) ?? "",
-    });
+    for (const name of namedBy(policy)) {
+      if (upstreams.includes(name)) continue;
+      const inside = policy.kind === "anyOf" ? [] : ["upstream"];
+      found.push({
+        path: [...path, index, policy.kind, ...inside],
+        expected: upstreams.length === 0 ? "one below upstreams" : `one of ${upstreams.join(", ")}`,
+        problem: `no upstream is called "${name}"`,
+        suggestion: nearest(name, upstreams) ?? "",
+      });
+    }
+  }
+}
+
+function namedBy(policy: PolicyConfig): string[] {
+  switch (policy.kind) {
+    case "mirror":
+      return [policy.upstream];
+    case "forwardAuth":
+      return policy.upstream === undefined ? [] : [policy.upstream];
+    case "anyOf":
+      return policy.methods.flatMap(namedBy);
+    default:
+      return [];
   }
 }

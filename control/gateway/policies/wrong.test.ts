@@ -44,6 +44,10 @@ const WRONG: readonly (readonly [string, string])[] = [
     "errorPages: { pages: [ { on: [200], html: a } ] }",
   ],
   ["5:32 errorPages.pages[0]: html, json or both", "errorPages: { pages: [ { on: [404] } ] }"],
+  [
+    "5:22 concurrency: a queue or a store, since nobody is told when another node has a place",
+    "concurrency: { max: 1, queue: { max: 1 }, store: r }",
+  ],
   ["5:34 fault.abort.share: a number from 0 to 1", "fault: { abort: { share: 2 } }"],
   [
     "5:29 validation.body: a JSON Schema (2020-12): can't resolve reference #/none from id #",
@@ -51,6 +55,8 @@ const WRONG: readonly (readonly [string, string])[] = [
   ],
   ["5:30 requestId.accept: one of trusted, all, none", "requestId: { accept: alle }"],
   ["5:23 query.set: parameters with their values", "query: { set: 1 }"],
+  ["5:34 forwardAuth.upstream: one below upstreams", "forwardAuth: { upstream: b }"],
+  ["5:22 forwardAuth: either url or upstream", "forwardAuth: {}"],
   ["5:29 mirror.upstream: one below upstreams", "mirror: { upstream: b }"],
   ["5:17 mirror.upstream: a name of 1 to 63 letters, digits, -, _ and .", "mirror: {}"],
   ["5:41 mirror.maxBody: a size of at most 1MiB", "mirror: { upstream: b, maxBody: 1048577 }"],

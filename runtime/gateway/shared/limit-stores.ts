@@ -55,22 +55,31 @@ export class LimitStore {
     this.#host = host;
   }
 
-  /** null: it does not say. */
-  async take(key: string, options: LimiterOptions): Promise<Decision | null> {
-    try {
-      this.#limits ??= this.#host.open(this.config);
-      const decision = await this.#limits.take(key, options);
-      if (this.#isAway) this.#turn(false, "answers again.");
-      return decision;
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      if (!this.#isAway) this.#turn(true, `is away: ${why}`);
-      return null;
-    }
+  /** "away": it does not say. */
+  take(key: string, options: LimiterOptions): Promise<Decision | "away"> {
+    return this.#ask((limits) => limits.take(key, options));
+  }
+
+  /** As of SharedLimits. */
+  hold(key: string, max: number): Promise<(() => void) | null | "away"> {
+    return this.#ask((limits) => limits.hold(key, max));
   }
 
   async close(): Promise<void> {
     await this.#limits?.close();
+  }
+
+  async #ask<T>(ask: (limits: SharedLimits) => Promise<T>): Promise<T | "away"> {
+    try {
+      this.#limits ??= this.#host.open(this.config);
+      const answer = await ask(this.#limits);
+      if (this.#isAway) this.#turn(false, "answers again.");
+      return answer;
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      if (!this.#isAway) this.#turn(true, `is away: ${why}`);
+      return "away";
+    }
   }
 
   #turn(isAway: boolean, text: string): void {

@@ -18,7 +18,7 @@ export interface AttemptOwner {
   answered(attempt: Attempt, status: number, raw: RawHeaders, body: Uint8Array): boolean;
   /** False: no more until `resume`. */
   data(attempt: Attempt, chunk: Uint8Array): boolean;
-  ended(attempt: Attempt): void;
+  ended(attempt: Attempt, trailers: RawHeaders): void;
   failed(attempt: Attempt, failure: Failure, reason: string, timedOut: boolean): void;
 }
 
@@ -32,6 +32,7 @@ export interface AttemptParts {
 }
 
 type RawHeaders = readonly (Buffer | string)[];
+const NO_FIELDS: RawHeaders = [];
 type OpenRemote = Parameters<DialHandler["onUpgraded"]>[1];
 
 export class Attempt implements DialHandler {
@@ -144,12 +145,12 @@ export class Attempt implements DialHandler {
     if (!this.#parts.owner.data(this, chunk)) controller.pause();
   }
 
-  onResponseEnd(): void {
+  onResponseEnd({ rawTrailers }: Dispatcher.DispatchController): void {
     this.#settle();
     if (this.#isCut) return;
     this.#isCut = true;
     this.#judge(null);
-    this.#parts.owner.ended(this);
+    this.#parts.owner.ended(this, Array.isArray(rawTrailers) ? rawTrailers : NO_FIELDS);
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {

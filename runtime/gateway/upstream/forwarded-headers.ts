@@ -42,6 +42,37 @@ const HANDSHAKE_OWN: ReadonlySet<string> = new Set([
   "sec-websocket-extensions",
 ]);
 
+/**
+ * Behind a body they come too late, or would be believed although nobody has looked at them (RFC 9110, section 6.5.1):
+ * framing, routing, conditions, who may do what, how the body is to be read.
+ */
+const NEVER_TRAILERS: ReadonlySet<string> = new Set([
+  ...OWN,
+  "age",
+  "authorization",
+  "cache-control",
+  "content-encoding",
+  "content-length",
+  "content-range",
+  "content-type",
+  "cookie",
+  "expect",
+  "expires",
+  "host",
+  "location",
+  "pragma",
+  "range",
+  "retry-after",
+  "set-cookie",
+  "vary",
+  "via",
+  "www-authenticate",
+  "x-request-id",
+]);
+
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
 /** Said in Via: the protocol that the request came by, and who this is. */
 const VIA = "1.1 islet";
 
@@ -70,6 +101,7 @@ export function requestHeaders(pass: Pass, { host, length }: Forwarding): string
     else if (name === "via") via = `${value}, ${via}`;
     else chain[name] = chain[name] === undefined ? value : `${chain[name]}, ${value}`;
   }
+  if (exchange.takesTrailers === true) fields.push("te", "trailers");
   fields.push("via", via, "x-request-id", exchange.requestId);
   pushOrigin(fields, pass, chain);
   if (length > 0) fields.push("content-length", String(length));
@@ -137,6 +169,50 @@ export function replyHeaders(raw: readonly (Buffer | string)[]): HeaderList {
   }
   if (named !== null) list = withoutHeaders(list, namesOf(named));
   return `${list}via\n${VIA}\n`;
+}
+
+/** Fields behind the body; they stay apart from those before it. */
+export function replyTrailers(raw: readonly (Buffer | string)[]): HeaderList {
+  let list = "";
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const name = textOf(raw[at]).toLowerCase();
+    if (!NEVER_TRAILERS.has(name)) list += `${name}\n${textOf(raw[at + 1])}\n`;
+  }
+  return list;
+}
+
+/**
+ * Those that a request announces and that may come behind its body; none: it has none that go on. What was not
+ * announced does not: a server could not know that it was to wait for it.
+ */
+export function announcedTrailers({ exchange, headers }: Pass): readonly string[] {
+  const announced = exchange.header("trailer");
+  if (announced === undefined || exchange.bodyTrailers === undefined) return [];
+  const named = connectionNames(headers);
+  return announced
+    .split(",")
+    .map((name) => name.trim().toLowerCase())
+    .filter(
+      (name) =>
+        TOKEN.test(name) &&
+        !NEVER_TRAILERS.has(name) &&
+        !REQUEST_OWN.has(name) &&
+        named?.has(name) !== true,
+    );
+}
+
+/** Of those that came the ones among `names`. */
+export function requestTrailers(
+  list: HeaderList | undefined,
+  names: readonly string[],
+): [string, string][] {
+  const parts = (list ?? "").split("\n");
+  const fields: [string, string][] = [];
+  for (let at = 0; at + 1 < parts.length; at += 2) {
+    const [name = "", value = ""] = [parts[at], parts[at + 1]];
+    if (names.includes(name) && VALUE.test(value)) fields.push([name, value]);
+  }
+  return fields;
 }
 
 /** What Connection names goes with it. */

@@ -2,13 +2,21 @@
 // the client as fast as both sides take it. Nothing is tried again once a byte of a reply has gone to the client, or
 // when doing it twice might not be the same as once.
 
-import type { Exchange, Upgrade } from "../../../sdk/exchange.ts";
+import type { Exchange, HeaderList, Upgrade } from "../../../sdk/exchange.ts";
 import type { Failure } from "../../../sdk/gateway/config.ts";
 import type { Pass } from "../pass.ts";
 import { statusFailure, type Attempt, type AttemptOwner } from "./attempt.ts";
 import { cookieOf, cookieValue } from "./balancer.ts";
-import { handshakeHeaders, replyHeaders, requestHeaders } from "./forwarded-headers.ts";
+import {
+  announcedTrailers,
+  handshakeHeaders,
+  replyHeaders,
+  replyTrailers,
+  requestHeaders,
+  requestTrailers,
+} from "./forwarded-headers.ts";
 import type { Server } from "./server.ts";
+import type { Trailing } from "./trailing-request.ts";
 import { Tunnel } from "./sockets/tunnel.ts";
 import { Upload } from "./upload.ts";
 import type { Upstream } from "./upstream.ts";
@@ -25,10 +33,13 @@ export class Proxied implements AttemptOwner {
   readonly #exchange: Exchange;
   readonly #upstream: Upstream;
   readonly #upload: Upload;
+  readonly #trailing: Trailing | undefined;
   readonly #totalMs: number;
   /** The client asks for a WebSocket. */
   readonly #upgrade: Upgrade | null;
   #tunnel: Tunnel | null = null;
+  /** Of a reply that is nothing but its head, as gRPC's failures are: whoever gets it has to see that it is. */
+  #held: { readonly status: number; readonly headers: HeaderList } | null = null;
   readonly #tried: Server[] = [];
   #attempt: Attempt | null = null;
   #backoff: NodeJS.Timeout | null = null;
@@ -51,6 +62,7 @@ export class Proxied implements AttemptOwner {
       onFail: () => this.#gone(),
       now: upstream.now,
     });
+    this.#trailing = this.#exchange.hasBody ? trailingOf(pass) : undefined;
     this.#exchange.onGone(() => this.#gone());
     this.#exchange.onDrained(() => this.#attempt?.resume());
   }
@@ -92,7 +104,10 @@ export class Proxied implements AttemptOwner {
   replied(attempt: Attempt, status: number, raw: readonly (Buffer | string)[]): boolean {
     if (this.#isRetried(status)) return false;
     this.#upload.letGo();
-    this.#exchange.begin(status, replyHeaders(raw) + this.#cookie(attempt.server));
+    const headers = replyHeaders(raw) + this.#cookie(attempt.server);
+    if (this.#upstream.config.http2 && headers.includes("\ngrpc-status\n")) {
+      this.#held = { status, headers };
+    } else this.#exchange.begin(status, headers);
     return true;
   }
 
@@ -135,11 +150,20 @@ export class Proxied implements AttemptOwner {
   }
 
   data(_attempt: Attempt, chunk: Uint8Array): boolean {
+    if (this.#held !== null) {
+      this.#exchange.begin(this.#held.status, this.#held.headers);
+      this.#held = null;
+    }
     return this.#exchange.write(chunk);
   }
 
-  ended(): void {
-    this.#exchange.finish();
+  ended(_attempt: Attempt, trailers: readonly (Buffer | string)[]): void {
+    if (this.#held !== null) {
+      this.#exchange.reply(this.#held.status, this.#held.headers, null);
+      return this.#settle();
+    }
+    const isPassedOn = trailers.length > 0 && this.#exchange.takesTrailers === true;
+    this.#exchange.finish(isPassedOn ? replyTrailers(trailers) : undefined);
     this.#settle();
   }
 
@@ -160,7 +184,9 @@ export class Proxied implements AttemptOwner {
     const attempt = this.#upstream.attempt(this, server);
     this.#attempt = attempt;
     const host = this.#hostFor(server.connections.authority);
-    const headers = requestHeaders(this.#pass, { host, length: this.#upload.length });
+    const trailing = this.#trailing;
+    const length = trailing === undefined ? this.#upload.length : -1;
+    const headers = requestHeaders(this.#pass, { host, length });
     if (this.#upgrade !== null) return this.#dial(server, headers, attempt);
     server.connections.dispatch(
       {
@@ -168,6 +194,7 @@ export class Proxied implements AttemptOwner {
         path: this.#pass.url,
         headers,
         body: this.#upload.open(),
+        trailing,
         // Only what is not tried again here may be lost by undici.
         idempotent: false,
         blocking: false,
@@ -273,6 +300,12 @@ export class Proxied implements AttemptOwner {
     this.#upload.close();
     this.#upstream.over(this);
   }
+}
+
+function trailingOf(pass: Pass): Trailing | undefined {
+  const names = announcedTrailers(pass);
+  if (names.length === 0) return undefined;
+  return { names, fields: () => requestTrailers(pass.exchange.bodyTrailers, names) };
 }
 
 /** 0 stands for no limit. */

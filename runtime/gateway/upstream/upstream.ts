@@ -152,13 +152,15 @@ export class Upstream {
   }
 
   #server(config: UpstreamConfig["servers"][number]): Server {
-    const { name, timeout, maxConnections, keepAliveMs, requestsPerConnection, tls } = this.config;
+    const { name, timeout, maxConnections, keepAliveMs, requestsPerConnection, tls, http2 } =
+      this.config;
     const connections: Connections = openConnections(config.url, {
       connectMs: timeout.connectMs,
       maxConnections,
       keepAliveMs,
       requestsPerConnection,
       tls,
+      http2,
     });
     const { store, clock } = this.#host;
     return new Server({ config, upstream: name, connections, store, clock });

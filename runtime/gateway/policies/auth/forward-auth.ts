@@ -1,6 +1,7 @@
 // Asks a server of the operator's who may pass: a GET without a body, with the request's headers and what it asks for
 // as X-Forwarded-*. 2xx lets through, and named headers of the reply go on with the request; any other reply below 500
-// is the client's. A server that fails, or does not answer in time, lets nobody through.
+// is the client's. A server that fails, or does not answer in time, lets nobody through. It is asked at an address, by
+// connections of its own here, or it is one of an upstream, with all that upstreams have.
 
 import { EdgeError } from "../../../../sdk/errors.ts";
 import type { HeaderList } from "../../../../sdk/exchange.ts";
@@ -9,6 +10,8 @@ import { withoutHeaders } from "../../../../sdk/gateway/header-list.ts";
 import type { Pass } from "../../pass.ts";
 import { openConnections, type Connections, type Dispatcher } from "../../upstream/connections.ts";
 import { replyHeaders } from "../../upstream/forwarded-headers.ts";
+import { ownPass } from "../../upstream/own-request.ts";
+import type { PolicyHost } from "../contract.ts";
 import { ACCEPTED, type Method, type Verdict } from "./method.ts";
 
 /** A page that leads to a log-in is smaller; more is cut off as a failure. */
@@ -54,9 +57,12 @@ interface Answer {
   readonly body: Buffer;
 }
 
-export function createForwardAuth(policy: ForwardAuthPolicy): Method {
-  const { url, timeoutMs, requestHeaders, responseHeaders } = policy;
-  const { origin, pathname, search } = new URL(url);
+type Ask = (pass: Pass, kept: HeaderList) => Promise<Answer>;
+
+export function createForwardAuth(policy: ForwardAuthPolicy, host: PolicyHost): Method {
+  const { url, upstream = "", requestHeaders, responseHeaders } = policy;
+  const ask = url === undefined ? askUpstream(policy, host) : askAddress(url, policy);
+  const name = url === undefined ? `upstream ${upstream}` : new URL(url).origin;
   const wanted = requestHeaders.length === 0 ? null : new Set(requestHeaders);
   const copied = new Set(responseHeaders);
   let open = 0;
@@ -68,13 +74,14 @@ export function createForwardAuth(policy: ForwardAuthPolicy): Method {
       }
       open++;
       try {
-        const connections = connectionsTo(origin);
-        const headers = questionOf(pass, connections.authority, wanted);
-        const path = pathname + search;
-        const answer = await askServer(connections, { path, headers, timeoutMs });
-        return verdictOn(answer, pass, copied);
+        // The client's own, not as policies have changed them: it is the client that is asked about.
+        const kept = fieldsOf(
+          pass.exchange.headers,
+          (field) => !LEFT_OUT.has(field) && (wanted === null || wanted.has(field)),
+        );
+        return verdictOn(await ask(pass, kept), pass, copied);
       } catch (error) {
-        const logged = `${origin}: ${error instanceof Error ? error.message : String(error)}`;
+        const logged = `${name}: ${error instanceof Error ? error.message : String(error)}`;
         return {
           kind: "refused",
           code: "AUTH_UNAVAILABLE",
@@ -105,13 +112,44 @@ function verdictOn(answer: Answer, pass: Pass, copied: ReadonlySet<string>): Ver
   };
 }
 
-function questionOf(pass: Pass, authority: string, wanted: ReadonlySet<string> | null): string[] {
+/** Who it is that comes by a trusted proxy is believed by what writes the other fields. */
+function askUpstream({ upstream = "", path, timeoutMs }: ForwardAuthPolicy, host: PolicyHost): Ask {
+  return async (pass, kept) => {
+    const { exchange, address } = pass;
+    let headers = `${kept}x-forwarded-method\n${exchange.method}\nx-forwarded-uri\n${exchange.url}\n`;
+    if (address !== exchange.remoteAddress()) headers += `x-forwarded-for\n${address}\n`;
+    const { pass: question, reply } = ownPass(pass, {
+      method: "GET",
+      url: path,
+      headers,
+      body: null,
+      totalMs: timeoutMs,
+      replyBytesMax: REPLY_BYTES_MAX,
+    });
+    host.proxy(upstream, question);
+    const answer = await reply;
+    if (answer.kind === "replied") return answer;
+    if (answer.kind === "cut") throw tooLong();
+    throw new EdgeError("AUTH_UNAVAILABLE", `${answer.code}: ${answer.reason}`);
+  };
+}
+
+function askAddress(url: string, { timeoutMs }: ForwardAuthPolicy): Ask {
+  const { origin, pathname, search } = new URL(url);
+  const path = pathname + search;
+  return async (pass, kept) => {
+    const connections = connectionsTo(origin);
+    const headers = questionOf(pass, connections.authority, kept);
+    return askServer(connections, { path, headers, timeoutMs });
+  };
+}
+
+function tooLong(): EdgeError {
+  return new EdgeError("AUTH_UNAVAILABLE", `its reply has more than ${REPLY_BYTES_MAX} bytes`);
+}
+
+function questionOf(pass: Pass, authority: string, kept: HeaderList): string[] {
   const { exchange, address } = pass;
-  // The client's own, not as policies have changed them: it is the client that is asked about.
-  const kept = fieldsOf(
-    exchange.headers,
-    (name) => !LEFT_OUT.has(name) && (wanted === null || wanted.has(name)),
-  );
   const flat = kept.split("\n");
   flat.pop();
   flat.push("host", authority, "x-forwarded-method", exchange.method);
@@ -144,6 +182,7 @@ function connectionsTo(origin: string): Connections {
       keepAliveMs: KEEP_ALIVE_MS,
       requestsPerConnection: 0,
       tls: NO_TLS,
+      http2: false,
     });
     pools.set(origin, found);
   }
@@ -206,9 +245,7 @@ class Asked implements Dispatcher.DispatchHandler {
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#bytes += chunk.length;
     if (this.#bytes > REPLY_BYTES_MAX) {
-      this.cut(
-        new EdgeError("AUTH_UNAVAILABLE", `its reply has more than ${REPLY_BYTES_MAX} bytes`),
-      );
+      this.cut(tooLong());
     } else {
       this.#chunks.push(chunk);
     }

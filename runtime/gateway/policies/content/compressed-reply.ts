@@ -33,6 +33,7 @@ const WHOLE_BYTES_MAX: number = 64 * 1024;
 export class CompressedReply extends ExchangeLayer {
   readonly #choice: CompressionChoice;
   #engine: Engine | null = null;
+  #trailers: HeaderList | undefined;
   /** A whole reply waits for the engine. */
   #isHeld = false;
   #flushes = false;
@@ -98,9 +99,10 @@ export class CompressedReply extends ExchangeLayer {
     return this.#flushes ? this.#engine.write(chunk, this.#written) : this.#engine.write(chunk);
   }
 
-  override finish(): void {
-    if (this.#engine === null) super.finish();
-    else this.#engine.end();
+  override finish(trailers?: HeaderList): void {
+    if (this.#engine === null) return super.finish(trailers);
+    this.#trailers = trailers;
+    this.#engine.end();
   }
 
   override reset(): void {
@@ -152,7 +154,7 @@ export class CompressedReply extends ExchangeLayer {
       if (!super.write(piece)) engine.pause();
     });
     engine.on("drain", () => this.#drained());
-    engine.on("end", () => super.finish());
+    engine.on("end", () => super.finish(this.#trailers));
     engine.on("error", () => super.reset());
   }
 }

@@ -16,6 +16,7 @@ export class HeldReply extends ExchangeLayer {
   #phase: "open" | "asking" | "passing" | "dropped" = "open";
   #pieces: Uint8Array[] = [];
   #end: "finish" | "reset" | null = null;
+  #trailers: HeaderList | undefined;
   #gone: () => void = () => undefined;
   #drained: () => void = () => undefined;
   readonly #other: OtherReply;
@@ -67,9 +68,10 @@ export class HeldReply extends ExchangeLayer {
     return false;
   }
 
-  override finish(): void {
-    if (this.#phase === "passing") super.finish();
-    else this.#end = "finish";
+  override finish(trailers?: HeaderList): void {
+    if (this.#phase === "passing") return super.finish(trailers);
+    this.#trailers = trailers;
+    this.#end = "finish";
   }
 
   override reset(): void {
@@ -98,7 +100,7 @@ export class HeldReply extends ExchangeLayer {
     let hasRoom = true;
     const wasHeld = this.#pieces.length > 0;
     for (const piece of this.#pieces.splice(0)) hasRoom = super.write(piece);
-    if (this.#end === "finish") super.finish();
+    if (this.#end === "finish") super.finish(this.#trailers);
     else if (this.#end === "reset") super.reset();
     else if (wasHeld && hasRoom) this.#drained();
   }

@@ -8,6 +8,9 @@ import type { Pass } from "../../pass.ts";
 const API_KEY = "x-api-key";
 /** Whole networks of this size belong to one customer, who may use any address of it. */
 const IPV6_HOST_BITS = 64n;
+const IPV4_BITS = 32n;
+/** What stands before them in an IPv4 address that is written as IPv6. */
+const MAPPED = 0xffffn;
 
 export function createKey(key: readonly KeySource[], route: string): (pass: Pass) => string {
   const sources = key.map((source) => keyOf(source, route));
@@ -54,5 +57,11 @@ function headerOf({ exchange }: Pass, name: string): string | undefined {
 function networkOf(address: string): string {
   if (!address.includes(":")) return address;
   const bits = addressBits(address);
-  return bits === null ? address : (bits >> IPV6_HOST_BITS).toString(16);
+  if (bits === null) return address;
+  return bits >> IPV4_BITS === MAPPED ? ipv4Of(bits) : (bits >> IPV6_HOST_BITS).toString(16);
+}
+
+/** Proxies that listen for both write IPv4 addresses like this: all of IPv4 would be one network. */
+function ipv4Of(bits: bigint): string {
+  return [24n, 16n, 8n, 0n].map((shift) => String((bits >> shift) & 0xffn)).join(".");
 }

@@ -32,13 +32,14 @@ export function createTake(policy: RateLimitPolicy, host: LimitHost): Step {
   return async (pass) => {
     const key = `${id}\n${keyOf(pass)}`;
     const decision = await store.take(key, policy);
-    if (decision !== null) return judged(pass, decision);
+    if (decision !== "away") return judged(pass, decision);
     host.counted("edge_ratelimit_decisions_total", "unavailable");
     return withoutStore(pass, store, () => local(pass, key));
   };
 }
 
-function withoutStore(pass: Pass, { config }: LimitStore, local: () => boolean): boolean {
+/** What its configuration says of requests while it is away. */
+export function withoutStore<T>(pass: Pass, { config }: LimitStore, local: () => T): T | boolean {
   switch (config.onFailure) {
     case "open":
       return true;

@@ -71,9 +71,10 @@ export class RecordedReply extends ExchangeLayer {
     return super.write(chunk) || this.inner.state === "gone";
   }
 
-  override finish(): void {
+  /** What is kept has no trailers. */
+  override finish(trailers?: HeaderList): void {
     if (this.#phase !== "streaming") return;
-    super.finish();
+    super.finish(trailers);
     this.#end({ status: this.#status, headers: this.#headers, body: this.#body() });
   }
 
@@ -84,7 +85,8 @@ export class RecordedReply extends ExchangeLayer {
 
   #keep(chunk: Uint8Array): void {
     this.#bytes += chunk.byteLength;
-    if (this.#bytes <= this.#options.bytesMax) this.#pieces.push(chunk);
+    // A copy: what is written is given away.
+    if (this.#bytes <= this.#options.bytesMax) this.#pieces.push(Buffer.from(chunk));
     else this.#pieces = [];
   }
 

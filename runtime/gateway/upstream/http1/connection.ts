@@ -12,6 +12,7 @@ const input: Buffer = Buffer.allocUnsafeSlow(READ_BYTES);
 /** A server that is gone without a word is found out after so long. */
 const PROBE_MS = 60_000;
 const NO_HEADERS = {};
+const NO_FIELDS: string[] = [];
 
 export interface Address {
   readonly host: string;
@@ -122,7 +123,7 @@ export class Connection implements ReplySink, TransferOwner {
     }
     handler.onResponseStart?.(transfer, status, NO_HEADERS);
     if (body.byteLength > 0) this.data(body);
-    this.end();
+    this.end(null);
   }
 
   data(bytes: Uint8Array): void {
@@ -130,8 +131,9 @@ export class Connection implements ReplySink, TransferOwner {
     transfer?.handler.onResponseData?.(transfer, bytes as Buffer);
   }
 
-  end(): void {
+  end(trailers: string[] | null): void {
     const transfer = this.#leave();
+    if (transfer !== null) transfer.rawTrailers = trailers ?? NO_FIELDS;
     transfer?.handler.onResponseEnd?.(transfer, NO_HEADERS);
   }
 

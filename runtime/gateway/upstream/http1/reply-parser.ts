@@ -13,7 +13,8 @@ export interface ReplySink {
   /** In place of all the others: a reply whose whole body came with its head, at a known length. */
   whole(status: number, fields: string[], body: Uint8Array): void;
   data(bytes: Uint8Array): void;
-  end(): void;
+  /** `trailers`: names and values in turns; null: none. */
+  end(trailers: string[] | null): void;
 }
 
 type Phase = "head" | "length" | "close" | "size" | "chunk" | "chunkEnd" | "trailer" | "done";
@@ -39,6 +40,7 @@ export class ReplyParser {
   /** Of the body or of the chunk that is being read. */
   #left = 0;
   #trailerBytes = 0;
+  #trailers: string[] | null = null;
   #isKept = false;
 
   constructor(sink: ReplySink) {
@@ -50,6 +52,7 @@ export class ReplyParser {
     this.#phase = "head";
     this.#rest = null;
     this.#trailerBytes = 0;
+    this.#trailers = null;
     this.#isKept = false;
   }
 
@@ -171,20 +174,24 @@ export class ReplyParser {
     return at + LINE_END.length;
   }
 
-  /** Its fields go no further: of what is forwarded nothing names them. */
   #readTrailer(input: Buffer, at: number): number {
     const end = this.#find(input, at, LINE_END, HEADER_BYTES_MAX - this.#trailerBytes);
     if (end < 0) return input.length;
     this.#trailerBytes += end - at;
     if (end === at) this.#finish();
-    else if (!TRAILER.test(input.toString("latin1", at, end)))
-      throw malformed("the reply is not HTTP");
+    else {
+      const line = input.toString("latin1", at, end);
+      if (!TRAILER.test(line)) throw malformed("the reply is not HTTP");
+      const colon = line.indexOf(":");
+      const value = trimmed(line, colon + 1, line.length);
+      (this.#trailers ??= []).push(line.slice(0, colon), value);
+    }
     return end + LINE_END.length;
   }
 
   #finish(): void {
     this.#phase = "done";
-    this.#sink.end();
+    this.#sink.end(this.#trailers);
   }
 }
 

@@ -23,6 +23,7 @@ export class Transfer implements Dispatcher.DispatchController {
   readonly head: string;
   readonly body: Uint8Array | null;
   rawHeaders: string[] = [];
+  rawTrailers: string[] = [];
   aborted = false;
   paused = false;
   reason: Error | null = null;
@@ -109,6 +110,8 @@ export function plainHead(
     if (isFraming(name) || !METHOD.test(name) || !VALUE.test(value)) return null;
     if (name === "content-length") length = value === String(bodyBytes) ? bodyBytes : -1;
     text += `${name}: ${value}\r\n`;
+    // RFC 9110, section 10.1.4.
+    if (name === "te") text += "connection: te\r\n";
   }
   return length === bodyBytes ? text : null;
 }
