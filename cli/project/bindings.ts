@@ -22,6 +22,27 @@ export interface Placed<T> {
 export interface ProjectBindings {
   readonly bindings?: { readonly [field: string]: readonly Placed<BindingRequest>[] };
   readonly consumers?: readonly Placed<ConsumerRequest>[];
+  readonly faults?: PlacedFaults;
+}
+
+/** Faults on purpose, by binding: for the node to judge. */
+export interface PlacedFaults {
+  readonly request: JsonObject;
+  /** Where a field below stands: "edge.jsonc:3:5". */
+  readonly placeOf: (path: FieldPath) => string;
+}
+
+export function readFaults(
+  document: ConfigDocument,
+  path: FieldPath,
+  value: Json,
+): ProjectBindings {
+  if (!isObject(value)) throw fieldError(document, path, "an object of bindings is expected");
+  const placeOf = (below: FieldPath): string => {
+    const { line, column } = document.locate([...path, ...below]);
+    return `${document.file}:${line}:${column}`;
+  };
+  return { faults: { request: value, placeOf } };
 }
 
 type FieldReader = (document: ConfigDocument, path: FieldPath, value: Json) => ProjectBindings;
@@ -253,9 +274,11 @@ function readConsumer(item: Item): ConsumerRequest {
 export function overlayBindings(base: ProjectBindings, over: ProjectBindings): ProjectBindings {
   const bindings = { ...base.bindings, ...over.bindings };
   const consumers = over.consumers ?? base.consumers;
+  const faults = over.faults ?? base.faults;
   return {
     ...(Object.keys(bindings).length === 0 ? {} : { bindings }),
     ...(consumers === undefined ? {} : { consumers }),
+    ...(faults === undefined ? {} : { faults }),
   };
 }
 
@@ -268,11 +291,24 @@ export function listBindings({
 /** The node's complaint about a binding, with the place where that stands. */
 export function placeComplaint(error: unknown, manifest: ProjectBindings): unknown {
   if (!(error instanceof EdgeError)) return error;
-  const find = placeOf(error, listBindings(manifest), manifest.consumers ?? []);
+  const find =
+    placeOfFault(error, manifest.faults) ??
+    placeOf(error, listBindings(manifest), manifest.consumers ?? []);
   if (find === undefined) return error;
   const place = find();
   const detail = { ...error.detail, place };
   return new EdgeError(error.code, `${place}: ${error.message}`, { detail, cause: error });
+}
+
+function placeOfFault(
+  { detail }: EdgeError,
+  faults: PlacedFaults | undefined,
+): (() => string) | undefined {
+  const fields = detail?.["fields"];
+  const first = isList(fields) ? textOf(field(fields[0], "field")) : "";
+  const path = first.startsWith("faults.") ? first.slice("faults.".length) : detail?.["faults"];
+  if (faults === undefined || typeof path !== "string") return undefined;
+  return () => faults.placeOf(path.split("."));
 }
 
 function placeOf(

@@ -15,7 +15,7 @@ import { parseDuration } from "../../sdk/gateway/units.ts";
 import { NODE_FLAGS } from "../../compiler/node/builtins.ts";
 import { isObject, isList } from "../json.ts";
 import { parseLimit } from "../parse.ts";
-import { BINDING_READERS, overlayBindings } from "./bindings.ts";
+import { BINDING_READERS, overlayBindings, readFaults } from "./bindings.ts";
 import type { ProjectBindings } from "./bindings.ts";
 import { fieldError } from "./document.ts";
 import type { ConfigDocument, FieldPath } from "./document.ts";
@@ -71,6 +71,7 @@ const READERS: Readonly<Record<string, Reader>> = {
     if (drainTimeoutMs !== null) return { drainTimeoutMs };
     throw fieldError(document, path, 'it is a duration such as "30s"');
   },
+  faults: readFaults,
   ...BINDING_READERS,
 };
 

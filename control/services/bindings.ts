@@ -7,7 +7,9 @@ import type { RegistryReader } from "../../sdk/node.ts";
 import type { BindingRequest, ConsumerRequest } from "../../sdk/publish.ts";
 import type { Deployed, EndpointRecord, Manifest } from "../../sdk/records.ts";
 import { BUILT_IN, builtIn, EMBEDDED, isEmbeddedPostgres } from "../../sdk/services/built-in.ts";
+import type { BindingFaults } from "../../sdk/services/faults.ts";
 import {
+  BINDING_NAME,
   BINDINGS_PER_ENDPOINT_MAX,
   CONSUMERS_PER_ENDPOINT_MAX,
   SERVICE_NAME,
@@ -17,12 +19,12 @@ import {
   type ServiceKind,
   type ServiceRecord,
 } from "../../sdk/services/service.ts";
+import { faultFindings } from "./faults.ts";
 
 /** An endpoint's name, a slash and a binding's. */
 const SCOPE_CHARS_MAX = 128;
 /** It becomes part of keys and paths: segments that are no "." or "..". */
 const SCOPE: RegExp = /^[A-Za-z0-9_][\w.-]*(?:\/[A-Za-z0-9_][\w.-]*)*$/;
-const BINDING_NAME: RegExp = /^[A-Za-z_]\w{0,63}$/;
 const ADDRESS_CHARS_MAX = 254;
 const ADDRESSES_MAX = 100;
 /** Of a rate limit: longer windows are quotas, which have to outlive a restart. */
@@ -182,15 +184,15 @@ export function bindingsOf(
   return [...(manifest?.bindings ?? []), ...(endpoint?.bindings ?? [])];
 }
 
-type Bound = Pick<Manifest, "name" | "vars" | "bindings" | "consumers">;
+type Bound = Pick<Manifest, "name" | "vars" | "bindings" | "consumers" | "faults">;
 
 /**
  * Throws BINDING_INVALID when the endpoint could not have these bindings now: a name that `env` has already, a service
- * or an endpoint that is not there (any more), a queue that is another's.
+ * or an endpoint that is not there (any more), a queue that is another's, faults of a binding that it has not.
  */
 export function assertBindings(
   registry: RegistryReader,
-  { name, vars, bindings = [], consumers = [] }: Bound,
+  { name, vars, bindings = [], consumers = [], faults = {} }: Bound,
   endpoint: Pick<EndpointRecord, "bindings"> | undefined,
 ): void {
   const taken = new Map<string, string>();
@@ -212,6 +214,16 @@ export function assertBindings(
     throw bindingError(last?.name ?? "", problem, {});
   }
   assertConsumers(registry, name, consumers);
+  assertFaults(faults, all);
+}
+
+function assertFaults(faults: BindingFaults, bindings: readonly Binding[]): void {
+  const [first] = faultFindings(faults, bindings);
+  if (first === undefined) return;
+  const { path, problem, expected, suggestion = "" } = first;
+  const hint = suggestion === "" ? "" : `. Did you mean ${suggestion}?`;
+  const at = path.join(".");
+  throw bindingError(String(path[0]), `${problem}; expected ${expected}${hint}`, { faults: at });
 }
 
 const BOUND = "a binding made through the API";

@@ -4,6 +4,7 @@
 import { z } from "zod";
 import type { EdgeError, JsonObject } from "../../sdk/errors.ts";
 import { BUILT_IN, builtIn } from "../../sdk/services/built-in.ts";
+import type { BindingFaults } from "../../sdk/services/faults.ts";
 import { SERVICE_NAME, SERVICES_MAX, type ServiceType } from "../../sdk/services/service.ts";
 import type { Finding } from "../gateway/faults.ts";
 import { UUID } from "../parse.ts";
@@ -31,6 +32,8 @@ const typeSchema = z.string({ error: A_TYPE }).transform((name, context) => {
 
 export interface FileServices {
   readonly byName: Readonly<Record<string, ServiceFields>>;
+  /** By endpoint. */
+  readonly faults: Readonly<Record<string, BindingFaults>>;
   /** The error that names what is wrong with them at its place in the file. */
   readonly refuse: (found: readonly Finding[]) => EdgeError;
 }

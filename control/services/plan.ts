@@ -11,6 +11,7 @@ import type { Finding } from "../gateway/faults.ts";
 import { nearest } from "../gateway/suggestion.ts";
 import type { Vault } from "../secrets/vault.ts";
 import { usersOf } from "./bindings.ts";
+import { fileFaultFindings } from "./faults.ts";
 import type { FileServices, ServiceFields } from "./file.ts";
 import { holdsConfig, referenceOf, sealConfig } from "./sealing.ts";
 
@@ -21,10 +22,13 @@ export interface PlanPorts {
 }
 
 /** Throws GATEWAY_CONFIG_INVALID, with every place of the file that cannot be. Empty: all is as the file says. */
-export function planServices(ports: PlanPorts, { byName, refuse }: FileServices): ChangeOp[] {
+export function planServices(
+  ports: PlanPorts,
+  { byName, faults, refuse }: FileServices,
+): ChangeOp[] {
   const { registry } = ports;
   const present = new Map(registry.services().map((service) => [service.name, service]));
-  const found: Finding[] = [];
+  const found = fileFaultFindings(registry, faults);
   const ops: ChangeOp[] = [];
   for (const service of present.values()) {
     if (service.origin !== "file" || Object.hasOwn(byName, service.name)) continue;

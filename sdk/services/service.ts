@@ -169,6 +169,8 @@ export interface CallContext {
   readonly body: AsyncIterable<Uint8Array> | null;
   /** False when the node holds too much for this isolate already: for what is gathered for the answer. */
   hold(bytes: number): boolean;
+  /** Into the request's log. */
+  readonly note?: (text: string) => void;
 }
 
 /** An answer of which more follows: chunks of an object, rows of a cursor. */
@@ -183,6 +185,8 @@ export class Streamed {
   }
 }
 
+/** Of what stands in `env`. */
+export const BINDING_NAME: RegExp = /^[A-Za-z_]\w{0,63}$/;
 /** Bindings of one endpoint; what Workers code has at most. */
 export const BINDINGS_PER_ENDPOINT_MAX = 64;
 /** Each keeps a lease on its queue. */

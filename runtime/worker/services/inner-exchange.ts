@@ -2,7 +2,9 @@
 // filled no faster than it is read, and a caller that goes away is to the callee as a client that does.
 
 import { problem } from "../../http/problem.ts";
+import { hasNoBody } from "../../http/reply-head.ts";
 import type { BodySink, Exchange, HeaderList, Upgrade } from "../../../sdk/exchange.ts";
+import { headerOf } from "../../../sdk/gateway/header-list.ts";
 
 export interface InnerRequest {
   readonly method: string;
@@ -74,10 +76,7 @@ export class InnerExchange implements Exchange {
   }
 
   header(name: string): string | undefined {
-    const at = `\n${this.headers}`.indexOf(`\n${name}\n`);
-    if (at < 0) return undefined;
-    const from = at + name.length + 1;
-    return this.headers.slice(from, this.headers.indexOf("\n", from));
+    return headerOf(this.headers, name);
   }
 
   takeWholeBody(): Uint8Array | null {
@@ -124,7 +123,13 @@ export class InnerExchange implements Exchange {
     if (this.state !== "open") return;
     this.status = status;
     this.state = "streaming";
-    const body = new ReadableStream<Uint8Array>(
+    const isEmpty = this.method === "HEAD" || hasNoBody(status);
+    const body = isEmpty ? null : this.#openReply();
+    this.#reply.resolve({ status, headers: this.#withId(headers), body });
+  }
+
+  #openReply(): ReadableStream<Uint8Array> {
+    return new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
           this.#controller = controller;
@@ -134,15 +139,13 @@ export class InnerExchange implements Exchange {
       },
       new ByteLengthQueuingStrategy({ highWaterMark: WINDOW_BYTES }),
     );
-    const empty = this.method === "HEAD" || hasNoBody(status);
-    this.#reply.resolve({ status, headers: this.#withId(headers), body: empty ? null : body });
   }
 
   write(chunk: Uint8Array): boolean {
-    if (this.state !== "streaming") return true;
+    if (this.state !== "streaming" || this.#controller === null) return true;
     this.bytesOut += chunk.byteLength;
-    this.#controller?.enqueue(chunk);
-    return (this.#controller?.desiredSize ?? 1) > 0;
+    this.#controller.enqueue(chunk);
+    return (this.#controller.desiredSize ?? 1) > 0;
   }
 
   onDrained(listener: () => void): void {
@@ -221,7 +224,3 @@ export class InnerExchange implements Exchange {
 
 /** Of a reply that its reader has not taken yet; as the listeners'. */
 const WINDOW_BYTES: number = 256 * 1024;
-
-function hasNoBody(status: number): boolean {
-  return status === 204 || status === 304;
-}

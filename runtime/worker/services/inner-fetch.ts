@@ -8,6 +8,7 @@ import { nextRequestId } from "../../http/request-id.ts";
 import type { Send } from "../../isolate/egress/subrequest.ts";
 import type { Fetched } from "../../isolate/egress/response-head.ts";
 import { Headers, Response } from "../../isolate/egress/undici.ts";
+import type { EndpointFaults } from "./faults.ts";
 import { InnerExchange, type InnerReply } from "./inner-exchange.ts";
 
 /** Endpoints that call each other in one chain; more is a circle. Workers ends them after as many. */
@@ -52,13 +53,22 @@ export function createInnerFetch(
   };
 }
 
+export interface BoundEndpoints {
+  /** By the binding's name. */
+  readonly endpoints: ReadonlyMap<string, BoundEndpoint>;
+  readonly faults: Pick<EndpointFaults, "send">;
+}
+
 /** Those that an endpoint binds, by the binding's name. */
 export function boundFetches(
-  endpoints: ReadonlyMap<string, BoundEndpoint>,
+  { endpoints, faults }: BoundEndpoints,
   dispatch: InnerDispatch,
 ): ReadonlyMap<string, Send> {
   return new Map(
-    [...endpoints].map(([name, endpoint]) => [name, createInnerFetch(endpoint, dispatch)]),
+    [...endpoints].map(([name, endpoint]) => [
+      name,
+      faults.send(name, createInnerFetch(endpoint, dispatch)),
+    ]),
   );
 }
 

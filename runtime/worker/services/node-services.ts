@@ -1,6 +1,7 @@
 // The services of a worker, as its other parts see them: joined to the registry, to the node's key and to the log.
 
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import type { RegistryReader, ServiceStats } from "../../../sdk/node.ts";
 import type { Deployed, VersionRecord } from "../../../sdk/records.ts";
 import { EdgeError } from "../../../sdk/errors.ts";
@@ -16,6 +17,7 @@ import { openConfig } from "../../../control/services/sealing.ts";
 import type { QueueBackend } from "../../../sdk/services/queue.ts";
 import type { ServiceActor } from "../../../services/actor.ts";
 import type { Log } from "../../observe/log.ts";
+import { Faults } from "./faults.ts";
 import { ServiceHub } from "./hub.ts";
 import { SignedObjects } from "./signed-objects.ts";
 import { callAsOperator } from "./operator-calls.ts";
@@ -34,6 +36,7 @@ export class NodeServices {
   readonly #reader: RegistryReader;
   readonly #hub: ServiceHub;
   readonly signedObjects: SignedObjects;
+  readonly faults: Faults;
   readonly #vault: Vault;
 
   constructor({ reader, data, secretKey, log }: NodeServicesOptions) {
@@ -50,6 +53,11 @@ export class NodeServices {
       addressKey,
       now: () => performance.now(),
       log,
+    });
+    this.faults = new Faults({
+      random: Math.random,
+      wait: (ms, signal) => delay(ms, undefined, { signal }),
+      log: (level, text) => log.write(level, text),
     });
     this.signedObjects = new SignedObjects({
       key: addressKey,
@@ -70,6 +78,7 @@ export class NodeServices {
     const record = this.#reader.get(endpoint)?.endpoint ?? { name: endpoint };
     return surroundingsOf(record, manifest, {
       hub: this.#hub,
+      faults: this.faults,
       reader: this.#reader,
       unseal: (secret) => this.#vault.unseal(secret.sealed, secret),
       now: () => Date.now(),

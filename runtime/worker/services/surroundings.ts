@@ -8,11 +8,13 @@ import { EMBEDDED } from "../../../sdk/services/built-in.ts";
 import { packEnvironment } from "../../../sdk/services/environment.ts";
 import type { Binding, ServicePort } from "../../../sdk/services/service.ts";
 import { createServicePort } from "../../../services/ports.ts";
+import type { EndpointFaults, Faults } from "./faults.ts";
 import type { ServiceHub } from "./hub.ts";
 import type { BoundEndpoint } from "./inner-fetch.ts";
 
 export interface SurroundingsOptions {
   readonly hub: ServiceHub;
+  readonly faults: Faults;
   readonly reader: Pick<RegistryReader, "secrets">;
   /** Opens a secret. Throws an EdgeError when the node's key does not fit. */
   readonly unseal: (secret: SecretRecord) => string;
@@ -25,6 +27,8 @@ export interface Surroundings {
   readonly env: string;
   /** By the binding's name. One isolate's: its streams and transactions are nobody else's. */
   createPorts(): ReadonlyMap<string, ServicePort>;
+  /** What stands before its fetches. */
+  readonly faults: EndpointFaults;
   /** Endpoints that it may call, by the binding's name. */
   readonly endpoints: ReadonlyMap<string, BoundEndpoint>;
 }
@@ -32,12 +36,14 @@ export interface Surroundings {
 export function surroundingsOf(
   endpoint: Pick<EndpointRecord, "name" | "bindings">,
   manifest: Manifest,
-  { hub, reader, unseal, now }: SurroundingsOptions,
+  { hub, reader, unseal, now, faults }: SurroundingsOptions,
 ): Surroundings {
   const bindings = [...(manifest.bindings ?? []), ...(endpoint.bindings ?? [])];
   const vars: Record<string, Json> = { ...manifest.vars };
   for (const secret of reader.secrets(endpoint.name)) vars[secret.name] = unseal(secret);
+  const own = faults.of(endpoint.name, manifest.faults);
   return {
+    faults: own,
     env: packEnvironment(vars, bindings),
     endpoints: new Map(
       bindings.flatMap((each): [string, BoundEndpoint][] => {
@@ -50,7 +56,10 @@ export function surroundingsOf(
       new Map(
         [...bindings, cachesOf(endpoint.name)].flatMap((binding) => {
           const port = portOf(binding, { hub, caller: endpoint.name, now });
-          return port === null ? [] : [[binding.name, port] as const];
+          if (port === null) return [];
+          // The global `caches` is no binding.
+          const { name } = binding;
+          return [[name, name === "" ? port : own.port(name, port)] as const];
         }),
       ),
   };
