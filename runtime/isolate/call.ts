@@ -17,6 +17,8 @@ export interface Call {
   isOwned(): boolean;
   /** Something came from outside: where the exchange has become a WebSocket, its CPU time begins anew. */
   renew(): void;
+  /** Into the log of the request that makes it, within what that may write. */
+  note(text: string): void;
   /** For what is gathered for the answer, until it is given. False when the node holds too much for this isolate. */
   hold(bytes: number): boolean;
   /** For what stays behind the answer, until the function is called that it gives; null when it is too much. */

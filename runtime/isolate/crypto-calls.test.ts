@@ -20,6 +20,7 @@ async function ask(
     trail: () => "",
     isOwned: () => true,
     renew: () => undefined,
+    note: () => undefined,
     hold: () => true,
     keep: () => () => undefined,
     ok: (payload) => reject(new Error(`Text instead of bytes: ${payload}`)),

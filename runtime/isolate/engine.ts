@@ -52,8 +52,21 @@ export interface EngineOptions {
    * From makeSnapshot, its hash verified by the caller: a damaged one aborts the process. Taken over (detached):
    * the isolate needs the bytes as long as it lives, and a copy costs a tenth of the time that making it takes.
    */
-  readonly snapshot: ArrayBuffer | null;
+  readonly snapshot: ArrayBuffer | SharedSnapshot | null;
   readonly onCatastrophic: (message: string) => void;
+}
+
+/** A snapshot's bytes, taken over, for any number of isolates, that only read them. */
+export class SharedSnapshot {
+  readonly #copy: ivmTypes.ExternalCopy<ArrayBuffer>;
+
+  constructor(bytes: ArrayBuffer) {
+    this.#copy = new ivm.ExternalCopy(bytes, { transferOut: true });
+  }
+
+  static copyOf(snapshot: SharedSnapshot): ivmTypes.ExternalCopy<ArrayBuffer> {
+    return snapshot.#copy;
+  }
 }
 
 export interface Script {
@@ -80,7 +93,7 @@ export interface BootOptions {
  * A slice on the accepting thread holds up everybody: a worker that is silent for three seconds is taken for dead. What
  * takes longer is cut, though its request may have more time, and has lost the inline lane with that.
  */
-const INLINE_MS_MAX = 2_000;
+const INLINE_MS_MAX = 1_250;
 
 /** slice: the number given to enter, 0 for what left later; bytes: takes them with takeBytes. */
 export type Leave = (slice: number, settled: number, packed: string, bytes?: unknown) => void;
@@ -113,6 +126,16 @@ export function makeSnapshot(scripts: readonly Script[], warmUp?: string): Array
   }
 }
 
+/** A script of which V8 compiles nothing later. Flags are the process's: only where one thing is done at a time. */
+async function compiledWhole<T>(compile: () => Promise<T>): Promise<T> {
+  setFlagsFromString("--no-lazy");
+  try {
+    return await compile();
+  } finally {
+    setFlagsFromString("--lazy");
+  }
+}
+
 /** A catastrophe that is none of V8's: code that does not end although it was cut off. isolated-vm stops its thread. */
 export function isWedge(catastrophe: string): boolean {
   return catastrophe === "Script failed to terminate";
@@ -120,17 +143,17 @@ export function isWedge(catastrophe: string): boolean {
 
 /** The isolate is made on this thread, before it returns; no code runs in that. */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
-  const snapshot =
-    options.snapshot === null
-      ? null
-      : new ivm.ExternalCopy(options.snapshot, { transferOut: true });
+  const { snapshot: given } = options;
+  const own =
+    given instanceof ArrayBuffer ? new ivm.ExternalCopy(given, { transferOut: true }) : null;
+  const snapshot = given instanceof SharedSnapshot ? SharedSnapshot.copyOf(given) : own;
   const isolate = new ivm.Isolate({
     memoryLimit: options.memoryMb,
     onCatastrophicError: options.onCatastrophic,
     ...(snapshot === null ? {} : { snapshot }),
   });
   // The isolate keeps the bytes; waiting for the collector to let go of them here would hold megabytes each.
-  snapshot?.release();
+  own?.release();
   try {
     return new Engine(isolate, await guardedAsync(isolate.createContext()));
   } catch (error) {
@@ -150,20 +173,34 @@ export class Engine {
     this.#context = context;
   }
 
-  /** Runs a script to its end. Resolves to V8's code cache for it when asked to make one. */
-  async run(
-    script: Script & { timeoutMs: number; cached?: ArrayBuffer; makeCache?: boolean },
-  ): Promise<ArrayBuffer | null> {
-    const info = { filename: script.filename, produceCachedData: script.makeCache === true };
-    const compiled = await guardedAsync(
-      this.#isolate.compileScript(
-        script.code,
-        script.cached === undefined
-          ? info
-          : { ...info, cachedData: new ivm.ExternalCopy(script.cached) },
-      ),
-    );
-    await guardedAsync(compiled.run(this.#context, { timeout: script.timeoutMs, release: true }));
+  /**
+   * Runs a script to its end. All is asked of the isolate before this returns, and done in the order of asking: whoever
+   * asks for several things at once is spared the ways between the threads.
+   */
+  async run(script: Script & { timeoutMs: number; cached?: ArrayBuffer }): Promise<void> {
+    const { code, filename, timeoutMs, cached } = script;
+    const tasks: Promise<unknown>[] = [];
+    if (cached !== undefined) {
+      // What is run next is the same text, for which V8 takes what it has just read of the cache.
+      const cachedData = new ivm.ExternalCopy(cached);
+      tasks.push(this.#isolate.compileScript(code, { filename, cachedData }));
+    }
+    tasks.push(this.#context.eval(code, { filename, timeout: timeoutMs }));
+    await guardedAsync(Promise.all(tasks));
+  }
+
+  /**
+   * Compiles every function of a script. V8 remembers it: whoever compiles the same text in here afterwards is given
+   * that. Only in a process to be killed.
+   */
+  async compileWhole({ code, filename }: Script): Promise<void> {
+    await compiledWhole(() => guardedAsync(this.#isolate.compileScript(code, { filename })));
+  }
+
+  /** V8's code cache of what is compiled of a script so far; null when it makes none. */
+  async codeCache({ code, filename }: Script): Promise<ArrayBuffer | null> {
+    const info = { filename, produceCachedData: true };
+    const compiled = await guardedAsync(this.#isolate.compileScript(code, info));
     const cache: unknown = Reflect.get(compiled, "cachedData");
     return cache instanceof ivm.ExternalCopy
       ? (cache as ivmTypes.ExternalCopy<ArrayBuffer>).copy()

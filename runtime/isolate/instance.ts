@@ -17,14 +17,14 @@ import type { Held } from "./held.ts";
 import { createJob, endStream, isGoingOn, limitText, type Job } from "./jobs/job.ts";
 import { OpenCalls, type PushFor } from "./open-calls.ts";
 import { OpenJobs } from "./jobs/open-jobs.ts";
+import { Rejections } from "./jobs/rejections.ts";
 import { Replies } from "./replies.ts";
 import { createHeadParser, thrownText } from "./reply.ts";
 import { RequestBody, shortText, createReceiver } from "./request-body.ts";
-import { rejectionText } from "./slice/fault.ts";
 import type { Death, SliceEvents } from "./slice/contract.ts";
 import { closeSocket, endSocket } from "./sockets/guest-socket.ts";
 import type { SliceRunner } from "./slice/runner.ts";
-import { eventPayload, type Ticket } from "./ticket.ts";
+import { eventPayload, targetOf, type Ticket } from "./ticket.ts";
 
 /** Background work may run on this long after the reply. */
 export const BACKGROUND_MS = 30_000;
@@ -55,6 +55,7 @@ export class Instance implements SliceEvents {
   readonly #calls: OpenCalls;
   readonly #events: InstanceEvents;
   readonly #replies: Replies;
+  readonly #rejections: Rejections;
   readonly #parseHead = createHeadParser();
   readonly #open = new OpenJobs();
   readonly #timers = new GuestTimers((id, owner) => this.#pushFor(owner, ENTER.TIMER, id, ""));
@@ -74,20 +75,17 @@ export class Instance implements SliceEvents {
     now: () => number;
     events: InstanceEvents;
   }) {
-    const { held } = options;
-    this.#limits = options.limits;
+    const { held, limits } = options;
+    this.#limits = limits;
     this.#held = held;
     const renew = (job: Job): void => this.#budget?.renew(job);
-    this.#calls = new OpenCalls(options.services, this.#pushFor, {
-      held,
-      jobs: this.#open,
-      renew,
-    });
+    const host = { held, jobs: this.#open, renew, logBytesMax: limits.logBytes };
+    this.#calls = new OpenCalls(options.services, this.#pushFor, host);
     this.#headersOf = options.headersOf ?? allHeaders;
     this.#now = options.now;
     this.#events = options.events;
     this.#replies = new Replies({
-      limits: options.limits,
+      limits,
       held,
       now: options.now,
       push: (op, id, payload, buffer) => this.#push(op, id, payload, buffer),
@@ -96,10 +94,14 @@ export class Instance implements SliceEvents {
       fail: (job, code) => this.#failJob(job, code),
       close: (job) => this.#closeUnlessBusy(job),
     });
+    this.#rejections = new Rejections(this.#open, limits.logBytes, (id, payload) =>
+      this.#push(ENTER.REJECTION, id, payload),
+    );
   }
 
   attach(runner: SliceRunner): void {
     this.#runner = runner;
+    this.#rejections.attach(runner.cells);
     this.#budget = new CpuBudget(this.#limits, runner.cells);
   }
 
@@ -121,6 +123,7 @@ export class Instance implements SliceEvents {
     this.#open.add(job);
     this.#budget?.open(job);
     this.#unanswered++;
+    this.#rejections.accepted();
     exchange.onGone(() => this.#gone(job));
     if (event !== null) return this.#push(ENTER.EVENT, id, eventPayload(event, exchange.requestId));
     if (exchange.hasBody) exchange.limitBody(this.#limits.bodyBytes);
@@ -128,7 +131,7 @@ export class Instance implements SliceEvents {
     const tail = `${exchange.requestId}\n${this.#headersOf(exchange)}`;
     const payload = exchange.hasBody
       ? () => this.#payloadWithBody(job, head, tail)
-      : `${head}${BODY.NONE}${exchange.entrypoint ?? ""}\n${tail}`;
+      : `${head}${BODY.NONE}${targetOf(exchange)}\n${tail}`;
     this.#runner?.push({ id, owner: id, op: ENTER.REQUEST, payload, buffer: null });
   }
 
@@ -171,8 +174,7 @@ export class Instance implements SliceEvents {
   }
 
   rejected(ids: readonly number[], reason: unknown): void {
-    const job = ids.map((id) => this.#open.get(id)).find((one) => one !== undefined);
-    takeLog(job, `error\nUnhandled rejection: ${rejectionText(reason)}`, this.#limits.logBytes);
+    this.#rejections.take(ids, reason);
   }
 
   drained(): void {
@@ -231,14 +233,14 @@ export class Instance implements SliceEvents {
     const { exchange } = job.ticket;
     const whole = exchange.takeWholeBody();
     const text = whole === null ? null : shortText(whole);
-    if (text !== null) return `${head}${BODY.TEXT}${exchange.entrypoint ?? ""}\n${tail}\0${text}`;
+    if (text !== null) return `${head}${BODY.TEXT}${targetOf(exchange)}\n${tail}\0${text}`;
     const { id } = job;
     const receiver = createReceiver(
       (op, payload, bytes) => this.#push(op, id, payload, bytes),
       () => this.#failJob(job, "MEMORY_LIMIT"),
     );
     job.body = new RequestBody(exchange, whole, receiver, this.#held);
-    return `${head}${BODY.STREAM}${exchange.entrypoint ?? ""}\n${tail}`;
+    return `${head}${BODY.STREAM}${targetOf(exchange)}\n${tail}`;
   }
 
   record({ op, id, payload }: Records, bytes: ArrayBuffer | null): void {

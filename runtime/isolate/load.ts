@@ -7,11 +7,12 @@ import { CELL } from "../../sdk/bridge.ts";
 import { EdgeError } from "../../sdk/errors.ts";
 import { STARTUP_CPU_MS_MAX, type Limits } from "../../sdk/limits.ts";
 import type { CallService } from "./call.ts";
-import { createEngine, type Engine, type Script } from "./engine.ts";
+import { createEngine, type Engine, type Script, type SharedSnapshot } from "./engine.ts";
 import { Instance, type InstanceEvents } from "./instance.ts";
 import { encodingTables } from "./encoding-tables.ts";
 import { Held } from "./held.ts";
 import { Startup } from "./life/startup.ts";
+import type { Blank } from "./life/stock.ts";
 import { createLaneJudge } from "./slice/lane.ts";
 import type { SliceHost, SliceWitness } from "./slice/contract.ts";
 import { SliceRunner } from "./slice/runner.ts";
@@ -27,7 +28,9 @@ export type Start =
   /** The bundle runs on top; without a platform snapshot the guest script runs first. */
   | {
       readonly kind: "platform";
-      readonly snapshot: ArrayBuffer | null;
+      /** Made ahead of that snapshot, with this memory limit. */
+      readonly blank?: Blank | null;
+      readonly snapshot: ArrayBuffer | SharedSnapshot | null;
       readonly guest: Script;
       readonly bundle: Script;
       /** V8's, made by the checker for this very script and engine; only ever ours, never a guest's. */
@@ -116,7 +119,10 @@ async function start(
   await startup.begin();
   try {
     const from = options.start();
-    engine = await startup.run(BOOT_MS_MAX, () => createHere(options, from, witness));
+    const blank = from.kind === "platform" ? (from.blank ?? null) : null;
+    blank?.own(options.onCatastrophic);
+    engine =
+      blank?.engine ?? (await startup.run(BOOT_MS_MAX, () => createHere(options, from, witness)));
     await runToTheEnd(engine, { options, from, startup, runner });
     if (!instance.hasRoom) throw new EdgeError("ISOLATE_FAILED", "It broke while it was loaded.");
     runner.attach(engine);
@@ -164,7 +170,7 @@ async function runToTheEnd(engine: Engine, parts: StartParts): Promise<void> {
   cells[CELL.MEMORY_MB] = limits.memoryMb;
   cells[CELL.LOG_BYTES] = limits.logBytes;
   const { leaveInline, leavePool } = runner;
-  await startup.run(BOOT_MS_MAX, (timeoutMs) =>
+  const booted = startup.run(BOOT_MS_MAX, (timeoutMs) =>
     engine.boot(
       {
         cells: runner.cells,
@@ -178,13 +184,16 @@ async function runToTheEnd(engine: Engine, parts: StartParts): Promise<void> {
       timeoutMs,
     ),
   );
+  if (from.kind !== "platform" || from.format === "module") await booted;
   if (from.kind !== "platform") return;
   const { bundle, format, codeCache } = from;
-  await startup.run(STARTUP_CPU_MS_MAX, async (timeoutMs) => {
+  const ran = startup.run(STARTUP_CPU_MS_MAX, async (timeoutMs) => {
     const script = { ...bundle, timeoutMs };
     if (format === "module") await engine.runModule(script);
     else await engine.run(codeCache === null ? script : { ...script, cached: codeCache });
   });
+  // Of a script the isolate is told all at once; it runs behind the boot.
+  await Promise.all([booted, ran]);
 }
 
 /** What the engine counts: reads the figure only when something has run since it was last read. */

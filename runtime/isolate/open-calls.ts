@@ -3,6 +3,7 @@
 import { ENTER } from "../../sdk/bridge.ts";
 import type { Code } from "../../sdk/errors.ts";
 import type { Call, CallService } from "./call.ts";
+import { takeLog } from "./guest-log.ts";
 import type { Held } from "./held.ts";
 import type { Job } from "./jobs/job.ts";
 import type { OpenJobs } from "./jobs/open-jobs.ts";
@@ -25,6 +26,8 @@ export interface OpenCallsHost {
   readonly jobs: OpenJobs;
   /** Its CPU time begins anew. */
   readonly renew: (job: Job) => void;
+  /** That one request may log. */
+  readonly logBytesMax: number;
 }
 
 /** What a call is given of its isolate. */
@@ -37,6 +40,7 @@ export class OpenCalls implements CallHost {
   readonly held: Held;
   readonly jobs: OpenJobs;
   readonly renew: (job: Job) => void;
+  readonly logBytesMax: number;
   readonly #services: readonly CallService[];
   readonly #push: PushFor;
   #count = 0;
@@ -45,13 +49,14 @@ export class OpenCalls implements CallHost {
   constructor(
     services: readonly CallService[],
     push: PushFor,
-    { held, jobs, renew }: OpenCallsHost,
+    { held, jobs, renew, logBytesMax }: OpenCallsHost,
   ) {
     this.#services = services;
     this.#push = push;
     this.held = held;
     this.jobs = jobs;
     this.renew = renew;
+    this.logBytesMax = logBytesMax;
   }
 
   get closed(): boolean {
@@ -136,6 +141,11 @@ class OpenCall implements Call {
   renew(): void {
     const job = this.#host.jobs.get(this.owner);
     if (job !== undefined && job.socket !== null) this.#host.renew(job);
+  }
+
+  note(text: string): void {
+    const { jobs, logBytesMax } = this.#host;
+    takeLog(jobs.get(this.owner), `warn 0\n${text}`, logBytesMax);
   }
 
   hold(more: number): boolean {

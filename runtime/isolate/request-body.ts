@@ -3,7 +3,7 @@
 
 import { isUtf8 } from "node:buffer";
 import { ENTER } from "../../sdk/bridge.ts";
-import type { BodySink, Exchange } from "../../sdk/exchange.ts";
+import { release, type BodySink, type Exchange } from "../../sdk/exchange.ts";
 import type { Held } from "./held.ts";
 
 /** What may wait here for the guest's next pull before the socket is paused: a few socket reads. */
@@ -155,10 +155,15 @@ export class RequestBody implements BodySink {
   }
 
   #takeAll(): Uint8Array {
-    const [first] = this.#queue;
-    const all =
-      this.#queue.length === 1 && first !== undefined ? first : Buffer.concat(this.#queue);
+    const queue = this.#queue;
+    const [first] = queue;
+    if (queue.length === 1 && first !== undefined) {
+      this.#drop();
+      return first;
+    }
+    const all = Buffer.concat(queue);
     this.#drop();
+    queue.forEach(release);
     return all;
   }
 }

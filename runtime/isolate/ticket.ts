@@ -42,3 +42,8 @@ export interface Ticket {
 export function eventPayload({ name, text }: HandlerEvent, requestId: string): string {
   return `${name}\n${requestId}\n${text}`;
 }
+
+/** The part of a request's record that is seldom there. */
+export function targetOf({ entrypoint = "", protocol }: Exchange): string {
+  return protocol === undefined ? entrypoint : `${entrypoint}\t${protocol}`;
+}

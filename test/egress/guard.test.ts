@@ -2,6 +2,7 @@
 // so a test that needs a public peer says in the options which address is denied instead.
 
 import { expect, test } from "vitest";
+import { BODY, CALLS } from "../../sdk/bridge.ts";
 import { createEgress } from "../../runtime/isolate/egress/egress.ts";
 import type { CallService } from "../../runtime/isolate/call.ts";
 import { isPrivateAddress } from "../../runtime/isolate/egress/addresses.ts";
@@ -67,26 +68,51 @@ test("private addresses are open when the operator opens them", async () => {
   expect(await guest.text(id)).toBe("in");
 });
 
-test.each([
-  "http://127.1/",
-  "http://2130706433/",
-  "http://0x7f000001/",
-  "http://0177.0.0.1/",
-  "http://127.0.0.1./",
-  "http://１２７.0.0.1/",
-  "http://[::1]/",
-  "http://[::]/",
-  "http://[::ffff:127.0.0.1]/",
-  "http://[::ffff:7f00:1]/",
-  "http://[64:ff9b::a9fe:a9fe]/",
-  "http://[2002:7f00:1::]/",
-  "http://[fe80::1]/",
-  "http://[fd00::1]/",
-  "http://169.254.169.254/latest/meta-data/",
-  "https://10.0.0.1/",
-  "http://0/",
-])("%s is refused", async (url) => {
-  expect((await failure(guardedGuest().fetch(url))).code).toBe("EGRESS_DENIED");
+const PRIVATE: readonly string[] = [
+  "//127.1/",
+  "//2130706433/",
+  "//0x7f000001/",
+  "//0x7f.1/",
+  "//0177.0.0.1/",
+  "//127.0.0.1./",
+  "//１２７.0.0.1/",
+  "//[::1]/",
+  "//[::]/",
+  "//[::ffff:127.0.0.1]/",
+  "//[::ffff:7f00:1]/",
+  "//[64:ff9b::a9fe:a9fe]/",
+  "//[2002:7f00:1::]/",
+  "//[fe80::1]/",
+  "//[fd00::1]/",
+  "//[ff02::1]/",
+  "//169.254.169.254/latest/meta-data/",
+  "//2852039166/latest/meta-data/",
+  "//0251.0376.0251.0376/",
+  "//10.0.0.1/",
+  "//172.31.255.255/",
+  "//192.168.0.1/",
+  "//100.64.0.1/",
+  "//255.255.255.255/",
+  "//0/",
+];
+
+test.each(PRIVATE)("http:%s is refused, over TLS as well", async (rest) => {
+  for (const scheme of ["http:", "https:"]) {
+    expect((await failure(guardedGuest().fetch(scheme + rest))).code).toBe("EGRESS_DENIED");
+  }
+});
+
+test.each(PRIVATE)("ws:%s is refused, over TLS as well", async (rest) => {
+  for (const scheme of ["ws:", "wss:"]) {
+    const { answer } = guardedGuest().raw(CALLS.SOCKET_OPEN, `${scheme}${rest}\n\n`);
+    expect((await failure(answer)).code).toBe("EGRESS_DENIED");
+  }
+});
+
+test.each(PRIVATE)("events of http:%s are refused", async (rest) => {
+  const args = `GET\nhttp:${rest}\nfollow\n${BODY.NONE}\n`;
+  const { answer } = guardedGuest().raw(CALLS.FETCH_EVENTS, args);
+  expect((await failure(answer)).code).toBe("EGRESS_DENIED");
 });
 
 test("localhost is refused under its name, in any case", async () => {

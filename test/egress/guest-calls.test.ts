@@ -33,6 +33,7 @@ function join(): Calls {
       trail: () => "",
       isOwned: () => true,
       renew: () => undefined,
+      note: () => undefined,
       hold: () => true,
       keep: () => () => undefined,
       ok: (text: string) => answer(() => calls.succeed(id, text, [])),

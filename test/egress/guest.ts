@@ -50,6 +50,7 @@ export class Guest {
       trail: () => "",
       isOwned: () => true,
       renew: () => undefined,
+      note: () => undefined,
       hold: () => true,
       keep: () => () => undefined,
       ok: resolve,

@@ -4,12 +4,16 @@ import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { expect, test } from "vitest";
 import { CALLS } from "../../sdk/bridge.ts";
+import { RELEASED_BYTES_MIN } from "../../sdk/exchange.ts";
+import { until } from "../waiting.ts";
 import { failure } from "./guest.ts";
 import { startGuest, startPeer, startRawPeer } from "./peer.ts";
 
 const MEGABYTE = 1024 * 1024;
 /** Far more than all socket and stream buffers between two processes hold. */
 const BIG_BYTES = 64 * MEGABYTE;
+
+const CHUNK_BYTES: number = 4 * RELEASED_BYTES_MIN;
 
 async function pump(response: ServerResponse, wrote: (bytes: number) => void): Promise<void> {
   const piece = Buffer.alloc(64 * 1024, "x");
@@ -87,6 +91,20 @@ test("a push is answered only when the connection takes it", async () => {
   await head;
   expect(await guest.text(id)).toBe("done");
   expect(received).toBe(BIG_BYTES);
+});
+
+test("the memory of a chunk goes back once it was sent, though nothing follows it", async () => {
+  const { promise: arrived, resolve: arrive } = Promise.withResolvers<IncomingMessage>();
+  const peer = await startPeer((request) => arrive(request));
+  const guest = startGuest();
+  const { id } = guest.begin(peer.url, { streamed: true });
+  const chunks = [1, 2, 3].map((n) => new Uint8Array(CHUNK_BYTES).fill(n).buffer);
+  for (const bytes of chunks) await guest.raw(CALLS.FETCH_PUSH, `${id}`, { bytes }).answer;
+  let received = Buffer.alloc(0);
+  (await arrived).on("data", (chunk: Buffer) => (received = Buffer.concat([received, chunk])));
+  await until("they have arrived", () => received.length === 3 * CHUNK_BYTES);
+  expect([received[0], received.at(-1)]).toEqual([1, 3]);
+  await until("they are given back", () => chunks.every(({ detached }) => detached));
 });
 
 test("a second push before the first was answered is refused", async () => {

@@ -27,9 +27,33 @@ interface House {
   readonly recycled: () => Promise<string>;
 }
 
+/** For isolates made ahead, of which there is one. */
+class StandIn {
+  readonly calls: string[] = [];
+  isolates = 1;
+  heapBytes(): number {
+    return 1_000_000;
+  }
+  async look(): Promise<void> {
+    this.calls.push("look");
+  }
+  async loaded(): Promise<void> {
+    this.calls.push("loaded");
+  }
+  drop(): void {
+    this.calls.push("drop");
+    this.isolates = 0;
+  }
+}
+
 function keepHouse(
   opened: readonly Opened[],
-  options: { budgetBytes?: number; now?: () => number; others?: readonly Opened[] },
+  options: {
+    budgetBytes?: number;
+    now?: () => number;
+    others?: readonly Opened[];
+    stock?: HousekeepingOptions["stock"];
+  },
 ): House {
   const events: string[] = [];
   const lines: Parameters<HousekeepingOptions["onEvictions"]>[0][] = [];
@@ -38,6 +62,7 @@ function keepHouse(
     {
       budgetBytes: () => options.budgetBytes ?? Number.POSITIVE_INFINITY,
       now: options.now ?? (() => performance.now()),
+      stock: options.stock ?? new StandIn(),
       onRecycled(endpoint, reason) {
         events.push(`${endpoint} ${reason}`);
         waiter(endpoint);
@@ -77,7 +102,7 @@ test("evicts the least recently used beyond the budget, which then answers anew"
   for (const [at, one] of opened.entries()) {
     aheadMs += 1_000;
     expect(await ask(one)).toBe(at === 0 ? "2" : "1");
-    housekeeping.makeRoom();
+    housekeeping.loaded();
   }
   expect(events).toEqual(["0 memory", "1 memory"]);
   expect(lines).toEqual([]);
@@ -96,9 +121,25 @@ test("counts isolates that it cannot choose", async () => {
     budgetBytes: 5_000_000,
     others: [other],
   });
-  housekeeping.makeRoom();
+  housekeeping.loaded();
   expect(events).toEqual(["0 memory"]);
   expect(other.generation.isolates).toBe(1);
+});
+
+test("lets isolates be made ahead while there is room, and gives them back before it evicts", async () => {
+  const opened = workshop.open({ source: SOURCE });
+  await ask(opened);
+  const used = opened.generation.heapBytes() + 2 * 1_048_576;
+  const stock = new StandIn();
+  const roomy = keepHouse([opened], { stock, budgetBytes: used + 20_000_000 });
+  roomy.housekeeping.look();
+  roomy.housekeeping.loaded();
+  expect(stock.calls).toEqual(["look", "loaded"]);
+  const tight = keepHouse([opened], { stock, budgetBytes: used + 500_000 });
+  tight.housekeeping.look();
+  tight.housekeeping.loaded();
+  expect(stock.calls).toEqual(["look", "loaded", "drop"]);
+  expect(tight.events).toEqual([]);
 });
 
 test("evicts what nobody asked for long", async () => {
@@ -135,4 +176,43 @@ test("recycles one at a time", async () => {
   housekeeping.look();
   expect(events).toEqual(["0 heap", "1 heap"]);
   for (const one of opened) expect(await one.text("/")).toBe("1");
+});
+
+test("counts all isolates at a load only when room is short or many were loaded since", () => {
+  const MANY = 32;
+  let counts = 0;
+  const generation = {
+    look: () => {
+      counts++;
+      return { isolates: 1, heapBytes: 1_000_000, lastUsedMs: 0, rests: false };
+    },
+    evict: () => undefined,
+    reasonToRecycle: () => null,
+    recycle: async () => false,
+  };
+  const house = (budgetBytes: number): Housekeeping =>
+    new Housekeeping(
+      {
+        budgetBytes: () => budgetBytes,
+        now: () => 0,
+        stock: new StandIn(),
+        onRecycled: () => undefined,
+        onEvicted: () => undefined,
+        onEvictions: () => undefined,
+      },
+      {
+        serving: () => Array.from({ length: MANY }, (_, at) => ({ endpoint: `${at}`, generation })),
+        others: () => [],
+      },
+    );
+  const countsOf = (budgetBytes: number, loads: number): number => {
+    const housekeeping = house(budgetBytes);
+    housekeeping.loaded();
+    counts = 0;
+    for (let load = 0; load < loads; load++) housekeeping.loaded();
+    return counts / MANY;
+  };
+  expect(countsOf(10_000_000_000, MANY / 8)).toBe(0);
+  expect(countsOf(10_000_000_000, MANY / 8 + 1)).toBe(1);
+  expect(countsOf(110_000_000, 3)).toBe(3);
 });

@@ -68,6 +68,11 @@ const handlers = {
     start(controller) { controller.enqueue(new Uint8Array([65])); },
     pull(controller) { controller.error(new Error("mid-way")); },
   })),
+  endless: () => new Response(new ReadableStream({
+    pull(controller) { controller.enqueue(new Uint8Array(1024)); },
+    cancel(reason) { cancelled = reason; },
+  }), { headers: { "content-length": "9" } }),
+  cancelled: () => new Response(cancelled),
   timer: async () => { await new Promise((resolve) => setTimeout(resolve, 2)); return new Response("late"); },
   interval: () => new Promise((resolve) => {
     let n = 0;
@@ -99,7 +104,7 @@ const handlers = {
   thenable: () => ({ then(resolve) { resolve(new Response("thenable")); } }),
   manyTurns: async () => { for (let i = 0; i < 100; i++) await null; return new Response("100"); },
 };
-let shared;
+let shared, cancelled;
 export default {
   fetch(request, env, ctx) {
     return handlers[new URL(request.url).pathname.slice(1)](request, env, ctx);
@@ -171,6 +176,8 @@ const CASES: readonly (readonly [RequestInput & { readonly url: string }, Expect
   [{ url: "/stream" }, { text: "abc" }],
   [{ url: "/slowStream" }, { text: "123" }],
   [{ url: "/brokenStream" }, { text: "A", state: "gone", logs: ["error The reply's stream failed: mid-way"] }],
+  [{ url: "/endless", method: "HEAD" }, { bytes: [], replied: "content-length\n9\n" }],
+  [{ url: "/cancelled" }, { text: "A HEAD request's reply has no body." }],
   [{ url: "/timer" }, { text: "late" }],
   [{ url: "/interval" }, { text: "3" }],
   [{ url: "/background" }, { text: "answered" }],

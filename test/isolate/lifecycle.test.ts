@@ -28,6 +28,7 @@ const handlers = {
   },
   logs: () => { for (let i = 0; i < 20_000; i++) console.log("x".repeat(100)); return new Response("logged"); },
   headers: () => { return new Response("h", { headers: { "x-big": "v".repeat(20_000_000) } }); },
+  cf: (request) => Response.json(request.cf),
   log: (request) => { console.log("x".repeat(numberOf(request))); return new Response("logged"); },
   reply: (request) => {
     const n = numberOf(request), kind = new URL(request.url).searchParams.get("kind");
@@ -175,6 +176,14 @@ describe("an instance", () => {
     expect(sent.logs.join()).toContain("More than 100 timers at once");
     expect(await opened.outcome("/ok")).toBe("ok");
     expect(opened.deaths).toEqual([]);
+  });
+
+  test("tells a handler what the connection spoke", async () => {
+    const opened = workshop.open({ source: SOURCE });
+    const cf = { httpProtocol: "HTTP/2", tlsVersion: "TLSv1.3" };
+    expect(JSON.parse(await opened.text({ url: "/cf", protocol: "HTTP/2 TLSv1.3" }))).toEqual(cf);
+    const plain = { httpProtocol: "HTTP/1.1", tlsVersion: "" };
+    expect(JSON.parse(await opened.text("/cf"))).toEqual(plain);
   });
 
   test("drops log lines beyond what one request may write", async () => {

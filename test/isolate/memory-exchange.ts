@@ -12,6 +12,7 @@ export interface RequestInput {
   /** Arrives later, by `upload`. */
   readonly streamed?: boolean;
   readonly requestId?: string;
+  readonly protocol?: string;
 }
 
 export class MemoryExchange implements Exchange {
@@ -23,6 +24,7 @@ export class MemoryExchange implements Exchange {
   readonly scheme = "http";
   readonly headers: HeaderList;
   readonly requestId: string;
+  readonly protocol: string | undefined;
   readonly hasBody: boolean;
   upgrade: Upgrade | null = null;
   state: Exchange["state"] = "open";
@@ -56,6 +58,7 @@ export class MemoryExchange implements Exchange {
     this.path = this.url.split("?")[0] ?? "";
     this.headers = input.headers ?? "";
     this.requestId = input.requestId ?? "request-1";
+    this.protocol = input.protocol;
     this.hasBody = input.body !== undefined || input.streamed === true;
     this.#whole =
       input.body === undefined

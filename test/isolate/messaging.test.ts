@@ -160,6 +160,21 @@ test("scheduler.wait resolves later, and rejects with the signal's reason", asyn
   expect(result).toEqual([true, true, "why", "early", "TypeError"]);
 });
 
+test("what libraries for Workers look at is there", async () => {
+  const code = `const headers = new Headers([["set-cookie", "a=1"], ["set-cookie", "b=2"]]);
+    return [navigator.language, navigator.languages, navigator.hardwareConcurrency, Cloudflare,
+      headers.getAll("Set-Cookie"), name(() => headers.getAll("vary"))];`;
+  const cookies = ["a=1", "b=2"];
+  expect(await run(code)).toEqual([
+    "en",
+    ["en"],
+    1,
+    { compatibilityFlags: {} },
+    cookies,
+    "TypeError",
+  ]);
+});
+
 test("navigator tells the runtime's name", async () => {
   expect(await run(`return [navigator.userAgent, name(() => new Navigator())];`)).toEqual([
     "Islet",

@@ -84,7 +84,7 @@ async function publish(code: string): Promise<Made> {
 
 async function load(start: Start, env = "{}"): Promise<Loaded> {
   // The engine takes a snapshot's bytes over.
-  const snapshot = start.snapshot?.slice(0) ?? null;
+  const snapshot = start.snapshot instanceof ArrayBuffer ? start.snapshot.slice(0) : null;
   const one = await loadInstance({
     start: () => ({ ...start, snapshot }) as Start,
     limits: resolveLimits({}),

@@ -33,6 +33,7 @@ class Caller {
         trail: () => "",
         isOwned: () => true,
         renew: () => undefined,
+        note: () => undefined,
         hold: () => true,
         keep: (more) => {
           if (this.kept + more > this.keptMax) return null;

@@ -43,6 +43,8 @@ export interface EgressOptions {
   readonly bound?: ReadonlyMap<string, Send>;
   /** Addresses that this node answers itself. */
   readonly ownHosts?: OwnHosts;
+  /** Stands before every fetch, of other endpoints excepted. */
+  readonly before?: (send: Send) => Send;
   /** Per exchange. */
   readonly subrequestsMax: number;
   /** Of one message of a WebSocket that is opened. */
@@ -95,8 +97,8 @@ class Egress implements CallService {
       reachOf(options.allowPrivate, options.privateHosts ?? []),
       options.socketBytesMax ?? LIMITS.socketBytes.default,
     );
-    const { ownHosts } = options;
-    this.#sendOut = ownHosts === undefined ? sendOut : withOwnHosts(sendOut, ownHosts);
+    const { ownHosts, before = (send) => send } = options;
+    this.#sendOut = before(ownHosts === undefined ? sendOut : withOwnHosts(sendOut, ownHosts));
     this.#bound = options.bound ?? new Map<string, Send>();
     this.#openResponsesMax = options.openResponsesMax ?? OPEN_RESPONSES_MAX;
     this.#uploadIdleMsMax = options.uploadIdleMsMax ?? UPLOAD_IDLE_MS_MAX;

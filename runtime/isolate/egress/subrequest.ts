@@ -1,7 +1,9 @@
 // One fetch of a guest, from its call until its response body is used up, cancelled or broken.
 
+import { setImmediate as turn } from "node:timers/promises";
 import type { Code } from "../../../sdk/errors.ts";
 import type { Call } from "../call.ts";
+import { abortInTurn } from "./aborts.ts";
 import { describeFailure } from "./failure.ts";
 import type { FetchArguments } from "./fetch-arguments.ts";
 import { packHead, type Fetched } from "./response-head.ts";
@@ -11,6 +13,9 @@ import { Upload } from "./upload.ts";
 /** A body read whole as text; a guest's heap would not hold much more. Streams are not limited. */
 export const RESPONSE_TEXT_BYTES_MAX: number = 32 * 1024 * 1024;
 
+/** Of such a body, in one turn of the event loop: a server may send one of a byte in every six that it sends. */
+const TURN_CHUNKS_MAX = 512;
+
 /** How a fetch reaches whoever answers it: over the network, or another endpoint of this node. */
 export type Send = (
   outgoing: Outgoing,
@@ -19,6 +24,8 @@ export type Send = (
     readonly onHop: () => void;
     /** As Call.trail. */
     readonly trail: () => string;
+    /** As Call.note. */
+    readonly note: (text: string) => void;
   },
 ) => Promise<Fetched>;
 
@@ -81,6 +88,7 @@ export class Subrequest {
           signal: this.#abort.signal,
           onHop: this.#host.onHop,
           trail: () => this.#call.trail(),
+          note: (text) => this.#call.note(text),
         },
       );
       if (this.#over) return;
@@ -149,8 +157,9 @@ export class Subrequest {
     const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
     let text = "";
     let length = 0;
-    for (;;) {
+    for (let chunks = 1; ; chunks++) {
       const { done, value } = await reader.read();
+      if (chunks % TURN_CHUNKS_MAX === 0) await turn();
       if (this.#over) return;
       if (done) break;
       length += value.byteLength;
@@ -191,7 +200,7 @@ export class Subrequest {
     this.#over = true;
     this.#reading = null;
     if (abort) {
-      this.#abort.abort();
+      abortInTurn(this.#abort);
       // Its own abort makes a pending read reject, which #read or nobody hears.
       this.#reader?.cancel().catch(() => undefined);
     }

@@ -5,6 +5,7 @@ import { Agent, buildConnector, fetch, Headers, Response, type Dispatcher } from
 import { HEADER_BYTES_MAX } from "../../../sdk/limits.ts";
 import { isPrivateAddress } from "./addresses.ts";
 import { guardedLookup, isOpened, literalDenial, type Reach } from "./guard.ts";
+import { giveBackSent } from "./sent-chunks.ts";
 
 export { Headers, Response };
 export type { Dispatcher };
@@ -61,7 +62,11 @@ function guardedConnector(options: DispatcherOptions): buildConnector.connector 
     });
   const connect = connectorOf(options);
   const connectAnywhere = connectorOf({ ...options, denied: () => false });
-  return (target, callback) => {
+  return (target, told) => {
+    const callback: buildConnector.Callback = (...answer) => {
+      if (answer[0] === null) giveBackSent(answer[1]);
+      told(...answer);
+    };
     const { hostname } = target;
     const port = Number(target.port || (target.protocol === "https:" ? 443 : 80));
     if (isOpened(options, hostname, port)) return connectAnywhere(target, callback);

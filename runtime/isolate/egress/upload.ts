@@ -3,6 +3,7 @@
 
 import { EdgeError } from "../../../sdk/errors.ts";
 import type { Call } from "../call.ts";
+import { chunkToSend } from "./sent-chunks.ts";
 
 /** How long the connection waits for a chunk of the guest; as long as it waits for one of the peer. */
 export const UPLOAD_IDLE_MS_MAX = 120_000;
@@ -92,7 +93,7 @@ export class Upload {
     this.#demand = null;
     clearTimeout(this.#idle);
     if (bytes !== undefined && this.#state === "open") {
-      this.#controller?.enqueue(new Uint8Array(bytes));
+      this.#controller?.enqueue(chunkToSend(bytes));
       call?.ok("");
     }
     demand?.();

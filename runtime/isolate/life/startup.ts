@@ -23,6 +23,8 @@ export class Startup {
   readonly #place: Place;
   readonly #lost: PromiseWithResolvers<never> = Promise.withResolvers<never>();
   #timer: NodeJS.Timeout | null = null;
+  #running = 0;
+  /** For what runs, and what was asked for while it did. */
   #leftMs = Number.POSITIVE_INFINITY;
   #wedged = false;
 
@@ -47,9 +49,14 @@ export class Startup {
 
   /** `work` is given the time-out that it hands on to the engine; it rejects when the engine does not keep to that. */
   async run<T>(cpuMs: number, work: (timeoutMs: number) => Promise<T>): Promise<T> {
-    const timeoutMs = timeoutFor(cpuMs, this.#host.forecast(this.#host.now()));
-    this.#leftMs = timeoutMs + WEDGE_MS;
-    return await Promise.race([work(timeoutMs), this.#lost.promise]);
+    const timeoutMs = timeoutFor(cpuMs, this.#host.forecast(this.#host.now(), "pool"));
+    this.#leftMs = (this.#running === 0 ? 0 : this.#leftMs) + timeoutMs + WEDGE_MS;
+    this.#running++;
+    try {
+      return await Promise.race([work(timeoutMs), this.#lost.promise]);
+    } finally {
+      this.#running--;
+    }
   }
 
   end(): void {

@@ -47,6 +47,7 @@ export class ServiceCall {
         signal: this.#abort.signal,
         body: this.#upload?.stream ?? null,
         hold: (bytes) => this.#call.hold(bytes),
+        note: (text) => this.#call.note(text),
       });
       if (this.#over) {
         if (answer instanceof Streamed) void endRest(answer.rest[Symbol.asyncIterator]());

@@ -27,6 +27,7 @@ function ask(service: CallService, name: string, args: string, bytes?: Uint8Arra
     trail: () => "",
     isOwned: () => true,
     renew: () => undefined,
+    note: () => undefined,
     hold: () => true,
     keep: () => () => undefined,
     ok: (text) => resolve({ text, bytes: null }),

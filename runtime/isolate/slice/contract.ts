@@ -1,8 +1,9 @@
 // What a slice runner (runner.ts) is given to run, whom it tells, and what all runners of a worker share.
 
 import type { Records } from "../../../sdk/bridge.ts";
+import type { Engine } from "../engine.ts";
 import type { SliceFault } from "./fault.ts";
-import type { LaneJudge } from "./lane.ts";
+import type { Lane, LaneJudge } from "./lane.ts";
 import type { Places } from "./places.ts";
 
 export interface PendingRecord {
@@ -57,13 +58,19 @@ export interface SliceWitness {
   end(): void;
 }
 
+/** What a runner needs of an isolate. */
+export type SliceEngine = Pick<
+  Engine,
+  "enterInline" | "enterPool" | "probe" | "runNs" | "busy" | "disposed"
+>;
+
 /** Shared by all isolates of a worker. */
 export interface SliceHost {
   now(): number;
   /** Which part of a pool slice's wall time was CPU time lately, 0 to 1. */
   cpuShare(): number;
   /** Which part of its wall time a slice that starts now can expect to be CPU time. */
-  forecast(nowMs: number): number;
+  forecast(nowMs: number, lane: Lane): number;
   /** Calls runner.flush() later in this turn of the event loop. */
   schedule(runner: Runner): void;
   /** Runs this in a turn of the event loop of its own; those who ask take turns. */

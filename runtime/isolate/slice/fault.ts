@@ -33,8 +33,14 @@ function guestFrames(stack: string): string {
 export function rejectionText(reason: unknown): string {
   if (!(reason instanceof Error))
     return typeof reason === "object" ? "an object" : `${reason as string}`;
-  const frames = guestFrames(reason.stack ?? "");
-  return `${reason.name}: ${reason.message}${frames === "" ? "" : `\n${frames}`}`;
+  return rejectedError(reason).stack;
+}
+
+/** Without the host's frames. */
+export function rejectedError(error: Error): { name: string; message: string; stack: string } {
+  const { name, message } = error;
+  const frames = guestFrames(error.stack ?? "");
+  return { name, message, stack: `${name}: ${message}${frames === "" ? "" : `\n${frames}`}` };
 }
 
 /** isolated-vm tells its own failures apart by message only. What the guest threw passes unchanged. */

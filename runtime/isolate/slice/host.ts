@@ -11,6 +11,12 @@ import type { Places } from "./places.ts";
 /** How often running pool slices are looked at; a limit is noticed this much late at most. */
 const WATCH_MS = 20;
 
+/**
+ * What runs on this thread in one turn of the event loop, but for the last slice: code that holds it for its whole CPU
+ * time, and several one after the other, must not pass for a worker that is stuck.
+ */
+const FLUSH_MS_MAX = 20;
+
 export interface SliceHostHandle extends SliceHost {
   /** How many short slices there were, ever. */
   readonly shortSlices: number;
@@ -35,7 +41,15 @@ export function createSliceHost(places: Places): SliceHostHandle {
   function flushAll(): void {
     const runners = due;
     due = [];
-    for (const runner of runners) runner.flush();
+    const last = runners.length - 1;
+    const begunMs = last > 0 ? performance.now() : 0;
+    for (let at = 0; at <= last; at++) {
+      runners[at]?.flush();
+      if (at === last || performance.now() - begunMs < FLUSH_MS_MAX) continue;
+      if (due.length === 0) setImmediate(flushAll);
+      due = [...runners.slice(at + 1), ...due];
+      return;
+    }
   }
 
   function watch(): void {
@@ -51,7 +65,7 @@ export function createSliceHost(places: Places): SliceHostHandle {
   return {
     now: Date.now,
     cpuShare: () => share.measured,
-    forecast: (nowMs) => share.forecast(nowMs),
+    forecast: (nowMs, lane) => share.forecast(nowMs, lane),
     schedule(runner) {
       if (due.push(runner) === 1) setImmediate(flushAll);
     },

@@ -2,6 +2,8 @@ import { describe, expect, test } from "vitest";
 import {
   BATCH_MAX,
   EARN_SLICES,
+  INLINE_DEBT_US_MAX,
+  INLINE_EXCESS_US,
   INLINE_RECORD_US_MAX,
   INLINE_SLICE_US_MAX,
   LONG_SLICE_COST,
@@ -10,7 +12,6 @@ import {
   PENALTY_MS_FIRST,
   SHORT_RECORD_US_MAX,
   PENALTY_MS_MAX,
-  PROBATION_SLICES,
   createLaneJudge,
   type LaneJudge,
 } from "./lane.ts";
@@ -27,6 +28,11 @@ function inline(judge: LaneJudge, now: number, cpuUs: number, records = 1): void
 
 function earn(judge: LaneJudge, now: number, slices: number = EARN_SLICES): void {
   for (let i = 0; i < slices; i++) pool(judge, now, 10);
+}
+
+function lose(judge: LaneJudge, now: number): void {
+  for (let i = 0; i < 2; i++) inline(judge, now, INLINE_SLICE_US_MAX);
+  expect(judge.lane(now)).toBe("pool");
 }
 
 function earned(now = 0): LaneJudge {
@@ -70,25 +76,34 @@ describe("a lane judge", () => {
     expect(judge.lane(0)).toBe("inline");
   });
 
-  test("forgives one long slice, not another soon after", () => {
+  test("forgives one slice of any length below the limit, not another before it is made up for", () => {
     const judge = earned();
+    const payments = INLINE_DEBT_US_MAX / INLINE_EXCESS_US;
     for (let i = 0; i < 3; i++) {
-      inline(judge, 0, LONG_US);
-      for (let n = 0; n < PROBATION_SLICES; n++) inline(judge, 0, INLINE_RECORD_US_MAX);
+      inline(judge, 0, INLINE_SLICE_US_MAX);
+      for (let n = 1; n < payments; n++) inline(judge, 0, INLINE_RECORD_US_MAX);
       expect(judge.lane(0)).toBe("inline");
     }
-    inline(judge, 0, LONG_US);
-    for (let n = 0; n < PROBATION_SLICES - 1; n++) inline(judge, 0, 1);
-    inline(judge, 0, LONG_US);
+    inline(judge, 0, INLINE_SLICE_US_MAX);
+    for (let n = 1; n < payments - 1; n++) inline(judge, 0, 1);
+    expect(judge.lane(0)).toBe("inline");
+    inline(judge, 0, INLINE_SLICE_US_MAX);
     expect(judge.lane(0)).toBe("pool");
   });
 
-  test("counts an inline slice by what each of its records took", () => {
+  test("bears records that are over their limit by as much as all may be, not by more", () => {
     const judge = earned();
-    for (let i = 0; i < 3; i++) inline(judge, 0, 4 * INLINE_RECORD_US_MAX, 4);
+    const usual = INLINE_RECORD_US_MAX + INLINE_EXCESS_US;
+    for (let n = 0; n < 10_000; n++) inline(judge, 0, 4 * usual, 4);
     expect(judge.lane(0)).toBe("inline");
-    for (let i = 0; i < 2; i++) inline(judge, 0, 4 * LONG_US, 4);
+    for (let n = 0; n < INLINE_DEBT_US_MAX; n++) inline(judge, 0, usual + 1);
     expect(judge.lane(0)).toBe("pool");
+  });
+
+  test("bears a short collection every fiftieth request", () => {
+    const judge = earned();
+    for (let n = 0; n < 10_000; n++) inline(judge, 0, n % 50 === 0 ? 1_400 : 100);
+    expect(judge.lane(0)).toBe("inline");
   });
 
   test("takes the lane away at once for a very long slice", () => {
@@ -105,11 +120,32 @@ describe("a lane judge", () => {
     const penalties: number[] = [];
     for (let ms = PENALTY_MS_FIRST; ms < PENALTY_MS_MAX; ms *= 2) penalties.push(ms);
     for (const penalty of [...penalties, PENALTY_MS_MAX, PENALTY_MS_MAX]) {
-      inline(judge, now, LONG_US);
-      inline(judge, now, LONG_US);
+      lose(judge, now);
       earn(judge, now + penalty - 1);
       expect(judge.lane(now + penalty - 1)).toBe("pool");
       now += penalty;
+      earn(judge, now);
+      expect(judge.lane(now)).toBe("inline");
+    }
+  });
+
+  test("halves the next bar for each such time without a loss, down to the first", () => {
+    const judge = earned();
+    const bars: [afterMs: number, barMs: number][] = [
+      [0, PENALTY_MS_FIRST],
+      [0, 2 * PENALTY_MS_FIRST],
+      [4 * PENALTY_MS_FIRST - 1, 4 * PENALTY_MS_FIRST],
+      [8 * PENALTY_MS_FIRST, 4 * PENALTY_MS_FIRST],
+      [16 * PENALTY_MS_FIRST, 2 * PENALTY_MS_FIRST],
+      [PENALTY_MS_MAX * 1_000_000, PENALTY_MS_FIRST],
+    ];
+    let now = 0;
+    for (const [afterMs, barMs] of bars) {
+      now += afterMs;
+      lose(judge, now);
+      earn(judge, now + barMs - 1);
+      expect(judge.lane(now + barMs - 1)).toBe("pool");
+      now += barMs;
       earn(judge, now);
       expect(judge.lane(now)).toBe("inline");
     }

@@ -2,8 +2,9 @@
 // connection of the worker while it runs, so it has to be earned by a run of short slices and is lost by a long
 // one, for exponentially longer each time. Pool is for everybody else. Pure: time is an argument.
 //
-// Slices are judged by their CPU time, since a busy machine stretches the wall clock. One long slice may be the garbage
-// collector's; it only puts the generation on probation, and a second one soon after loses the lane.
+// Slices are judged by their CPU time, since a busy machine stretches the wall clock. A long one may be the garbage
+// collector's, and with one request at a time even its shortest stops make a slice long: so what is over the limit is
+// added up against what every slice may be over on average.
 
 import { LIMITS } from "../../../sdk/limits.ts";
 import type { Pace } from "./places.ts";
@@ -17,9 +18,11 @@ export const INLINE_SLICE_US_MAX = 20_000;
 export const EARN_SLICES = 20;
 /** What a long pool slice costs of what was earned: a handler that is slow every tenth time never gets there. */
 export const LONG_SLICE_COST = 10;
-/** Slices after a long one in which another loses the lane. Collections are further apart. */
-export const PROBATION_SLICES = 200;
-/** First stay in the pool after losing the lane; doubles each time. */
+/** By how much inline records may be over their limit on average: short collections stay below it. */
+export const INLINE_EXCESS_US = 20;
+/** More than that in debt loses the lane. One slice, as one long collection, counts for so much at most. */
+export const INLINE_DEBT_US_MAX: number = 200 * INLINE_EXCESS_US;
+/** First stay in the pool after losing the lane; doubles each time, and is halved by each such time without a loss. */
 export const PENALTY_MS_FIRST = 1_000;
 /**
  * A slice that held the thread for long keeps off it so many times as long: what waited meanwhile is then a third of
@@ -67,25 +70,27 @@ export interface LaneJudge {
 export function createLaneJudge(trust: Trust): LaneJudge {
   let earned = 0;
   let averageUs = INLINE_RECORD_US_MAX;
-  let probation = 0;
+  let debtUs = 0;
   let penaltyMs = PENALTY_MS_FIRST;
   let barredUntilMs = 0;
   let cuts = 0;
 
   function lose(nowMs: number, heldMs: number): void {
+    const halvings = Math.floor(Math.max(0, nowMs - barredUntilMs) / penaltyMs);
+    penaltyMs = Math.max(penaltyMs / 2 ** halvings, PENALTY_MS_FIRST);
     penaltyMs = Math.min(Math.max(penaltyMs, heldMs * HELD_FACTOR), PENALTY_MS_MAX);
     barredUntilMs = nowMs + penaltyMs;
     penaltyMs = Math.min(penaltyMs * 2, PENALTY_MS_MAX);
     earned = 0;
-    probation = 0;
+    debtUs = 0;
   }
 
   function endedInline(nowMs: number, { cpuUs, records }: SliceTime): void {
-    const isLong = cpuUs > INLINE_RECORD_US_MAX * records;
-    if (isLong && cpuUs > INLINE_SLICE_US_MAX) lose(nowMs, cpuUs / 1_000);
-    else if (isLong && probation > 0) lose(nowMs, 0);
-    else if (isLong) probation = PROBATION_SLICES;
-    else if (probation > 0) probation--;
+    const excessUs = cpuUs - INLINE_RECORD_US_MAX * records;
+    debtUs += Math.min(Math.max(excessUs, 0), INLINE_DEBT_US_MAX);
+    if (excessUs > 0 && cpuUs > INLINE_SLICE_US_MAX) lose(nowMs, cpuUs / 1_000);
+    else if (debtUs > INLINE_DEBT_US_MAX) lose(nowMs, 0);
+    else debtUs = Math.max(0, debtUs - INLINE_EXCESS_US * records);
   }
 
   return {

@@ -1,7 +1,6 @@
 // Charges a pool slice's time to requests while it runs.
 
-import type { Engine } from "../engine.ts";
-import type { SliceEvents, SliceHost } from "./contract.ts";
+import type { SliceEngine, SliceEvents, SliceHost } from "./contract.ts";
 
 export class PoolMeter {
   readonly #host: Pick<SliceHost, "cpuShare">;
@@ -37,7 +36,7 @@ export class PoolMeter {
     return Math.max(0, cpuUs - this.#chargedUs);
   }
 
-  look(engine: Engine): number {
+  look(engine: SliceEngine): number {
     if (engine.disposed) return 0;
     const ranNs = engine.runNs();
     this.#grownUs = Number(ranNs - this.#seenNs) / 1_000;
@@ -46,7 +45,7 @@ export class PoolMeter {
   }
 
   /** It has ended: what has run behind the report. */
-  chargeRest(engine: Engine, ids: readonly number[]): void {
+  chargeRest(engine: SliceEngine, ids: readonly number[]): void {
     this.look(engine);
     this.charge(ids, false);
   }

@@ -9,20 +9,32 @@
 // machine took away (cpu-share.ts). The engine cuts by its wall clock, so on a busy machine it is told to wait longer.
 
 import { CELL, PHASE } from "../../../sdk/bridge.ts";
-import { newCells, takeBytes, type Engine, type Leave } from "../engine.ts";
+import { newCells, takeBytes, type Leave } from "../engine.ts";
 import { threadCpuUs } from "./cpu-share.ts";
 import { SliceError } from "./fault.ts";
 import { Intake } from "./intake.ts";
 import { Place } from "./places.ts";
 import { PoolMeter } from "./pool-meter.ts";
 import { ownersOf, RecordQueue, type PackedBatch } from "./queue.ts";
-import { CUT_GRACE_MS, isCut, leftMsOf, PROBE_MS, timeoutFor, WEDGE_MS } from "./time-out.ts";
+import {
+  CUT_GRACE_MS,
+  isCut,
+  leftMsOf,
+  Patience,
+  PROBE_MS,
+  timeoutFor,
+  WEDGE_MS,
+} from "./time-out.ts";
 import { Tracer } from "./trace.ts";
 import { hasEnded, wasCut, type Trailing } from "./trailing.ts";
-import type { Death, PendingRecord, Runner, RunnerOptions } from "./contract.ts";
+import type { Death, PendingRecord, Runner, RunnerOptions, SliceEngine } from "./contract.ts";
 
 /** Inline slices shorter than this, too short to be judged long, are charged by the wall clock. */
 const SHORT_US = 400;
+
+/** Where the cells tell of the slice that was just cut, and where of it when another was entered since. */
+const NOW = [CELL.PHASE, CELL.RUNNING, CELL.STARTED] as const;
+const BEFORE = [CELL.PREVIOUS_PHASE, CELL.PREVIOUS_RUNNING, CELL.PREVIOUS_STARTED] as const;
 
 type State = "idle" | "waiting" | "running" | "recovering" | "dead";
 
@@ -34,7 +46,7 @@ export class SliceRunner implements Runner {
   readonly #judge: RunnerOptions["judge"];
   readonly #cpuMs: number;
   readonly #events: RunnerOptions["events"];
-  #engine: Engine | null = null;
+  #engine: SliceEngine | null = null;
   #state: State = "idle";
   readonly #queue = new RecordQueue();
   readonly #intake: Intake;
@@ -47,7 +59,7 @@ export class SliceRunner implements Runner {
   /** Of the slice under way, as the engine has it. */
   #timeoutMs = 0;
   readonly #tracer: Tracer;
-  #recoveringSinceMs = 0;
+  #probePatience = new Patience(0, 0);
   readonly #place: Place;
   /** A pool slice that has reported but may still run promise jobs. */
   #trailing: Trailing | null = null;
@@ -63,7 +75,7 @@ export class SliceRunner implements Runner {
     this.#place = new Place(host.places);
     this.#intake = new Intake({ host, events, onEmpty: () => this.#goOn() });
     this.#meter = new PoolMeter(host, events);
-    this.#tracer = new Tracer((ids, reason) => {
+    this.#tracer = new Tracer(this.#cell, (ids, reason) => {
       if (!this.#stopped()) events.rejected(ids, reason);
     });
   }
@@ -86,7 +98,7 @@ export class SliceRunner implements Runner {
     if (leftUs !== null) this.#goOn();
   };
 
-  attach(engine: Engine): void {
+  attach(engine: SliceEngine): void {
     this.#engine = engine;
     if (!this.#queue.isEmpty) this.#schedule();
   }
@@ -137,14 +149,11 @@ export class SliceRunner implements Runner {
     const engine = this.#engine;
     if (engine === null) return;
     if (this.#state === "recovering") {
-      if (now - this.#recoveringSinceMs > this.#timeout(WEDGE_MS, now)) this.#die("wedged");
+      if (this.#probePatience.isOver(now)) this.#die("wedged");
       return;
     }
     if (this.#state !== "running" && this.#trailing === null) return;
-    if (engine.disposed) {
-      this.#die("memory");
-      return;
-    }
+    if (engine.disposed) return this.#die("memory");
     if (!this.#meter.idle) {
       this.#place.ran(now - this.#startedMs);
       this.#meter.charge(this.#runningIds(), this.#state === "running");
@@ -153,7 +162,7 @@ export class SliceRunner implements Runner {
     else if (this.#trailing !== null) this.#checkTrailing(engine, now, this.#trailing);
   }
 
-  #checkSlice(engine: Engine, now: number): void {
+  #checkSlice(engine: SliceEngine, now: number): void {
     if (now - this.#startedMs <= this.#timeoutMs + CUT_GRACE_MS) return;
     // It was cut, or it ended without a report, as only a guest that was tampered with does.
     const ended = this.#meter.idle && this.#meter.seenNs > this.#startedNs;
@@ -161,7 +170,7 @@ export class SliceRunner implements Runner {
       void this.#recover(engine, now);
   }
 
-  #checkTrailing(engine: Engine, now: number, trailing: Trailing): void {
+  #checkTrailing(engine: SliceEngine, now: number, trailing: Trailing): void {
     if (wasCut(trailing, this.#tracer.cutSlice, this.#meter.seenNs)) {
       if (this.#meter.idle) void this.#recover(engine, now);
     } else if (now - this.#startedMs > WEDGE_MS + trailing.timeoutMs) {
@@ -201,8 +210,8 @@ export class SliceRunner implements Runner {
     this.#host.schedule(this);
   }
 
-  #timeout(leftMs: number, now: number): number {
-    return timeoutFor(leftMs, this.#host.forecast(now));
+  #timeout(leftMs: number, lane: "inline" | "pool"): number {
+    return timeoutFor(leftMs, this.#host.forecast(this.#host.now(), lane));
   }
 
   #take(max: number): PackedBatch {
@@ -212,7 +221,7 @@ export class SliceRunner implements Runner {
     return taken;
   }
 
-  #runInline(engine: Engine, now: number): void {
+  #runInline(engine: SliceEngine, now: number): void {
     const { packed, buffers } = this.#take(this.#judge.batchMax("inline"));
     this.witness.enter();
     const cpuBefore = threadCpuUs();
@@ -220,7 +229,7 @@ export class SliceRunner implements Runner {
     let fault: unknown = null;
     this.#state = "running";
     try {
-      engine.enterInline(this.#slice, now, packed, buffers, this.#timeout(this.#cpuMs, now));
+      engine.enterInline(this.#slice, now, packed, buffers, this.#timeout(this.#cpuMs, "inline"));
     } catch (error) {
       fault = error;
     }
@@ -228,8 +237,7 @@ export class SliceRunner implements Runner {
     this.witness.leave();
     const cpuUs = wallUs < SHORT_US ? wallUs : Math.min(wallUs, threadCpuUs() - cpuBefore);
     if (fault !== null && !this.#isRejection(fault)) {
-      this.#endedBadly(engine, now, fault, cpuUs);
-      return;
+      return this.#endedBadly(engine, now, fault, cpuUs);
     }
     if (fault !== null) this.#events.rejected(ownersOf(this.#queue.batch), fault);
     this.#state = "idle";
@@ -244,7 +252,7 @@ export class SliceRunner implements Runner {
     return !(fault instanceof SliceError) && this.#reportedSlice === this.#slice;
   }
 
-  #endedBadly(engine: Engine, now: number, fault: unknown, cpuUs: number): void {
+  #endedBadly(engine: SliceEngine, now: number, fault: unknown, cpuUs: number): void {
     this.#intake.empty();
     if (this.#stopped()) return;
     if (!(fault instanceof SliceError) || fault.fault !== "timeout") {
@@ -254,7 +262,7 @@ export class SliceRunner implements Runner {
     const running = this.#cell[CELL.RUNNING] ?? 0;
     this.#events.ran(running, cpuUs);
     this.#tracer.frames = fault.frames;
-    this.#blame(CELL.PHASE, CELL.RUNNING, CELL.STARTED, this.#queue.batch);
+    this.#blame(NOW, this.#queue.batch);
     void this.#recover(engine, now);
   }
 
@@ -276,14 +284,11 @@ export class SliceRunner implements Runner {
     else if (this.#trailing === null) this.#events.drained();
   }
 
-  #runPool(engine: Engine): void {
-    if (this.#state !== "waiting") {
-      this.#place.leave();
-      return;
-    }
+  #runPool(engine: SliceEngine): void {
+    if (this.#state !== "waiting") return this.#place.leave();
     const { packed, buffers } = this.#take(this.#judge.batchMax("pool"));
     const leftMs = leftMsOf(this.#queue.batch, this.#cpuMs, this.#events);
-    const timeoutMs = this.#timeout(leftMs, this.#startedMs);
+    const timeoutMs = this.#timeout(leftMs, "pool");
     const traced = this.#tracer.begin(this.#slice, () => ownersOf(this.#queue.batch));
     this.#timeoutMs = timeoutMs;
     this.#state = "running";
@@ -329,7 +334,7 @@ export class SliceRunner implements Runner {
   }
 
   /** After a cut: is the isolate still of use, and who was it? */
-  async #recover(engine: Engine, now: number): Promise<void> {
+  async #recover(engine: SliceEngine, now: number): Promise<void> {
     if (this.#engine === null) return;
     const blamed = this.#queue.batch.length === 0;
     const suspects = this.#trailing?.batch ?? this.#queue.batch;
@@ -337,23 +342,12 @@ export class SliceRunner implements Runner {
     // Its thread may be lost to a builtin that nothing stops.
     this.#place.stay();
     this.#state = "recovering";
-    this.#recoveringSinceMs = now;
     this.#trailing = null;
     this.#host.watch(this);
-    const timeoutMs = this.#timeout(PROBE_MS, now);
-    let fault = await engine.probe(++this.#slice, now, timeoutMs);
+    const fault = await this.#probe(engine);
     if (this.#stopped()) return;
-    // A slice that came to its end just before it was to be cut leaves the cut to the probe.
-    if (fault === "broken") fault = await engine.probe(++this.#slice, now, timeoutMs);
-    if (this.#stopped()) return;
-    if (fault !== null) {
-      this.#die(fault);
-      return;
-    }
-    if (!blamed) {
-      const { PREVIOUS_PHASE, PREVIOUS_RUNNING, PREVIOUS_STARTED } = CELL;
-      this.#blame(PREVIOUS_PHASE, PREVIOUS_RUNNING, PREVIOUS_STARTED, suspects);
-    }
+    if (fault !== null) return this.#die(fault);
+    if (!blamed) this.#blame(BEFORE, suspects);
     // The last request may have been the culprit, and the isolate disposed of with it.
     if (this.#stopped()) return;
     this.#state = "idle";
@@ -362,30 +356,37 @@ export class SliceRunner implements Runner {
     this.#goOn();
   }
 
+  /** Once more when a slice that ended just before it was to be cut has left the cut to the probe. */
+  async #probe(engine: SliceEngine, tries = 2): ReturnType<SliceEngine["probe"]> {
+    const now = this.#host.now();
+    const timeoutMs = this.#timeout(PROBE_MS, "pool");
+    this.#probePatience = new Patience(timeoutMs + WEDGE_MS, now);
+    const fault = await engine.probe(++this.#slice, now, timeoutMs);
+    if (fault !== "broken" || tries === 1 || this.#stopped()) return fault;
+    return await this.#probe(engine, tries - 1);
+  }
+
   /** Reads the cells of a slice that was cut, tells the events, and puts back what was not started. */
   #blame(
-    phaseCell: number,
-    runningCell: number,
-    startedCell: number,
+    [phaseAt, runningAt, startedAt]: typeof NOW | typeof BEFORE,
     suspects: readonly PendingRecord[],
   ): void {
     const { batch } = this.#queue;
     const frames = this.#tracer.renew();
-    if (this.#cell[phaseCell] !== PHASE.STARTING) {
+    if (this.#cell[phaseAt] !== PHASE.STARTING) {
       this.#queue.cut(batch.length);
       const ids = ownersOf(suspects);
       for (const id of ids) this.#events.burned(id, frames);
       this.#events.suspects(ids);
       return;
     }
-    const started = this.#cell[startedCell] ?? batch.length;
+    const started = this.#cell[startedAt] ?? batch.length;
     if (started === 0 && batch.length > 0) {
       // Nothing of the author's runs before the first record unless it was put into the bridge's way.
-      this.#die("broken");
-      return;
+      return this.#die("broken");
     }
     for (const { owner } of this.#queue.cut(started)) this.#events.lost(owner);
-    const running = this.#cell[runningCell] ?? 0;
+    const running = this.#cell[runningAt] ?? 0;
     this.#events.burned(running, frames);
     this.#events.culprit(running);
   }

@@ -22,6 +22,30 @@ export const PROBE_MS = 1_000;
 /** Who is not back so long after its end is in a builtin that nothing stops: the thread is lost, and its worker. */
 export const WEDGE_MS = 2_000;
 
+/** What one look counts for at most, although it comes later. */
+const LOOK_MS_MAX = 50;
+
+/**
+ * With a thread that may be lost. Counted in looks and not by the clock: while this process stood still, or this thread
+ * was held, nobody's coming back could be seen.
+ */
+export class Patience {
+  #leftMs: number;
+  #lookedMs: number;
+
+  constructor(ms: number, nowMs: number) {
+    this.#leftMs = ms;
+    this.#lookedMs = nowMs;
+  }
+
+  /** Asked with each look. */
+  isOver(nowMs: number): boolean {
+    this.#leftMs -= Math.min(nowMs - this.#lookedMs, LOOK_MS_MAX);
+    this.#lookedMs = nowMs;
+    return this.#leftMs < 0;
+  }
+}
+
 /** `share`: the part of its wall time that will be CPU time. */
 export function timeoutFor(leftMs: number, share: number): number {
   const stretch = Math.min(SLACK / share, STRETCH_MAX);

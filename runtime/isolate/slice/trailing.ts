@@ -1,7 +1,6 @@
 // A pool slice that has reported but may still run promise jobs.
 
-import type { Engine } from "../engine.ts";
-import type { PendingRecord } from "./contract.ts";
+import type { PendingRecord, SliceEngine } from "./contract.ts";
 import { isCut } from "./time-out.ts";
 
 export interface Trailing {
@@ -23,7 +22,7 @@ export function wasCut(trailing: Trailing, cutSlice: number, runNs: bigint): boo
 /** Its thread has left the isolate, and not because it was cut: that would have taken the time. */
 export function hasEnded(
   { sinceNs, timeoutMs }: Trailing,
-  engine: Pick<Engine, "busy" | "runNs">,
+  engine: Pick<SliceEngine, "busy" | "runNs">,
 ): boolean {
   return !engine.busy && !isCut(engine.runNs() - sinceNs, timeoutMs);
 }

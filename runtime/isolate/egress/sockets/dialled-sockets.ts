@@ -17,8 +17,8 @@ import { DialledSocket, dialFailure, type Dial } from "./dial.ts";
 /** Per isolate: as many as responses. */
 export const DIALLED_MAX = 256;
 /**
- * From the end of a request to that of its sockets: handlers close them when their client has closed, and the request
- * is over before they have heard of it.
+ * From the end of a request to the closing of its sockets: handlers close them when their client has closed, and the
+ * request is over before they have heard of it. For as long after that a server may read what was sent, and answer.
  */
 const LEAVE_MS = 500;
 const GOING_AWAY = 1_001;
@@ -105,7 +105,7 @@ interface DialledHost {
   readonly dial: Dial;
   readonly host: string;
   readonly reach: Reach;
-  /** Nothing more can be asked of it. */
+  /** The connection is gone, and nothing more can be asked of it. */
   readonly over: () => void;
 }
 
@@ -118,8 +118,11 @@ class Dialled {
   #opened = false;
   #leaving: NodeJS.Timeout | null = null;
   #next: Call | null = null;
-  /** The last answer to `next`. */
+  /** The last answer to `next` … */
   #closed: string | null = null;
+  /** … which was given, or nobody will ask for it. */
+  #told = false;
+  #gone = false;
 
   constructor(call: Call, { dial, host, reach, over }: DialledHost) {
     this.owner = call.owner;
@@ -135,6 +138,7 @@ class Dialled {
       closed: (code, reason, error) => {
         const { code: why, message } = dialFailure(error, host);
         call.fail(why, message);
+        this.#gone = true;
         this.#end(code, reason, error !== null || code === ABNORMAL);
         // The request may be over, and nobody left who asks.
         if (this.#leaving !== null) this.#drop();
@@ -165,6 +169,7 @@ class Dialled {
     this.#leaving ??= setTimeout(() => {
       this.close(GOING_AWAY, "");
       this.#drop();
+      if (!this.#gone) this.#leaving = setTimeout(() => this.#socket.destroy(), LEAVE_MS);
     }, LEAVE_MS);
   }
 
@@ -173,13 +178,18 @@ class Dialled {
     this.#socket.destroy();
   }
 
-  /** Nobody is left who asks. */
+  /** Nobody is left who asks. Idempotent. */
   #drop(): void {
     this.#call.fail("CANCELLED", "The WebSocket was given up.");
     if (this.#leaving !== null) clearTimeout(this.#leaving);
     for (const { give } of this.#waiting.splice(0)) give();
     this.#end(ABNORMAL, "", true);
-    this.#over();
+    this.#tell();
+  }
+
+  #tell(): void {
+    this.#told = true;
+    if (this.#gone) this.#over();
   }
 
   #message(message: string | Uint8Array): void {
@@ -198,8 +208,8 @@ class Dialled {
 
   #end(code: number, reason: string, broke: boolean): void {
     this.#closed ??= `c${code}\n${reason}\n${broke ? "1" : ""}`;
-    if (this.#opened) this.#deliver();
-    else this.#over();
+    this.#deliver();
+    if (this.#told || !this.#opened) this.#tell();
   }
 
   #deliver(): void {
@@ -210,7 +220,7 @@ class Dialled {
       if (this.#closed === null) return;
       this.#next = null;
       call.ok(this.#closed);
-      this.#over();
+      this.#tell();
       return;
     }
     this.#next = null;
