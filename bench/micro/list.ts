@@ -20,6 +20,7 @@ export const MICRO: readonly string[] = [
   "micro/front.ts",
   "micro/bridge.ts",
   "micro/guest.ts",
+  "micro/platform.ts",
   "micro/database.ts",
   "micro/cache.ts",
   "micro/limits.ts",

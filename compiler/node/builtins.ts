@@ -40,6 +40,7 @@ const OWN: Readonly<Record<string, string>> = {
   "timers/promises": "timers-promises",
   util: "formatting",
   "util/types": "value-types",
+  zlib: "streams/zlib",
 };
 /** What is imported by default of modules that are more than a set of functions. */
 const DEFAULTS: Readonly<Record<string, string>> = {
@@ -55,6 +56,9 @@ const NAMED = "islet/system/named";
 const GETS = /getBuiltinModule\)?(?:\?\.)?\(\s*["'`](?:node:)?([a-z_]+(?:\/[a-z0-9]+)?)["'`]\s*\)/g;
 /** What `createRequire` made may have any name. */
 const REQUIRES = /(?:\(\s*["'`]node:|require\w*\)?\(\s*["'`])([a-z_]+(?:\/[a-z0-9]+)?)["'`]\s*\)/gi;
+/** `process` of whatever is called the global object, as code asks that runs in several runtimes. */
+const LOOKS_UP =
+  /(?:\bglobal(?:This)?|\?)\.process\b|\bprocess\b[^;{}=]*\}\s*=\s*global(?:This)?\b|["']process["'] in global/;
 const BUILTIN = /^(?:node:)?[a-z_]+(?:\/[a-z0-9]+)?$/;
 const NAMESPACE = "node";
 const ASYNC_ITERATOR =
@@ -77,7 +81,7 @@ export interface NodeSupport {
   readonly inject: readonly string[];
   /** Whether `node:async_hooks` is part of what was built: then `async` has to be lowered. */
   readonly tracksContext: () => boolean;
-  /** Whether a bundle asks for modules by name while it runs, so that it has to be built again with them in it. */
+  /** Whether a bundle looks for modules or `process` while it runs: then it has to be built again with them in it. */
   readonly asksFor: (code: string) => boolean;
 }
 
@@ -87,6 +91,7 @@ export function supportNode(flags: readonly string[]): NodeSupport {
     isCompatible ? OFFERED.has(name) : name === ASYNC_HOOKS && flags.includes(CONTEXT);
   let found = false;
   let names: readonly string[] = [];
+  let isGlobal = false;
   const plugin: Plugin = {
     name: "islet-node",
     setup(build) {
@@ -100,13 +105,16 @@ export function supportNode(flags: readonly string[]): NodeSupport {
         const prefix = kind === "require-call" ? REQUIRED : IMPORTED;
         return ours(`${prefix}${name}`);
       });
-      build.onResolve({ filter: new RegExp(`^${GLOBALS}$`) }, () => ours("islet/globals"));
+      build.onResolve({ filter: new RegExp(`^${GLOBALS}$`) }, () => ({
+        ...ours("islet/globals"),
+        sideEffects: isGlobal,
+      }));
       build.onResolve({ filter: /^/, namespace: NAMESPACE }, ({ path, importer }) => {
         const file = fileOf(path, importer);
         return file === null ? undefined : ours(file);
       });
       build.onLoad({ filter: /.*/, namespace: NAMESPACE }, ({ path }) => ({
-        contents: path === NAMED ? listOf(names) : contentsOf(path),
+        contents: path === NAMED ? listOf(names) : contentsOf(path) + globalFor(path, isGlobal),
         loader: path.startsWith("islet/") ? "ts" : "js",
       }));
     },
@@ -117,7 +125,8 @@ export function supportNode(flags: readonly string[]): NodeSupport {
     tracksContext: () => found,
     asksFor(code) {
       if (isCompatible) names = namesIn(code).filter(offers);
-      return names.length > 0;
+      isGlobal = names.length > 0 || (isCompatible && LOOKS_UP.test(code));
+      return isGlobal;
     },
   };
 }
@@ -135,6 +144,11 @@ function listOf(names: readonly string[]): string {
   return `export const offered = ${JSON.stringify([...OFFERED].toSorted())};
 export const named = { ${entries.join(", ")} };
 `;
+}
+
+/** Who asks for modules while it runs may look `process` up on whatever it calls the global object. */
+function globalFor(path: string, isGlobal: boolean): string {
+  return path === "islet/globals" && isGlobal ? "globalThis.process ??= process;\n" : "";
 }
 
 function ours(path: string): { path: string; namespace: string; sideEffects: boolean } {
@@ -174,9 +188,10 @@ function contentsOfImported(name: string): string {
   const file = isOwn ? `./islet/${own}` : `./unenv/dist/runtime/node/${name}.mjs`;
   const from = JSON.stringify(file);
   const named = isOwn ? DEFAULTS[name] : "default";
+  // Node's can be written to, unlike a namespace; and nobody who imports members by name gets all of them by this.
   const byDefault =
     named === undefined
-      ? `import * as all from ${from}; export default all;`
+      ? `import * as all from ${from}; export default /* @__PURE__ */ Object.assign({}, all);`
       : `export { ${named} as default } from ${from};`;
   return `export * from ${from}; ${byDefault}`;
 }

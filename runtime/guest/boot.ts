@@ -13,6 +13,7 @@ import { workersModule } from "./workers/module.ts";
 const METHODS = ["fetch", "queue", "scheduled", "onRequest", "onResponse", "onError"] as const;
 
 const hasOwn = Object.hasOwn;
+const keysOf = Object.keys;
 const platform = createPlatform();
 let factoryResult: unknown;
 let booted = false;
@@ -45,7 +46,12 @@ export function inspect(): string {
 export function boot(args: BootArguments): Enter {
   if (booted) throw new TypeError("Booted already.");
   booted = true;
-  return createBridge(platform, args, exported);
+  return createBridge(platform, args, { named: exported, names: exportedNames });
+}
+
+function exportedNames(): readonly string[] {
+  const isModule = typeof factoryResult === "object" && factoryResult !== null;
+  return isModule ? keysOf(factoryResult as object) : [];
 }
 
 /** "": by default. */

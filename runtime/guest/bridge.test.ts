@@ -26,10 +26,14 @@ let work: Work;
 /** Reports, each as the records in it. */
 let reports: { readonly op: string; readonly id: number; readonly payload: string }[][];
 
-const platform: Pick<Platform, "thaw" | "createEnvironment" | "createRequest" | "takeResponse"> = {
+const platform: Pick<
+  Platform,
+  "thaw" | "createEnvironment" | "createRequest" | "takeResponse" | "listensForRejections"
+> = {
   thaw: (thawed) => (port = thawed),
   createEnvironment: () => ({ env: {}, services: {} }),
   createRequest: (incoming: IncomingRequest) => incoming,
+  listensForRejections: () => false,
   takeResponse: () => ({ status: 200, headers: "", body: null, socket: null }),
 };
 
@@ -53,7 +57,7 @@ beforeEach(() => {
   enter = createBridge(
     platform as Platform,
     { ...args, leaveInline: leave, leavePool: leave, ExternalCopy },
-    () => ({ fetch: () => work(port) }),
+    { named: () => ({ fetch: () => work(port) }), names: () => ["default"] },
   );
 });
 

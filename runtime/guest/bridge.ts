@@ -13,7 +13,7 @@ import { Calls } from "./calls.ts";
 import { createOutbox, type EngineArguments, type Outbox } from "./outbox.ts";
 import { Requests } from "./requests.ts";
 import type { Wire } from "./payload.ts";
-import type { Platform, Port } from "./port.ts";
+import type { AuthorModule, Platform, Port } from "./port.ts";
 import { reservedBytes } from "./reserved.ts";
 import { Table } from "./table.ts";
 
@@ -53,12 +53,8 @@ const TURNS_MAX = 24;
  */
 const GATHERS_MAX = 4_096;
 
-export function createBridge(
-  platform: Platform,
-  args: BootArguments,
-  handler: (name: string) => unknown,
-): Enter {
-  const bridge = new Bridge(platform, args, handler);
+export function createBridge(platform: Platform, args: BootArguments, author: AuthorModule): Enter {
+  const bridge = new Bridge(platform, args, author);
   return (lane, slice, now, packed, ...buffers) => bridge.enter(lane, slice, now, packed, buffers);
 }
 
@@ -84,7 +80,7 @@ class Bridge implements Wire {
   /** Promise turns that the next report outside of a slice's records waits for more. */
   #gathers = 1;
 
-  constructor(platform: Platform, args: BootArguments, handler: (name: string) => unknown) {
+  constructor(platform: Platform, args: BootArguments, author: AuthorModule) {
     this.#platform = platform;
     this.#cells = new NativeInt32Array(args.cells);
     this.logBytesMax = this.#told(CELL.LOG_BYTES, LIMITS.logBytes.default);
@@ -95,7 +91,7 @@ class Bridge implements Wire {
     const port = this.#port();
     platform.thaw(port, args.seed, args.encodings);
     const { env, services } = platform.createEnvironment(args.env, port);
-    this.#requests = new Requests({ platform, wire: this, handler, env, services });
+    this.#requests = new Requests({ platform, wire: this, author, env, services });
   }
 
   enter(
@@ -174,6 +170,7 @@ class Bridge implements Wire {
     }
     this.#cells[CELL.RUNNING] = 0;
     this.#cells[CELL.RESERVED_KB] = reservedBytes() / BYTES_PER_KB;
+    this.#cells[CELL.LISTENS] = this.#platform.listensForRejections() ? 1 : 0;
     this.#cells[CELL.PHASE] = PHASE.REPORTED;
     this.#reporting = false;
     this.#outbox.report(slice, settled);
@@ -219,6 +216,10 @@ class Bridge implements Wire {
         this.#timerOwners.delete(id);
         this.#platform.fireTimer(id);
         break;
+      case ENTER.REJECTION:
+        this.setCurrent(id);
+        this.#platform.reportRejection(payload);
+        break;
       default:
         this.setCurrent(id);
         this.#requests.advance(op, id, payload, buffers);
@@ -251,6 +252,7 @@ class Bridge implements Wire {
       },
       log: (level, text) => this.#requests.log(this.#current, level, text),
       waitUntil: (work) => this.#requests.waitUntil(this.#current, work),
+      exports: () => this.#requests.exportsFor(this.#current),
     };
   }
 }

@@ -18,6 +18,7 @@ const port: Port = {
   fetch: refused,
   begin: unexpected,
   waitUntil: () => false,
+  exports: () => null,
   cancel: unexpected,
   bytesCall: refused,
   setTimer: () => undefined,

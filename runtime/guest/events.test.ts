@@ -16,6 +16,7 @@ const port: Port = {
   fetch: () => Promise.reject(new Error("not here")),
   begin: unexpected,
   waitUntil: () => false,
+  exports: () => null,
   cancel: unexpected,
   bytesCall: () => Promise.reject(new Error("not here")),
   setTimer: (id, ms) => timers.push({ id, ms }),

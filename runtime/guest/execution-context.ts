@@ -1,6 +1,7 @@
 // The `ctx` of a handler. What it tells is asked for when it is looked at; `hooks` are the bridge's (requests.ts).
 
 import { Log } from "./workers/log.ts";
+import { tracing, type Tracing } from "./workers/tracing.ts";
 
 /** What is left to a request before it is ended. */
 export interface Remaining {
@@ -13,18 +14,23 @@ export interface ContextHooks<Entry> {
   signal(entry: Entry): object;
   remaining(entry: Entry): Remaining;
   services(): object;
+  exports(entry: Entry): object;
+  abort(entry: Entry, reason: unknown): void;
   log(entry: Entry, level: string, fields: string, text: string): void;
 }
 
 export class ExecutionContext<Entry> {
   readonly requestId: string;
-  readonly props: Record<string, never> = {};
+  /** What the caller has set, within a module (`ctx.exports`). */
+  readonly props: object;
   readonly #entry: Entry;
   readonly #hooks: ContextHooks<Entry>;
   #log: Log | null = null;
+  #exports: object | null = null;
 
-  constructor(requestId: string, entry: Entry, hooks: ContextHooks<Entry>) {
+  constructor(requestId: string, entry: Entry, hooks: ContextHooks<Entry>, props: object = {}) {
     this.requestId = requestId;
+    this.props = props;
     this.#entry = entry;
     this.#hooks = hooks;
   }
@@ -42,6 +48,21 @@ export class ExecutionContext<Entry> {
   /** The services that the endpoint binds, by kind and name: `ctx.services.database("MAIN")`. */
   get services(): object {
     return this.#hooks.services();
+  }
+
+  /** What the module exports, as bindings: `ctx.exports.Api.fetch(request)`. */
+  get exports(): object {
+    this.#exports ??= this.#hooks.exports(this.#entry);
+    return this.#exports;
+  }
+
+  get tracing(): Tracing {
+    return tracing;
+  }
+
+  /** Ends the request as an exception does that nobody catches. */
+  abort(reason: unknown = undefined): void {
+    this.#hooks.abort(this.#entry, reason);
   }
 
   /** Work that goes on after the reply; counted when the version is drained. */

@@ -126,6 +126,12 @@ export class Headers {
     return cookies;
   }
 
+  /** Of Workers, from before there was getSetCookie. */
+  getAll(name: unknown): string[] {
+    if (`${name as string}`.toLowerCase() === "set-cookie") return this.getSetCookie();
+    throw new TypeError('getAll is for "Set-Cookie" alone.');
+  }
+
   append(name: string, value: string): void {
     if (arguments.length < 2) throw new TypeError("append needs a name and a value.");
     const [checkedName, checkedValue] = this.#checked(name, value);

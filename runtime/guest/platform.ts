@@ -8,6 +8,7 @@ import { atob, btoa } from "./base64.ts";
 import { Blob, copyBlob, File } from "./blob.ts";
 import { GuestDate, thawClock, topLevelTimeReads } from "./clock.ts";
 import { PerformanceEntry, PerformanceMark, PerformanceMeasure } from "./performance/entries.ts";
+import { PerformanceObserver, PerformanceObserverEntryList } from "./performance/observer.ts";
 import { Performance, performance } from "./performance/performance.ts";
 import { console, thawConsole } from "./console.ts";
 import { Cache, CacheStorage, caches, thawCaches, topLevelCacheCount } from "./caches.ts";
@@ -28,6 +29,7 @@ import { Headers, isHeaders } from "./headers.ts";
 import { lockdown, thawLockdown } from "./lockdown.ts";
 import type { ContextSignal, Platform } from "./port.ts";
 import { random, seedRandom, topLevelRandomReads } from "./random.ts";
+import { listensForRejections, reportRejection, thawRejections } from "./events/rejections.ts";
 import { reportError, thawReport } from "./report.ts";
 import { abortRequest, isRequest, Request, requestFromHost } from "./request.ts";
 import { isResponse, Response, takeResponse } from "./response.ts";
@@ -55,9 +57,10 @@ import {
 import { FixedLengthStream, IdentityTransformStream } from "./transforms/identity.ts";
 import { TextDecoderStream, TextEncoderStream } from "./transforms/text.ts";
 import { URL, URLSearchParams } from "./url.ts";
+import { createLoopback } from "./workers/loopback.ts";
 import { previewModule, thawModule, topLevelEnvReads } from "./workers/module.ts";
 import { URLPattern } from "./url-pattern/url-pattern.ts";
-import { Navigator, navigator, Scheduler, scheduler } from "./workers/navigator.ts";
+import { Cloudflare, Navigator, navigator, Scheduler, scheduler } from "./workers/navigator.ts";
 
 const GLOBALS: Readonly<Record<string, unknown>> = {
   AbortController: events.AbortController,
@@ -67,6 +70,7 @@ const GLOBALS: Readonly<Record<string, unknown>> = {
   Cache,
   CacheStorage,
   CloseEvent,
+  Cloudflare,
   CompressionStream,
   CountQueuingStrategy: streams.CountQueuingStrategy,
   Crypto,
@@ -92,6 +96,8 @@ const GLOBALS: Readonly<Record<string, unknown>> = {
   PerformanceEntry,
   PerformanceMark,
   PerformanceMeasure,
+  PerformanceObserver,
+  PerformanceObserverEntryList,
   PromiseRejectionEvent: events.PromiseRejectionEvent,
   QuotaExceededError,
   ReadableByteStreamController: streams.ReadableByteStreamController,
@@ -206,6 +212,7 @@ export function createPlatform(): Platform {
       thawEncodings(encodings);
       thawClock(port);
       thawReport(port);
+      thawRejections(port);
       thawConsole(port);
       thawCrypto(port);
       thawFetch(port);
@@ -224,8 +231,11 @@ export function createPlatform(): Platform {
     createEvent,
     abortRequest,
     createSignal: createContextSignal,
+    createLoopback,
     takeResponse,
     fireTimer,
+    listensForRejections,
+    reportRejection,
     describeError,
   };
 }

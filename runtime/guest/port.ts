@@ -21,6 +21,8 @@ export interface IncomingRequest {
   /** "name\nvalue\n" repeated, names in lower case. */
   readonly headers: string;
   readonly body: IncomingBody | null;
+  /** HTTP's version, a space, TLS's; "" when nobody could tell. */
+  readonly protocol: string;
 }
 
 export interface OutgoingFetch {
@@ -80,6 +82,8 @@ export interface Port {
   log(level: "debug" | "info" | "warn" | "error", text: string): void;
   /** As the `ctx` of the request that runs now. False when none does. */
   waitUntil(work: unknown): boolean;
+  /** Its `ctx.exports`; null when none runs. */
+  exports(): object | null;
 }
 
 /** How messages leave for the client, or for the server that was dialled. */
@@ -133,6 +137,13 @@ export interface IncomingEvent {
   outcome(result: unknown): string | OutgoingResponse;
 }
 
+/** What the author's code exports. */
+export interface AuthorModule {
+  /** "": by default. Throws when there is nothing of this name. */
+  named(name: string): unknown;
+  names(): readonly string[];
+}
+
 /** What the bridge may ask of the web platform. Captured at boot, before anything else runs. */
 export interface Platform {
   /** In each new isolate, once, before the first request: restores what a snapshot cannot hold, seeds randomness. */
@@ -146,10 +157,19 @@ export interface Platform {
   /** Aborts the signal of a request that createRequest made. */
   abortRequest(request: object, reason: string): void;
   createSignal(): ContextSignal;
+  /** `ctx.exports`: `call` asks the export of this name. */
+  createLoopback(
+    names: readonly string[],
+    call: (name: string, request: object, props: object) => Promise<unknown>,
+  ): object;
   /** null when `value` is no Response of this platform. Throws TypeError when its body was used already. */
   takeResponse(value: unknown): OutgoingResponse | null;
   /** A timer that the host reports as due. */
   fireTimer(id: number): void;
+  /** Whether reportRejection has listeners. */
+  listensForRejections(): boolean;
+  /** A promise that nobody handled, as ENTER.REJECTION has it. */
+  reportRejection(payload: string): void;
   /** Name, message and stack of anything that can be thrown; never throws itself, never runs author code twice. */
   describeError(thrown: unknown): { name: string; message: string; stack: string };
 }

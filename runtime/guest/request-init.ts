@@ -85,9 +85,14 @@ export function parseOptions(init: Record<string, unknown>, old: Options): Optio
 
 function parseReferrer(value: unknown): string {
   const text = `${value as string}`;
-  // Relative addresses have no base here, but what is no address at all is an error everywhere.
-  if (text !== "") new URL(text, "http://localhost/");
-  return text === "" ? "" : "about:client";
+  if (text === "") return "";
+  try {
+    return new URL(text).href;
+  } catch {
+    // Relative addresses have no base here, but what is no address at all is an error everywhere.
+    new URL(text, "http://localhost/");
+    return "about:client";
+  }
 }
 
 export function parseMethod(value: unknown): string {

@@ -121,6 +121,14 @@ test("a body can be read in pieces and broken off", async () => {
   expect(result).toEqual([[1, 2], 2, true]);
 });
 
+test("a referrer is remembered as an address, with none to be relative to", async () => {
+  const result = await guest.run<string[]>(
+    `return ["http://b.test/x/../y", "about:client", "", "/there", "http://["].map((referrer) => {
+       try { return new Request("http://a.test/", { referrer }).clone().referrer; } catch (e) { return e.name; } });`,
+  );
+  expect(result).toEqual(["http://b.test/y", "about:client", "", "about:client", "TypeError"]);
+});
+
 test("invalid members of init are refused", async () => {
   const result = await guest.run<string[]>(
     `const cases = [{ method: "a b" }, { method: "TRACE" }, { redirect: "never" }, { signal: {} }, { body: "x" },
@@ -136,6 +144,29 @@ test("invalid members of init are refused", async () => {
     "POST",
     "patch",
     "TypeError",
+    "TypeError",
+  ]);
+});
+
+test("cf tells what the connection spoke, and what an author gave instead", async () => {
+  const result = await guest.run<unknown[]>(
+    `const made = (protocol, url) => request({ protocol, url }).cf;
+     const own = { colo: "x" };
+     const plain = new Request("http://a.test/");
+     const copy = new Request(request({ protocol: "HTTP/2 TLSv1.3" }));
+     return [made("", "http://a.test/"), made("", "https://a.test/"), made("HTTP/1.0 ", "http://a.test/"),
+       copy.cf, copy.clone().cf, plain.cf === undefined, new Request(plain, { cf: own }).cf === own,
+       new Request(copy, { cf: null }).cf === undefined, (() => { try { new Request("http://a.test/", { cf: 1 }); } catch (e) { return e.name; } })()];`,
+  );
+  expect(result).toEqual([
+    { httpProtocol: "HTTP/1.1", tlsVersion: "" },
+    { httpProtocol: "HTTP/1.1", tlsVersion: "TLSv1.2" },
+    { httpProtocol: "HTTP/1.0", tlsVersion: "" },
+    { httpProtocol: "HTTP/2", tlsVersion: "TLSv1.3" },
+    { httpProtocol: "HTTP/2", tlsVersion: "TLSv1.3" },
+    true,
+    true,
+    true,
     "TypeError",
   ]);
 });

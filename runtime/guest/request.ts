@@ -23,6 +23,7 @@ import { DOMException } from "./dom-exception.ts";
 import { exposeInterface } from "./interface.ts";
 import { decodeForm } from "./multipart.ts";
 import type { IncomingRequest, OutgoingFetch } from "./port.ts";
+import { describeConnection, parseCf } from "./requests/connection.ts";
 import { DEFAULTS, type Options, parseMethod, parseOptions } from "./request-init.ts";
 import type { ReadableStream } from "./streams.ts";
 import { URL } from "./url.ts";
@@ -60,6 +61,8 @@ export class Request {
   /** Why an exchange was aborted before its signal was made. */
   #aborted: string | null;
   #options: Options;
+  /** As the author gave it, or what the connection spoke (a string) until somebody looks. */
+  #cf: unknown;
 
   constructor(input: unknown, init: unknown = undefined) {
     this.#method = "GET";
@@ -72,6 +75,7 @@ export class Request {
     this.#signal = null;
     this.#aborted = null;
     this.#options = DEFAULTS;
+    this.#cf = undefined;
     if (input === INTERNAL) return;
     if (arguments.length === 0) throw new TypeError("Request needs an address or a request.");
     this.#initialise(input, init);
@@ -88,6 +92,7 @@ export class Request {
       request.#raw = true;
       request.#packed = incoming.headers;
       request.#immutable = true;
+      request.#cf = incoming.protocol;
       if (incoming.body !== null) request.#body = incomingBody(incoming.body);
       return request;
     };
@@ -125,7 +130,8 @@ export class Request {
     const dictionary = given as Record<string, unknown>;
     const { body, headers } = dictionary;
     this.#options = parseOptions(dictionary, from === null ? DEFAULTS : from.#options);
-    const { method, signal } = dictionary;
+    const { cf, method, signal } = dictionary;
+    this.#cf = cf === undefined ? from?.cf : parseCf(cf);
     this.#method =
       method === undefined ? (from === null ? "GET" : from.#method) : parseMethod(method);
     if (this.#options.mode === "no-cors" && !/^(?:GET|HEAD|POST)$/.test(this.#method)) {
@@ -244,6 +250,12 @@ export class Request {
     return this.#options.integrity;
   }
 
+  /** Of Workers. Of an incoming request: what its connection spoke. */
+  get cf(): unknown {
+    if (typeof this.#cf === "string") this.#cf = describeConnection(this.#cf, this.url);
+    return this.#cf;
+  }
+
   get keepalive(): boolean {
     return this.#options.keepalive;
   }
@@ -270,6 +282,7 @@ export class Request {
     twin.#packed = this.#list();
     twin.#immutable = this.#immutable;
     twin.#options = this.#options;
+    twin.#cf = this.cf;
     twin.#body = this.#body === null ? null : cloneBody(this.#body);
     twin.#follow(this.signal);
     return twin;

@@ -17,6 +17,7 @@ import {
 } from "./requests/entry.ts";
 import { callFetch, eventMethod, hasMethod } from "./workers/entrypoints.ts";
 import type {
+  AuthorModule,
   IncomingBody,
   IncomingEvent,
   OutgoingResponse,
@@ -27,8 +28,7 @@ import type {
 export interface RequestsOptions {
   readonly platform: Platform;
   readonly wire: Wire;
-  /** What the author exports by this name; "": by default. */
-  readonly handler: (name: string) => unknown;
+  readonly author: AuthorModule;
   readonly env: unknown;
   /** `ctx.services`. */
   readonly services: object;
@@ -37,7 +37,7 @@ export interface RequestsOptions {
 export class Requests {
   readonly #platform: Platform;
   readonly #wire: Wire;
-  readonly #handler: (name: string) => unknown;
+  readonly #author: AuthorModule;
   readonly #env: unknown;
   readonly #services: object;
   readonly #open = new Places<Entry>();
@@ -47,18 +47,20 @@ export class Requests {
     signal: (entry) => this.#signal(entry),
     remaining: (entry) => this.#wire.remaining(entry.id, entry.startedAt),
     services: () => this.#services,
+    exports: (entry) => this.#exports(entry),
+    abort: (entry, reason) => this.#abort(entry, reason),
     log: (entry, level, fields, text) => {
       const head = fields === "" ? level : `${level} ${fields.length}`;
       this.log(entry.id, head, fields + text);
     },
   };
 
-  constructor({ platform, wire, handler, env, services }: RequestsOptions) {
+  constructor({ platform, wire, author, env, services }: RequestsOptions) {
     this.sockets = new Sockets(wire);
     this.#services = services;
     this.#platform = platform;
     this.#wire = wire;
-    this.#handler = handler;
+    this.#author = author;
     this.#env = env;
   }
 
@@ -82,17 +84,22 @@ export class Requests {
     const headersEnd = isText ? payload.indexOf("\0", requestIdEnd) : payload.length;
     const entry = this.#openEntry(id);
     try {
+      const method = payload.slice(0, methodEnd);
+      entry.isHead = method === "HEAD";
       const text = isText ? payload.slice(headersEnd + 1) : null;
+      const target = payload.slice(urlEnd + 2, kindEnd);
+      const tab = target === "" ? -1 : target.indexOf("\t");
       const request = this.#platform.createRequest({
-        method: payload.slice(0, methodEnd),
+        method,
         url: payload.slice(methodEnd + 1, urlEnd),
         headers: payload.slice(requestIdEnd + 1, headersEnd),
         body: kind === BODY.NONE ? null : this.#incomingBody(entry, text),
+        protocol: tab < 0 ? "" : target.slice(tab + 1),
       });
       entry.request = request;
-      const requestId = payload.slice(requestIdAt, requestIdEnd);
-      const handler = this.#handler(payload.slice(urlEnd + 2, kindEnd));
-      const context = new ExecutionContext(requestId, entry, this.#hooks);
+      entry.requestId = payload.slice(requestIdAt, requestIdEnd);
+      const handler = this.#author.named(tab < 0 ? target : target.slice(0, tab));
+      const context = new ExecutionContext(entry.requestId, entry, this.#hooks);
       const result = callFetch(handler, request, this.#env, context);
       if (isThenable(result)) void this.#settle(entry, result);
       else this.#respond(entry, result);
@@ -105,9 +112,10 @@ export class Requests {
     const entry = this.#openEntry(id);
     try {
       const [name = "", eventId = "", text = ""] = fields(payload, 2);
-      const handler = this.#handler("");
+      const handler = this.#author.named("");
       const event = this.#platform.createEvent(name, text, handler);
       if (event === null) throw new TypeError("There is no such event.");
+      entry.requestId = eventId;
       const context = new ExecutionContext(eventId, entry, this.#hooks);
       const isMissing = event.isOptional === true && !hasMethod(handler, name);
       const method = isMissing ? () => undefined : eventMethod(handler, name);
@@ -175,9 +183,7 @@ export class Requests {
         if (entry.credit > 0) entry.creditWaiter?.();
         break;
       case ENTER.ABORT:
-        if (entry.request !== null) this.#platform.abortRequest(entry.request, payload);
-        abortContext(entry, { message: payload, name: "AbortError" });
-        abort(entry, payload);
+        this.#aborted(entry, payload);
         break;
       case ENTER.WARN:
         abortContext(entry, { message: payload, name: "TimeoutError" });
@@ -202,6 +208,39 @@ export class Requests {
     if (entry === undefined) return false;
     void this.#track(entry, work);
     return true;
+  }
+
+  /** As `waitUntil`, by the id that this isolate has for the request. */
+  exportsFor(id: number): object | null {
+    const entry = this.#open.get(id);
+    return entry === undefined ? null : this.#exports(entry);
+  }
+
+  #exports(entry: Entry): object {
+    return this.#platform.createLoopback(this.#author.names(), async (name, request, props) => {
+      const handler = this.#author.named(name === "default" ? "" : name);
+      const context = new ExecutionContext(entry.requestId, entry, this.#hooks, props);
+      return callFetch(handler, request, this.#env, context);
+    });
+  }
+
+  /** The author's own end of a request. What its code does from now on is nobody's. */
+  #abort(entry: Entry, reason: unknown): void {
+    const error =
+      reason === undefined ? new Error("The request was aborted by its handler.") : reason;
+    if (!entry.answered) this.#threw(entry, error);
+    else if (entry.streaming !== null) {
+      const { message } = this.#platform.describeError(error);
+      this.#wire.push(LEAVE.STREAM_FAIL, entry.id, message);
+    }
+    this.#aborted(entry, "The request was aborted.");
+    this.#release(entry);
+  }
+
+  #aborted(entry: Entry, reason: string): void {
+    if (entry.request !== null) this.#platform.abortRequest(entry.request, reason);
+    abortContext(entry, { message: reason, name: "AbortError" });
+    abort(entry, reason);
   }
 
   #signal(entry: Entry): object {
@@ -240,6 +279,8 @@ export class Requests {
   }
 
   #respond(entry: Entry, value: unknown): void {
+    // By ctx.abort.
+    if (entry.answered) return;
     const response: OutgoingResponse | null = this.#platform.takeResponse(value);
     if (response === null) {
       this.#wire.push(LEAVE.BAD_RESPONSE, entry.id, typeof value);
@@ -263,6 +304,10 @@ export class Requests {
     } else if (body instanceof Uint8Array) {
       const head = `${status}\n${BODY.BYTES}\n${headers}`;
       this.#wire.pushBytes(LEAVE.RESPONSE, entry.id, head, body);
+    } else if (entry.isHead) {
+      // Nobody would read it, so it might never end.
+      this.#wire.push(LEAVE.RESPONSE, entry.id, `${status}\n${BODY.NONE}\n${headers}`);
+      body.cancel("A HEAD request's reply has no body.");
     } else {
       this.#wire.push(LEAVE.RESPONSE, entry.id, `${status}\n${BODY.STREAM}\n${headers}`);
       entry.streaming = body;

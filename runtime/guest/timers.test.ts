@@ -24,6 +24,7 @@ const port: Port = {
   fetch: () => Promise.reject(new Error("not here")),
   begin: unexpected,
   waitUntil: () => false,
+  exports: () => null,
   cancel: unexpected,
   bytesCall: () => Promise.reject(new Error("not here")),
   setTimer: (id, ms) => asked.push(`set ${id} ${ms}`),

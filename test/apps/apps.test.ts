@@ -21,7 +21,8 @@ beforeAll(async () => {
   upstream = await startUpstream();
   node = await startNode({ args: ["--allow-private-egress"] });
   const SENTRY_DSN = `${upstream.url.replace("//", "//key@")}/1`;
-  const vars = { GREETING: "hi", OPENAI_URL: `${upstream.url}/v1`, SENTRY_DSN };
+  const OPENAI_URL = `${upstream.url}/v1`;
+  const vars = { GREETING: "hi", OPENAI_URL, SENTRY_DSN, HELD_URL: `${upstream.url}/held` };
   await publishApps(node, vars);
 }, PUBLISH_MS);
 
@@ -49,6 +50,40 @@ async function check(expected: Expectation): Promise<void> {
 describe.each(Object.entries({ ...routers, ...apis, ...pages }))("an app with %s", (_, list) => {
   test.each(list)("answers $ask with $reply", check);
 });
+
+const SUBSCRIBED = { accept: "text/event-stream" };
+const BATCHED = { "trpc-accept": "application/jsonl" };
+
+test.each<[string, Readonly<Record<string, string>>, RegExp, RegExp]>([
+  ["hono/held", {}, /^at once\n$/, /^at once\nlater\n$/],
+  ["react?held&name=Ada", {}, /Ada.*<p>loading<\/p>/s, /<li>first<\/li><li>second<\/li>/],
+  ["graphql-yoga?query=subscription{held}", SUBSCRIBED, /"at once"\]/, /"first","second"\]/],
+  ["trpc/follow", SUBSCRIBED, /data: "at once"\n/, /data: \["first","second"\]\n/],
+  [
+    `trpc/greet,held?batch=1&input=${encodeURIComponent('{"0":{"name":"ada"}}')}`,
+    BATCHED,
+    /"Hello, ada"/,
+    /\["first","second"\]/,
+  ],
+  ["openai/relay", {}, /"Hel"/, /"lo"/],
+])(
+  "%s answers with what it has while the rest is not there yet",
+  async (path, headers, first, last) => {
+    const reply = await fetch(`${node.url}/${path}`, { headers });
+    let text = "";
+    let isReleased = false;
+    for await (const chunk of (reply.body ?? new ReadableStream()).pipeThrough(
+      new TextDecoderStream(),
+    )) {
+      text += chunk;
+      if (isReleased || !first.test(text)) continue;
+      expect(text).not.toMatch(last);
+      upstream.release();
+      isReleased = true;
+    }
+    expect(text).toMatch(last);
+  },
+);
 
 test("an app with HONO talks over a WebSocket", async () => {
   const socket = new WebSocket(`${node.url.replace("http", "ws")}/hono/socket`);

@@ -8,18 +8,26 @@ export interface Upstream extends AsyncDisposable {
   readonly url: string;
   /** The next report to Sentry, as its lines. */
   readonly report: Promise<readonly unknown[]>;
+  /** Lets one go on of those that are held, or the next one. */
+  release(): void;
 }
 
 export async function startUpstream(): Promise<Upstream> {
   const report = Promise.withResolvers<readonly unknown[]>();
   let flaky = 0;
+  const held = new Held();
   const routes: Record<string, (body: string, reply: ServerResponse) => unknown> = {
-    "POST /v1/chat/completions": (body, reply) => {
-      const asked = JSON.parse(body) as { readonly stream?: boolean };
+    "GET /held": async () => {
+      await held.wait();
+      return ["first", "second"];
+    },
+    "POST /v1/chat/completions": async (body, reply) => {
+      const asked = JSON.parse(body) as { readonly stream?: boolean; readonly model: string };
       if (asked.stream !== true) return { choices: [{ message: { content: "Hello" } }] };
       reply.setHeader("content-type", "text/event-stream");
       for (const content of ["Hel", "lo"]) {
         reply.write(`data: ${JSON.stringify({ choices: [{ delta: { content } }] })}\n\n`);
+        if (asked.model === "held" && content === "Hel") await held.wait();
       }
       return void reply.end("data: [DONE]\n\n");
     },
@@ -39,12 +47,12 @@ export async function startUpstream(): Promise<Upstream> {
     },
   };
   const server = createServer((request, reply) => {
-    void textOf(request).then((body) => {
+    void textOf(request).then(async (body) => {
       const [path] = (request.url ?? "").split("?");
       const answer = routes[`${request.method} ${path}`];
       reply.setHeader("content-type", "application/json");
       if (answer === undefined) reply.statusCode = 404;
-      const value = answer?.(body, reply) ?? { error: { message: "no such model" } };
+      const value = (await answer?.(body, reply)) ?? { error: { message: "no such model" } };
       if (!reply.writableEnded) reply.end(JSON.stringify(value));
     });
   });
@@ -52,11 +60,28 @@ export async function startUpstream(): Promise<Upstream> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     report: report.promise,
+    release: () => held.release(),
     async [Symbol.asyncDispose]() {
       server.close().closeAllConnections();
       await once(server, "close");
     },
   };
+}
+
+class Held {
+  readonly #waiting: (() => void)[] = [];
+  #released = 0;
+
+  async wait(): Promise<void> {
+    if (this.#released > 0) this.#released--;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  release(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#released++;
+    else next();
+  }
 }
 
 async function textOf(request: IncomingMessage): Promise<string> {

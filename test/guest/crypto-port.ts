@@ -15,6 +15,7 @@ export function createCryptoPort(service: CallService): Port {
       trail: () => "",
       isOwned: () => true,
       renew: () => undefined,
+      note: () => undefined,
       hold: () => true,
       keep: () => () => undefined,
       ok: (payload) => resolve({ payload, buffers: [] }),
@@ -31,6 +32,7 @@ export function createCryptoPort(service: CallService): Port {
     fetch: () => Promise.reject(new Error("not here")),
     begin: (name, args, bytes) => ({ id: 0, answer: ask(name, args, bytes) }),
     waitUntil: () => false,
+    exports: () => null,
     cancel: () => undefined,
     async bytesCall(name, args, bytes) {
       const { buffers } = await ask(name, args, bytes);

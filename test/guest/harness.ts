@@ -47,7 +47,7 @@ const drain = async (body) => {
   return text;
 };
 const request = (fields) => platform.createRequest(
-  { method: "GET", url: "http://a.test/", headers: "", body: null, ...fields }, () => {});
+  { method: "GET", url: "http://a.test/", headers: "", body: null, protocol: "", ...fields }, () => {});
 globalThis.__run = (code, argument) => {
   return new AsyncFunction("platform", "port", "calls", "incoming", "drain", "request", "argument", code)(
     platform, port, calls, incoming, drain, request, argument);

@@ -1,8 +1,11 @@
 // node:util: formatting by the platform's own inspect, promises and callbacks, comparison.
 
+import { wrongType } from "./errors.ts";
+
 export * as types from "node:util/types";
 export { isDeepStrictEqual } from "./assertions/comparison.ts";
 export { parseArgs } from "./system/arguments.ts";
+export { parseEnv } from "./system/environment-file.ts";
 export { styleText } from "./system/styles.ts";
 
 type Callable = (this: unknown, ...args: unknown[]) => unknown;
@@ -124,6 +127,18 @@ async function settle(run: () => Promise<unknown>, done: Callable): Promise<void
   }
   // What it throws is its own, and no rejection.
   queueMicrotask(() => void done(...args));
+}
+
+/** Resolves when the signal aborts. */
+export async function aborted(signal: unknown, resource: unknown): Promise<void> {
+  if (!(signal instanceof AbortSignal)) {
+    throw wrongType("signal", "an instance of AbortSignal", signal);
+  }
+  if (typeof resource !== "object" || resource === null) {
+    throw wrongType("resource", "an instance of Object", resource);
+  }
+  if (signal.aborted) return;
+  await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
 }
 
 /** Warns once. */

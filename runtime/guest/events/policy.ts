@@ -37,6 +37,7 @@ export function createPolicyEvent(name: string, text: string, handler: unknown):
     url: host.url,
     headers: host.headers,
     body: null,
+    protocol: "",
   });
   const response = host.reply === null ? null : responseOf(host.reply);
   const { options, route, params, address, claims, error } = host;

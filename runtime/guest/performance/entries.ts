@@ -61,6 +61,9 @@ export class PerformanceMark extends PerformanceEntry {
   ) {
     if (arguments.length === 0) throw new TypeError("A mark requires a name");
     const text = `${name as string}`;
+    if (options !== undefined && options !== null && !isObject(options)) {
+      throw new TypeError("The options of a mark are an object");
+    }
     const { startTime, detail } = options ?? {};
     super(INTERNAL, {
       name: text,
@@ -105,6 +108,10 @@ export function durationOf(value: unknown): number {
   const ms = +(value as number);
   if (!isFinite(ms)) throw new TypeError("A time is a finite number");
   return ms;
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" || typeof value === "function";
 }
 
 function cloneOf(detail: unknown): unknown {

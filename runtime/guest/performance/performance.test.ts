@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openGuest, type GuestHarness } from "../../../test/guest/harness.ts";
-import { ENTRIES_MAX } from "./performance.ts";
+import { ENTRIES_MAX } from "./timeline.ts";
 
 let guest: GuestHarness;
 beforeEach(async () => {
@@ -77,6 +77,8 @@ test.each([
 
 test.each([
   ["performance.mark()", "TypeError"],
+  ['performance.mark("a", 123)', "TypeError"],
+  ['performance.mark("a", "b")', "TypeError"],
   ['performance.mark("a", { startTime: -1 })', "TypeError"],
   ['performance.mark("a", { startTime: NaN })', "TypeError"],
   ['performance.mark("a", { detail: () => {} })', "DataCloneError"],

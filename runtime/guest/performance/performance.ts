@@ -1,5 +1,4 @@
-// `performance`: the clock, and a timeline of what authors mark and measure (User Timing, level 3). Requests share an
-// isolate and so the timeline; the newest entries stay. There are no observers.
+// `performance`: the clock, and what authors mark and measure (User Timing, level 3).
 
 import { DOMException } from "../dom-exception.ts";
 import { EventTarget } from "../event-target.ts";
@@ -8,16 +7,15 @@ import { readMonotonic, readOrigin } from "../time.ts";
 import {
   createMeasure,
   durationOf,
-  entryOf,
   momentOf,
   PerformanceMark,
-  type EntryType,
   type PerformanceEntry,
   type PerformanceMeasure,
 } from "./entries.ts";
+import { addEntry, clearEntries, findEntries, findMark, timeline } from "./timeline.ts";
 
-/** Marks and measures that are never cleared would fill the isolate's memory, request by request. */
-export const ENTRIES_MAX = 1_000;
+/** There is one, as there is one timeline. */
+const INTERNAL = {};
 
 interface MeasureOptions {
   readonly start?: unknown;
@@ -28,11 +26,11 @@ interface MeasureOptions {
 
 type MarkInit = ConstructorParameters<typeof PerformanceMark>[1];
 
-const apply = Reflect.apply;
-const sort = Array.prototype.sort;
-
 export class Performance extends EventTarget {
-  #entries: PerformanceEntry[] = [];
+  constructor(internal: unknown) {
+    if (internal !== INTERNAL) throw new TypeError("Illegal constructor");
+    super();
+  }
 
   now(): number {
     return readMonotonic();
@@ -45,7 +43,7 @@ export class Performance extends EventTarget {
   mark(name: unknown, options?: MarkInit): PerformanceMark {
     if (arguments.length === 0) throw new TypeError("mark requires a name");
     const mark = new PerformanceMark(name, options);
-    this.#add(mark);
+    addEntry(mark);
     return mark;
   }
 
@@ -67,34 +65,29 @@ export class Performance extends EventTarget {
     const to = this.#endOf(options, endMark);
     const from = this.#startOf(options, to);
     const measure = createMeasure(text, from, to, detail);
-    this.#add(measure);
+    addEntry(measure);
     return measure;
   }
 
   clearMarks(name?: unknown): void {
-    this.#clear("mark", name);
+    clearEntries("mark", name === undefined ? null : `${name as string}`);
   }
 
   clearMeasures(name?: unknown): void {
-    this.#clear("measure", name);
+    clearEntries("measure", name === undefined ? null : `${name as string}`);
   }
 
   getEntries(): PerformanceEntry[] {
-    return this.#find(() => true);
+    return findEntries(timeline(), null, null);
   }
 
   getEntriesByType(type: unknown): PerformanceEntry[] {
-    const wanted = `${type as string}`;
-    return this.#find((entry) => entryOf(entry).entryType === wanted);
+    return findEntries(timeline(), null, `${type as string}`);
   }
 
   getEntriesByName(name: unknown, type?: unknown): PerformanceEntry[] {
-    const wanted = `${name as string}`;
-    const ofType = type === undefined ? null : `${type as string}`;
-    return this.#find((object) => {
-      const entry = entryOf(object);
-      return entry.name === wanted && (ofType === null || entry.entryType === ofType);
-    });
+    const wanted = type === undefined ? null : `${type as string}`;
+    return findEntries(timeline(), `${name as string}`, wanted);
   }
 
   toJSON(): { timeOrigin: number } {
@@ -117,60 +110,17 @@ export class Performance extends EventTarget {
   #momentOf(value: unknown): number {
     if (typeof value === "number") return momentOf(value);
     const name = `${value as string}`;
-    for (let at = this.#entries.length - 1; at >= 0; at--) {
-      const object = this.#entries[at];
-      if (object === undefined) continue;
-      const entry = entryOf(object);
-      if (entry.entryType === "mark" && entry.name === name) return entry.startTime;
-    }
+    const moment = findMark(name);
+    if (moment !== null) return moment;
     throw new DOMException(`There is no mark named ${name}.`, "SyntaxError");
-  }
-
-  #add(entry: PerformanceEntry): void {
-    const entries = this.#entries;
-    if (entries.length >= ENTRIES_MAX) this.#keep((_entry, at) => at > 0);
-    this.#entries[this.#entries.length] = entry;
-  }
-
-  #clear(type: EntryType, name: unknown): void {
-    const wanted = name === undefined ? null : `${name as string}`;
-    this.#keep((object) => {
-      const entry = entryOf(object);
-      return entry.entryType !== type || (wanted !== null && entry.name !== wanted);
-    });
-  }
-
-  #keep(isKept: (entry: PerformanceEntry, at: number) => boolean): void {
-    this.#entries = chosen(this.#entries, isKept);
-  }
-
-  #find(isFound: (entry: PerformanceEntry) => boolean): PerformanceEntry[] {
-    const found = chosen(this.#entries, isFound);
-    return apply(sort, found, [byStart]) as PerformanceEntry[];
   }
 }
 exposeInterface(Performance, "Performance");
 
-export const performance: Performance = new Performance();
+export const performance: Performance = new Performance(INTERNAL);
 
 /** A text is the name of the mark to start from. */
 function optionsOf(given: unknown): MeasureOptions {
   if (given === undefined || given === null) return {};
   return typeof given === "object" ? given : { start: `${given as string}` };
-}
-
-function chosen(
-  entries: readonly PerformanceEntry[],
-  isChosen: (entry: PerformanceEntry, at: number) => boolean,
-): PerformanceEntry[] {
-  const found: PerformanceEntry[] = [];
-  for (let at = 0; at < entries.length; at++) {
-    const entry = entries[at];
-    if (entry !== undefined && isChosen(entry, at)) found[found.length] = entry;
-  }
-  return found;
-}
-
-function byStart(a: PerformanceEntry, b: PerformanceEntry): number {
-  return entryOf(a).startTime - entryOf(b).startTime;
 }

@@ -9,6 +9,10 @@ interface Waiter<T> {
 
 export interface Entry {
   readonly id: number;
+  /** The host's; what `ctx` tells. */
+  requestId: string;
+  /** Its reply has no body, whatever the handler returns. */
+  isHead: boolean;
   answered: boolean;
   streaming: ResponseSource | null;
   background: number;
@@ -37,6 +41,8 @@ const STREAM_CREDIT = 256 * 1024;
 export function createEntry(id: number, now: number): Entry {
   return {
     id,
+    requestId: "",
+    isHead: false,
     answered: false,
     streaming: null,
     background: 0,

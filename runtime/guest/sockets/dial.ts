@@ -6,6 +6,7 @@ import { CALLS } from "../../../sdk/bridge.ts";
 import { DOMException } from "../dom-exception.ts";
 import { fields } from "../payload.ts";
 import type { Port, SocketEnd, SocketWire } from "../port.ts";
+import { utf8Length } from "../utf8.ts";
 
 const TRY_AGAIN_LATER = 1_013;
 /** The connection broke off. */
@@ -113,7 +114,7 @@ class Connection implements SocketWire {
 
   async #send(message: string | ArrayBuffer): Promise<void> {
     const isText = typeof message === "string";
-    const size = isText ? message.length : message.byteLength;
+    const size = isText ? utf8Length(message) : message.byteLength;
     const bytes = isText ? null : new Uint8Array(message);
     this.#buffered += size;
     try {

@@ -32,6 +32,10 @@ function absent(name: string): new () => object {
 
 export const DurableObject: new () => object = absent("DurableObject");
 export const WorkflowEntrypoint: new () => object = absent("WorkflowEntrypoint");
+export const RpcPromise: new () => object = absent("RpcPromise");
+export const RpcProperty: new () => object = absent("RpcProperty");
+export const RpcStub: new () => object = absent("RpcStub");
+export const ServiceStub: new () => object = absent("ServiceStub");
 /** Marks what may be passed by reference elsewhere; here calls pass values only. */
 export class RpcTarget {}
 

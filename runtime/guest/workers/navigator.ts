@@ -7,6 +7,7 @@ import { startTimer, stopTimer } from "../timers.ts";
 /** Only this module makes them. */
 const INTERNAL = {};
 const NativePromise = Promise;
+const LANGUAGES = Object.freeze(["en"] as const);
 const DELAY_MS_MAX = 0x7fffffff;
 
 export class Navigator {
@@ -20,8 +21,24 @@ export class Navigator {
   get userAgent(): string {
     return this.#userAgent;
   }
+
+  get language(): string {
+    return LANGUAGES[0];
+  }
+
+  get languages(): readonly string[] {
+    return LANGUAGES;
+  }
+
+  /** Code of an isolate runs on one thread. */
+  get hardwareConcurrency(): number {
+    return 1;
+  }
 }
 exposeInterface(Navigator, "Navigator");
+
+/** By which libraries for Workers find out what there is; flags are for the bundler here. */
+export const Cloudflare: object = Object.freeze({ compatibilityFlags: Object.freeze({}) });
 
 export const navigator: Navigator = new Navigator(INTERNAL);
 

@@ -25,6 +25,7 @@ const yoga = createYoga({
       }
       type Subscription {
         countdown(from: Int!): Int!
+        held: [String!]!
       }
     `,
     resolvers: {
@@ -47,6 +48,12 @@ const yoga = createYoga({
         },
       },
       Subscription: {
+        held: {
+          async *subscribe(_, __, { HELD_URL }) {
+            yield { held: ["at once"] };
+            yield { held: await (await fetch(HELD_URL)).json() };
+          },
+        },
         countdown: {
           async *subscribe(_, { from }) {
             for (let left = from; left >= 0; left -= 1) {

@@ -11,7 +11,7 @@ import { HTTPException } from "hono/http-exception";
 import { jwt, sign } from "hono/jwt";
 import { requestId } from "hono/request-id";
 import { secureHeaders } from "hono/secure-headers";
-import { stream, streamSSE } from "hono/streaming";
+import { stream, streamSSE, streamText } from "hono/streaming";
 import { validator } from "hono/validator";
 
 const SECRET = "a secret of the test";
@@ -53,6 +53,13 @@ app.get("/events", (c) =>
   streamSSE(c, async (out) => {
     await out.writeSSE({ event: "tick", id: "1", data: "one" });
     await out.writeSSE({ event: "tick", id: "2", data: "two" });
+  }),
+);
+app.get("/held", (c) =>
+  streamText(c, async (out) => {
+    await out.writeln("at once");
+    await fetch(c.env.HELD_URL);
+    await out.writeln("later");
   }),
 );
 app.post("/form", async (c) => {

@@ -16,6 +16,14 @@ export default {
         for await (const { choices } of chunks) parts.push(choices[0].delta.content);
         return Response.json(parts);
       }
+      case "relay": {
+        const chunks = await openai.chat.completions.create({
+          model: "held",
+          messages,
+          stream: true,
+        });
+        return new Response(chunks.toReadableStream());
+      }
       case "upload": {
         const file = await toFile(new TextEncoder().encode("line\n"), "lines.jsonl");
         return Response.json(await openai.files.create({ file, purpose: "batch" }));

@@ -49,10 +49,12 @@ function Page({ name, comments }) {
 }
 
 export default {
-  async fetch(request) {
+  async fetch(request, { HELD_URL }) {
     const { pathname, searchParams } = new URL(request.url);
     if (pathname.endsWith("/static")) return new Response(renderToStaticMarkup(<Hello />));
-    const comments = new Promise((resolve) => setTimeout(() => resolve(["first", "second"]), 5));
+    const comments = searchParams.has("held")
+      ? fetch(HELD_URL).then((response) => response.json())
+      : new Promise((resolve) => setTimeout(() => resolve(["first", "second"]), 5));
     const errors = [];
     const stream = await renderToReadableStream(
       <Page name={searchParams.get("name")} comments={comments} />,

@@ -15,6 +15,11 @@ const router = t.router({
     .query(({ input }) => `Hello, ${input.name}`),
   add: t.procedure.input(z.tuple([z.number(), z.number()])).mutation(({ input: [a, b] }) => a + b),
   me: signedIn.query(({ ctx }) => ctx.user),
+  held: t.procedure.query(async ({ ctx }) => (await fetch(ctx.heldUrl)).json()),
+  follow: t.procedure.subscription(async function* follow({ ctx }) {
+    yield "at once";
+    yield await (await fetch(ctx.heldUrl)).json();
+  }),
   count: t.procedure.subscription(async function* count() {
     yield 1;
     await new Promise((resolve) => setTimeout(resolve, 1));
@@ -23,11 +28,11 @@ const router = t.router({
 });
 
 export default {
-  fetch: (req) =>
+  fetch: (req, env) =>
     fetchRequestHandler({
       endpoint: "/trpc",
       req,
       router,
-      createContext: () => ({ user: req.headers.get("x-user") }),
+      createContext: () => ({ user: req.headers.get("x-user"), heldUrl: env.HELD_URL }),
     }),
 };

@@ -1,9 +1,10 @@
 // node:util's parseArgs and styleText, and node:diagnostics_channel, against Node's own.
 
 import * as realChannels from "node:diagnostics_channel";
-import { parseArgs as realParse, styleText as realStyle } from "node:util";
+import { parseArgs as realParse, parseEnv as realEnv, styleText as realStyle } from "node:util";
 import { expect, test } from "vitest";
 import { parseArgs } from "./arguments.ts";
+import { parseEnv } from "./environment-file.ts";
 import * as ourChannels from "./diagnostics-channel.ts";
 import { styleText } from "./styles.ts";
 
@@ -82,4 +83,14 @@ test("channels and tracing channels tell what Node's tell", async () => {
   const work = tracing.tracePromise(async () => Promise.reject(new RangeError("no")));
   await expect(work).rejects.toThrow("no");
   expect(seen).toEqual(["start", "end", "error", "asyncEnd"]);
+});
+
+test.each([
+  "A=1\nB = two words \n#C=3\nD=4 # comment\n",
+  "A='#1' # c\nB=\"x\\ny\\t\"\nC=`'\"`\nD=\nE",
+  'A="two\nlines"\nexport B=2\r\nA=3\n\n',
+  "A=b=c\n  B=2\n",
+  "",
+])("an environment file %j is read as by Node", (text) => {
+  expect(parseEnv(text)).toEqual({ ...realEnv(text) });
 });
