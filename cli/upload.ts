@@ -66,6 +66,7 @@ export async function upload(
     ...(bindings.length === 0 ? {} : { bindings }),
     ...(consumers.length === 0 ? {} : { consumers }),
     ...(project.crons.length === 0 ? {} : { crons: project.crons }),
+    ...(project.services.faults === undefined ? {} : { faults: project.services.faults.request }),
     ...(options.message === undefined ? {} : { message: options.message }),
     format,
     code,

@@ -1,5 +1,6 @@
 // Checks code before it may reach a worker: a dry run on top of the platform exactly as a worker would do it,
-// then the full snapshot where that is safe, probed in a process that knows nothing of how it was made.
+// then the full snapshot where that is safe, probed in a process that knows nothing of how it was made. Beside it
+// a code cache, where running the top level again costs next to nothing.
 //
 // Refuses what fails the dry run. What fails later costs only the full snapshot: the version then starts from
 // the platform's snapshot, with a code cache. Nothing of the author's runs in this process.
@@ -11,7 +12,7 @@ import type { Checker, CheckInput, CheckResult, HandlerNeed } from "../sdk/node.
 import { diagnosticsError } from "./diagnostics.ts";
 import type { Guest } from "./guest.ts";
 import type { JailEnd, Jails } from "./jails.ts";
-import type { Inspection, JailVerdict } from "./jail-protocol.ts";
+import type { DryRun, Inspection, JailVerdict } from "./jail-protocol.ts";
 import { codeCacheKey, snapshotKey } from "./snapshot-store.ts";
 import type { SnapshotBasis, SnapshotStore } from "./snapshot-store.ts";
 import { createStackMapper } from "./source-map.ts";
@@ -35,9 +36,15 @@ export interface PlatformChecker extends Checker {
 
 /** The dry run's own limits act within a second; only code that ignores them lives until here. */
 const CHECK_TIMEOUT_MS: number = STARTUP_CPU_MS_MAX * 5 + 1_000;
+const FULL: CheckResult["start"] = { kind: "full" };
 /** About 40 ms on an idle machine. */
 const SNAPSHOT_TIMEOUT_MS = 4_000;
 const PROBE_TIMEOUT_MS = 4_000;
+/**
+ * CPU time of a top level that starts from an isolate made ahead (runtime/isolate/life/stock.ts), though there is a
+ * full snapshot: less than half of what making one from that costs.
+ */
+const QUICK_TOP_LEVEL_MS = 3;
 /** Each takes a core and up to 512 MB. */
 const CHECKS_AT_ONCE_MAX = 2;
 /** At about 150 ms a check, what a person would still wait for. */
@@ -119,6 +126,7 @@ async function checkNow(
 ): Promise<CheckResult> {
   const { guest, jails, store } = options;
   const candidate = store.candidatePath();
+  const codeCache = store.candidatePath();
   const began = performance.now();
   const dryRun: { passed: Passed | null } = { passed: null };
   input.onStage?.("check");
@@ -132,12 +140,13 @@ async function checkNow(
         code: input.code,
         env: input.env ?? "{}",
         candidate,
+        codeCache,
       },
       {
         timeoutMs: CHECK_TIMEOUT_MS,
         nextTimeoutMs: SNAPSHOT_TIMEOUT_MS,
-        onStage: ({ inspection }) => {
-          dryRun.passed = { at: performance.now(), inspection };
+        onStage: (report) => {
+          dryRun.passed = { at: performance.now(), ...report.dryRun };
           input.onStage?.("snapshot");
         },
       },
@@ -147,56 +156,21 @@ async function checkNow(
     assertAllowed(passed.inspection, input);
     const checkMs = passed.at - began;
     const reason = snapshotFailure(end) ?? (await probe(options, candidate, true));
-    const start = await settleStart(options, platform, input, candidate, reason);
+    if (reason === null) store.promote(candidate, snapshotKey(options.basis, input.bundleHash));
+    // Whoever has one starts from the platform where that is quicker.
+    if (passed.hasCodeCache && (reason !== null || passed.topLevelMs <= QUICK_TOP_LEVEL_MS))
+      store.promote(codeCache, codeCacheKey(options.basis, input.bundleHash));
+    const start = reason === null ? FULL : ({ kind: "platform", reason } as const);
     return { start, checkMs, snapshotMs: performance.now() - passed.at };
   } finally {
     store.discard(candidate);
+    store.discard(codeCache);
     jails.refill();
   }
 }
 
-interface Passed {
+interface Passed extends DryRun {
   readonly at: number;
-  readonly inspection: Inspection;
-}
-
-async function settleStart(
-  options: CheckerOptions,
-  platform: string | null,
-  input: CheckInput,
-  candidate: string,
-  reason: string | null,
-): Promise<CheckResult["start"]> {
-  if (reason === null) {
-    options.store.promote(candidate, snapshotKey(options.basis, input.bundleHash));
-    return { kind: "full" };
-  }
-  if (input.format === "script") await makeCodeCache(options, platform, input);
-  return { kind: "platform", reason };
-}
-
-/** Only speeds up loading, so that a failure here is no failure. */
-async function makeCodeCache(
-  options: CheckerOptions,
-  platform: string | null,
-  input: CheckInput,
-): Promise<void> {
-  const candidate = options.store.candidatePath();
-  const end = await options.jails.run(
-    {
-      kind: "cache",
-      guestCode: options.guest.code,
-      platform: platform === null ? null : options.store.path(platform),
-      code: input.code,
-      candidate,
-    },
-    { timeoutMs: CHECK_TIMEOUT_MS },
-  );
-  if (failureOf(end) === null) {
-    options.store.promote(candidate, codeCacheKey(options.basis, input.bundleHash));
-  } else {
-    options.store.discard(candidate);
-  }
 }
 
 /** Why a snapshot cannot be used, or null. */

@@ -23,7 +23,8 @@ const EMAIL_MODULE = `export class EmailMessage {
 `;
 /** The guest's own (runtime/guest/workers/module.ts). */
 const MODULE_NAMES =
-  "DurableObject, RpcTarget, WorkerEntrypoint, WorkflowEntrypoint, env, waitUntil";
+  "DurableObject, RpcPromise, RpcProperty, RpcStub, RpcTarget, ServiceStub, WorkerEntrypoint, " +
+  "WorkflowEntrypoint, env, exports, tracing, waitUntil, withEnv";
 const WORKERS_MODULES: Readonly<Record<string, string>> = {
   "cloudflare:email": EMAIL_MODULE,
   "cloudflare:workers": `export const { ${MODULE_NAMES} } = /* @__PURE__ */ ${GUEST_NAME}.workers();\n`,

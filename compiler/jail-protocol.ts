@@ -15,6 +15,8 @@ export interface CheckJob {
   readonly env: string;
   /** Where to write the full snapshot, when the dry run allows one. */
   readonly candidate: string;
+  /** Where to write V8's code cache. */
+  readonly codeCache: string;
 }
 
 export interface PlatformJob {
@@ -31,16 +33,7 @@ export interface ProbeJob {
   readonly bundle: boolean;
 }
 
-/** Makes V8's code cache for a bundle that will run on top of the platform. */
-export interface CacheJob {
-  readonly kind: "cache";
-  readonly platform: string | null;
-  readonly guestCode: string;
-  readonly code: string;
-  readonly candidate: string;
-}
-
-export type JailJob = CheckJob | PlatformJob | ProbeJob | CacheJob;
+export type JailJob = CheckJob | PlatformJob | ProbeJob;
 
 /** What the guest tells about the module it has loaded. */
 export interface Inspection {
@@ -51,6 +44,14 @@ export interface Inspection {
   readonly io: readonly string[];
   /** What of the outside was read at top level, for people; [] when nothing was. */
   readonly reads: readonly string[];
+}
+
+export interface DryRun {
+  readonly inspection: Inspection;
+  /** CPU time of the top level alone: it was compiled before. */
+  readonly topLevelMs: number;
+  /** There is one, of the whole script. */
+  readonly hasCodeCache: boolean;
 }
 
 export type JailVerdict =
@@ -83,5 +84,5 @@ export type SnapshotVerdict =
 export type JailReport =
   | { readonly type: "ready" }
   /** The dry run passed; what follows can at worst cost the snapshot. */
-  | { readonly type: "stage"; readonly inspection: Inspection }
+  | { readonly type: "stage"; readonly dryRun: DryRun }
   | { readonly type: "verdict"; readonly verdict: JailVerdict };

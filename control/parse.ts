@@ -20,6 +20,7 @@ import {
 import type { PublishRequest } from "../sdk/publish.ts";
 import type { RouteSpec } from "../sdk/records.ts";
 import { bindingsSchema, consumersSchema } from "./services/bindings.ts";
+import { faultsSchema } from "./services/faults.ts";
 
 /** Shown in lists; longer texts belong elsewhere. */
 export const MESSAGE_CHARS_MAX = 1_000;
@@ -146,6 +147,7 @@ export const publishSchema: z.ZodType<PublishRequest, unknown> = z.strictObject(
       message: "one of them is there twice",
     })
     .exactOptional(),
+  faults: faultsSchema.exactOptional(),
   drainTimeoutMs: z.int().min(0).max(DRAIN_TIMEOUT_MS_MAX).default(DRAIN_TIMEOUT_MS_DEFAULT),
   message: z.string().max(MESSAGE_CHARS_MAX).default(""),
   format: z.enum(["script", "module"]),

@@ -73,6 +73,7 @@ export function candidateOf({ registry }: ControlPorts, request: PublishRequest)
     throw new EdgeError("UPLOAD_CORRUPT", undefined, { detail });
   }
   const { name, vars, limits, trust, egress, crons = [], isolation = "shared" } = request;
+  const { faults = {} } = request;
   const { drainTimeoutMs = DRAIN_TIMEOUT_MS_DEFAULT } = request;
   const routes = routesOrDefault(name, request.routes);
   const bindings = (request.bindings ?? []).map((each) => completeBinding(registry, name, each));
@@ -88,6 +89,7 @@ export function candidateOf({ registry }: ControlPorts, request: PublishRequest)
       ...(bindings.length === 0 ? {} : { bindings }),
       ...(consumers.length === 0 ? {} : { consumers }),
       ...(crons.length === 0 ? {} : { crons }),
+      ...(Object.keys(faults).length === 0 ? {} : { faults }),
     },
     format: request.format,
     code: request.code,

@@ -16,8 +16,8 @@ import {
 import { readChecked, writeChecked } from "../compiler/snapshot-store.ts";
 import { WARM_UP } from "../compiler/warm-up.ts";
 import type {
-  CacheJob,
   CheckJob,
+  DryRun,
   Inspection,
   JailJob,
   JailReport,
@@ -33,6 +33,8 @@ const GUEST_TIMEOUT_MS = 5_000;
 /** The engine's time-out counts wall time; on a busy machine a cut run is tried again with more of it. */
 const WALL_FACTOR = 4;
 const SEED_BYTES = 32;
+/** Of larger scripts only what their top level calls is in the code cache: reading one takes 10 ms per megabyte. */
+const WHOLE_CHARS_MAX: number = 1_024 * 1_024;
 
 function report(message: JailReport): void {
   process.send?.(message);
@@ -59,8 +61,6 @@ async function perform(job: JailJob): Promise<JailVerdict> {
         return { kind: "done" };
       case "probe":
         return await probe(job.snapshot, job.bundle);
-      case "cache":
-        return await cache(job);
     }
   } catch (error) {
     return verdictOf(error);
@@ -68,9 +68,10 @@ async function perform(job: JailJob): Promise<JailVerdict> {
 }
 
 async function check(job: CheckJob): Promise<JailVerdict> {
-  const inspection = await dryRun(job, STARTUP_CPU_MS_MAX);
-  if ("kind" in inspection) return inspection;
-  report({ type: "stage", inspection });
+  const passed = await dryRun(job, STARTUP_CPU_MS_MAX);
+  if ("kind" in passed) return passed;
+  report({ type: "stage", dryRun: passed });
+  const { inspection } = passed;
   if (inspection.handler === "none" || inspection.io.length > 0) {
     return {
       kind: "checked",
@@ -81,25 +82,29 @@ async function check(job: CheckJob): Promise<JailVerdict> {
   return { kind: "checked", inspection, snapshot: snapshot(job, inspection) };
 }
 
-/** Exactly how a worker starts a bundle on top of the platform, within limits. */
+/** How a worker starts a bundle on top of the platform, within limits. */
 async function dryRun(
   job: CheckJob,
   timeoutMs: number,
-): Promise<Inspection | (JailVerdict & { kind: "threw" })> {
+): Promise<DryRun | (JailVerdict & { kind: "threw" })> {
   const engine = await createPlatform(job, STARTUP_MEMORY_MB_MAX);
-  const cpuBefore = process.cpuUsage();
+  let cpuBefore = process.cpuUsage();
   try {
     const preview = `${GUEST_NAME}.preview(${JSON.stringify(job.env)})`;
     await engine.run({ code: preview, filename: GUEST_FILE, timeoutMs: GUEST_TIMEOUT_MS });
-    if (job.format === "module") {
-      await engine.runModule({ code: job.code, filename: BUNDLE_FILE, timeoutMs });
-    } else {
-      await engine.run({ code: wrapScript(job.code), filename: BUNDLE_FILE, timeoutMs });
-    }
-    return await inspect(engine);
+    const isModule = job.format === "module";
+    const script = { code: isModule ? job.code : wrapScript(job.code), filename: BUNDLE_FILE };
+    if (!isModule && script.code.length <= WHOLE_CHARS_MAX) await engine.compileWhole(script);
+    cpuBefore = process.cpuUsage();
+    if (isModule) await engine.runModule({ ...script, timeoutMs });
+    else await engine.run({ ...script, timeoutMs });
+    const topLevelMs = cpuMsSince(cpuBefore);
+    const inspection = await inspect(engine);
+    const cache = isModule ? null : await engine.codeCache(script);
+    if (cache !== null) writeChecked(job.codeCache, cache);
+    return { inspection, topLevelMs, hasCodeCache: cache !== null };
   } catch (error) {
-    const { user, system } = process.cpuUsage(cpuBefore);
-    const wasStarved = (user + system) / 1000 < STARTUP_CPU_MS_MAX * 0.9;
+    const wasStarved = cpuMsSince(cpuBefore) < STARTUP_CPU_MS_MAX * 0.9;
     const wasCut = error instanceof SliceError && error.fault === "timeout";
     const longer = STARTUP_CPU_MS_MAX * WALL_FACTOR;
     if (wasCut && wasStarved && timeoutMs < longer) return await dryRun(job, longer);
@@ -111,6 +116,11 @@ async function dryRun(
     // Not of an isolate that has taken all its memory: that one is gone already.
     engine.dispose();
   }
+}
+
+function cpuMsSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1_000;
 }
 
 function snapshot(job: CheckJob, inspection: Inspection): SnapshotVerdict {
@@ -156,19 +166,6 @@ async function probe(file: string, holdsBundle: boolean): Promise<JailVerdict> {
     GUEST_TIMEOUT_MS,
   );
   engine.dispose();
-  return { kind: "done" };
-}
-
-async function cache(job: CacheJob): Promise<JailVerdict> {
-  const engine = await createPlatform(job, STARTUP_MEMORY_MB_MAX);
-  const payload = await engine.run({
-    code: wrapScript(job.code),
-    filename: BUNDLE_FILE,
-    timeoutMs: STARTUP_CPU_MS_MAX * WALL_FACTOR,
-    makeCache: true,
-  });
-  if (payload === null) return { kind: "failed", message: "V8 made no code cache." };
-  writeChecked(job.candidate, payload);
   return { kind: "done" };
 }
 

@@ -57,7 +57,7 @@ process.stdout.on("error", () => {});
 process.stderr.on("error", () => {});
 preload();
 setInterval(() => {
-  const brisk = slices?.isBrisk() ?? false;
+  const brisk = slices?.beat() ?? false;
   if (supervisor.heard) supervisor.send({ type: "beat", brisk });
 }, BEAT_MS).unref();
 

@@ -11,8 +11,8 @@
 /** Host to guest. `id` is the exchange's number in this isolate unless said otherwise. */
 export const ENTER = {
   /**
-   * A request. Payload: method \n url \n bodyKind, and the export that is asked where it is not the default one \n
-   * requestId \n headers. Text after the first \0.
+   * A request. Payload: method \n url \n bodyKind, then what is seldom there: the export that is asked where it is not
+   * the default one, and a tab and the exchange's protocol \n requestId \n headers. Text after the first \0.
    */
   REQUEST: "R",
   /**
@@ -33,6 +33,11 @@ export const ENTER = {
   ABORT: "A",
   /** The reply stream may send `payload` more, in chunks that count as chunkCredit says. */
   CREDIT: "K",
+  /**
+   * A promise was rejected, and nobody handled it. `id`: the request whose code ran, 0 for none. Payload: JSON of the
+   * reason (runtime/isolate/jobs/rejections.ts). Only where the cell LISTENS says so.
+   */
+  REJECTION: "J",
   /** The request comes near a limit; payload: which. Aborts `ctx.signal`. */
   WARN: "W",
   /** Call `id` succeeded; payload as the call defines, with bytes: their index, or index \n payload. */
@@ -132,6 +137,8 @@ export const CELL = {
   PREVIOUS_STARTED: 5,
   /** Memory that the engine does not count (WebAssembly, growable buffers), as of the last report. */
   RESERVED_KB: 6,
+  /** 1: the guest listens to promises that are rejected and not handled, as of the last report. */
+  LISTENS: 7,
   /** Set by the host once: a request's CPU time in microseconds, its wall time in milliseconds. */
   CPU_LIMIT_US: 8,
   WALL_LIMIT_MS: 9,

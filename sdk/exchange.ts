@@ -75,6 +75,8 @@ export interface Exchange {
   adoptRequestId?(id: string): void;
   /** The export of the handler's module that is asked, by another endpoint; absent: the default one. */
   readonly entrypoint?: string;
+  /** Of the connection: HTTP's version, a space, TLS's or nothing. Not there where the listener cannot tell. */
+  readonly protocol?: string | undefined;
   /** Of the connection, verified; null for none. Not there where no listener can tell. */
   clientCertificate?(): ClientCertificate | null;
   /** Peer's address as text. */
@@ -87,6 +89,8 @@ export interface Exchange {
   takeWholeBody(): Uint8Array | null;
   /** Begins to read; at most once, and not after takeWholeBody gave the body. Chunks may come at once. */
   readBody(sink: BodySink): void;
+  /** Fields behind the body, when that has ended. Absent: the listener drops them. */
+  readonly bodyTrailers?: HeaderList | undefined;
   /** Backpressure towards the client. Nothing is lost while paused; both may be called again and again. */
   pauseBody(): void;
   resumeBody(): void;
@@ -100,10 +104,16 @@ export interface Exchange {
   reply(status: number, headers: HeaderList, body: string | Uint8Array | null): void;
   /** Head of a streamed reply. */
   begin(status: number, headers: HeaderList): void;
-  /** False: the socket is full; wait for `drained` before the next. The chunk was taken in any case. */
+  /** The client wants fields behind a streamed reply's body, and can be sent some. Absent: not. */
+  readonly takesTrailers?: boolean;
+  /**
+   * False: the socket is full; wait for `drained` before the next. The chunk was taken in any case, and is given away:
+   * its memory may be gone when this returns.
+   */
   write(chunk: Uint8Array): boolean;
   onDrained(listener: () => void): void;
-  finish(): void;
+  /** `trailers`: fields behind the body, for a client that takes them. */
+  finish(trailers?: HeaderList): void;
   /** Ends a reply that has begun and cannot be completed: the client must see that it is broken. */
   reset(): void;
 
@@ -147,3 +157,15 @@ export interface HttpListener extends Listener {
 }
 
 export type Listen = (options: ListenOptions) => Promise<HttpListener>;
+
+/** Of shorter bytes the collector gets rid as quickly. */
+export const RELEASED_BYTES_MIN = 16_384;
+
+/**
+ * Gives back the memory of bytes at once: V8 lets 64 MB of such garbage lie before it collects, and a process would
+ * grow by that for every long body. For whoever owns them and has used them up. Parts of larger buffers are left alone.
+ */
+export function release({ buffer, byteLength }: Uint8Array): void {
+  if (byteLength < RELEASED_BYTES_MIN || byteLength !== buffer.byteLength) return;
+  if (buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0);
+}

@@ -6,6 +6,7 @@ import type { BundleFormat, RouteSpec } from "./records.ts";
 import type { Json, JsonObject } from "./errors.ts";
 import type { Isolation } from "./isolation.ts";
 import type { LimitOverrides } from "./limits.ts";
+import type { BindingFaults } from "./services/faults.ts";
 import type { Binding, QueueConsumer, ServiceKind } from "./services/service.ts";
 
 /** As an author writes it: without a service it means the embedded one, without a scope one of the endpoint's own. */
@@ -37,6 +38,8 @@ export interface PublishRequest {
   readonly consumers?: readonly ConsumerRequest[];
   /** When its `scheduled` runs (sdk/schedule/cron.ts). */
   readonly crons?: readonly string[];
+  /** What is made to fail on purpose. */
+  readonly faults?: BindingFaults;
   readonly drainTimeoutMs?: number;
   readonly message?: string;
   readonly format: BundleFormat;

@@ -4,6 +4,7 @@ import type { Json } from "./errors.ts";
 import type { Isolation } from "./isolation.ts";
 import type { LimitOverrides } from "./limits.ts";
 import type { RestartReason } from "./node.ts";
+import type { BindingFaults } from "./services/faults.ts";
 import type { Binding, QueueConsumer, ServiceRecord } from "./services/service.ts";
 
 /** SHA-256, 64 hex digits. Names a blob by its content. */
@@ -38,6 +39,8 @@ export interface Manifest {
   readonly consumers?: readonly QueueConsumer[];
   /** When the handler's `scheduled` runs (sdk/schedule/cron.ts); absent: never. */
   readonly crons?: readonly string[];
+  /** What is made to fail on purpose; absent: nothing. */
+  readonly faults?: BindingFaults;
   readonly drainTimeoutMs: number;
 }
 

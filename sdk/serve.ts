@@ -38,6 +38,8 @@ export interface ServeOptions {
   readonly user?: string;
   /** Whether a demo endpoint answers /hello on a node that has no endpoints. */
   readonly demo: boolean;
+  /** Whether processes wait, already started, for a worker's end and for the next publish. */
+  readonly standby: boolean;
   /** Replies that the node gives in a handler's place say why in x-edge-outcome. */
   readonly outcomeHeader: boolean;
   /** Failing handlers show their errors to browsers: for `edge dev`. */

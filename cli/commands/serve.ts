@@ -94,6 +94,10 @@ const FLAGS: readonly OptionSpec[] = [
       "key that seals secrets, 32 bytes as base64 or hex; or the key itself in EDGE_SECRET_KEY",
     fallback: "secret-key in --data",
   },
+  {
+    flags: "--no-standby",
+    summary: "start no process before it is needed: less memory, slower publishes and replacements",
+  },
   { flags: "--no-demo", summary: "no demo endpoint at /hello" },
   { flags: "--dev", summary: "show browsers why a handler failed; never on a public node" },
   { flags: "--ready-file <file>", summary: "JSON file to write once the node answers" },
@@ -167,6 +171,7 @@ export function readServeOptions(values: Values, cwd: string): ServeOptions {
     allowPrivateEgress: values.flag("allow-private-egress"),
     egressMayBePrivate: values.flag("egress-may-be-private"),
     outcomeHeader: values.flag("outcome-header"),
+    standby: !values.flag("no-standby"),
     demo: !values.flag("no-demo"),
     dev: values.flag("dev"),
     tlsSelfSigned: values.flag("tls-self-signed"),

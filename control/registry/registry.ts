@@ -2,16 +2,13 @@
 // only writer; every worker reads it memory-mapped. In a cluster the log lives elsewhere and this is its
 // replica, which is why everything is a numbered change and nothing is edited in place.
 
-import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
-import { extname, join } from "node:path";
-import { text } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
-import { EdgeError, isCode } from "../../sdk/errors.ts";
+import { join } from "node:path";
+import { EdgeError } from "../../sdk/errors.ts";
 import type { RegistryReader, RegistryWriter } from "../../sdk/node.ts";
 import { timestamp, type Clock } from "../clock.ts";
 import { syncFolder } from "../disk.ts";
-import { checkFile, corrupt, DATA_FILE } from "./file.ts";
+import { corrupt, DATA_FILE } from "./file.ts";
 import { asRegistryError, openStore, type LogLimits, type Store } from "./lmdb.ts";
 import {
   deployedOf,
@@ -24,15 +21,16 @@ import {
   versionOf,
   versionsOf,
 } from "./view.ts";
+import { verifyRegistry } from "./verification.ts";
 
-/** Reading ten thousand changes takes well under a second; a child that hangs on damage is killed. */
-const VERIFY_TIMEOUT_MS = 20_000;
 const FRESH_PREFIX = "fresh-";
 
 export interface RegistryOptions {
   readonly dir: string;
   readonly clock: Clock;
   readonly limits?: LogLimits;
+  /** Begun before by whoever had other things to do meanwhile; absent or null: now. */
+  readonly verified?: Promise<void> | null;
 }
 
 /**
@@ -41,12 +39,8 @@ export interface RegistryOptions {
  */
 export async function openRegistry(options: RegistryOptions): Promise<RegistryWriter> {
   const { dir, clock } = options;
-  if (existsSync(join(dir, DATA_FILE))) {
-    checkFile(dir);
-    await verifyApart(dir);
-  } else {
-    await createRegistry(dir);
-  }
+  await (options.verified ?? verifyRegistry(dir));
+  if (!existsSync(join(dir, DATA_FILE))) await createRegistry(dir);
   const limits = options.limits === undefined ? {} : { limits: options.limits };
   const store = openOrThrow(() => openStore({ dir, readOnly: false, ...limits }));
   return {
@@ -117,32 +111,6 @@ async function createRegistry(dir: string): Promise<void> {
   } catch (cause) {
     throw new EdgeError("DATA_UNWRITABLE", undefined, { detail: { path: dir }, cause });
   }
-}
-
-async function verifyApart(dir: string): Promise<void> {
-  // The extension follows this file's: sources run as .ts, the published package as .js.
-  const script = new URL(`./verify${extname(import.meta.url)}`, import.meta.url);
-  const child = spawn(process.execPath, [fileURLToPath(script), dir], {
-    stdio: ["ignore", "pipe", "ignore"],
-    timeout: VERIFY_TIMEOUT_MS,
-    killSignal: "SIGKILL",
-  });
-  const ended = new Promise<NodeJS.Signals | null>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (_code, signal) => resolve(signal));
-  });
-  const [answer, signal] = await Promise.all([text(child.stdout), ended]);
-  if (answer.trim() === "null") return;
-  throw parseVerdict(answer, signal);
-}
-
-function parseVerdict(answer: string, signal: NodeJS.Signals | null): EdgeError {
-  if (answer.trim() === "") return corrupt(`reading it ends in ${signal ?? "a crash"}`);
-  const verdict: unknown = JSON.parse(answer);
-  const isError = typeof verdict === "object" && verdict !== null && "code" in verdict;
-  if (!isError || !isCode(verdict.code)) return corrupt("the check gave no verdict");
-  const message = "message" in verdict ? String(verdict.message) : undefined;
-  return new EdgeError(verdict.code, message);
 }
 
 function openOrThrow(openIt: () => Store): Store {

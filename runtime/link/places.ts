@@ -11,6 +11,7 @@ function place(path: string): string {
 
 export const WORKER_MAIN: string = place("../worker");
 export const JAIL_MAIN: string = place("../jail");
+export const PROBE_MAIN: string = place("../jail/probe");
 export const GUEST_ENTRY: string = place("../guest/boot");
 /** The package's folder: two levels up in a clone, three in the package, where all this lies in dist/. */
 const root = new URL(extension === ".ts" ? "../../" : "../../../", import.meta.url);
@@ -28,6 +29,12 @@ export const RELEASE: string = readRelease(fileURLToPath(new URL("package.json",
  * that never end (`for (;;) new Array(1000).fill(1)`), and nothing stops those then.
  */
 export const V8_FLAGS: readonly string[] = ["--no-turboshaft-loop-unrolling"];
+
+/**
+ * Options of every process that makes isolates: the engine crashes beside Node's own start-up snapshot. Without it Node
+ * compiles its modules at each start, which takes others a tenth of a second for nothing.
+ */
+export const ISOLATE_FLAGS: readonly string[] = ["--no-node-snapshot", ...V8_FLAGS];
 
 function readRelease(file: string): string {
   const manifest: unknown = JSON.parse(readFileSync(file, "utf8"));

@@ -48,6 +48,10 @@ export const METRICS: Readonly<Record<string, MetricInfo>> = {
     type: "counter",
     help: "Backends that broke and were opened anew.",
   },
+  edge_injected_faults_total: {
+    type: "counter",
+    help: "Calls that were made to wait or fail on purpose, by endpoint, binding and effect.",
+  },
   edge_queue_messages: {
     type: "gauge",
     help: "Messages of a queue that endpoints name: ready, delayed, in_flight.",
@@ -155,6 +159,18 @@ export class RequestMetrics {
 
   evicted(endpoint: string, reason: string): void {
     count(this.#evictions, endpoint, reason);
+  }
+
+  /** The endpoint is gone: the series of names that come and go must not stay for ever. */
+  forget(endpoint: string): void {
+    this.#requests.delete(endpoint);
+    this.#lastEndpoint = "";
+    this.#lastOutcome = "";
+    for (const counts of [this.#terminations, this.#recycles, this.#evictions]) {
+      for (const key of counts.keys()) {
+        if (key.startsWith(`endpoint="${endpoint}",`)) counts.delete(key);
+      }
+    }
   }
 
   #requestSamples(): Record<string, number> {

@@ -53,6 +53,8 @@ export interface ControlPlaneOptions {
   readonly options: ServeOptions;
   /** Folder for code that can be made again. */
   readonly cache: string;
+  /** The registry; null: not begun. */
+  readonly verified: Promise<void> | null;
   readonly fleet: Fleet &
     Pick<ServicePorts, "probe"> &
     Pick<AdminDeps, "callService"> &
@@ -90,7 +92,11 @@ export async function openControlPlane(parts: ControlPlaneOptions): Promise<Cont
   const { options } = parts;
   const { data } = options;
   const engine = safeEngineVersion();
-  const registry = await openRegistry({ dir: join(data, "registry"), clock: systemClock });
+  const registry = await openRegistry({
+    dir: join(data, "registry"),
+    clock: systemClock,
+    verified: parts.verified,
+  });
   if (parts.confinement.account !== null) shareRegistry(data);
   const key = openSecretKey(options, registry);
   const vault = createVault(key);
@@ -139,7 +145,7 @@ export async function openControlPlane(parts: ControlPlaneOptions): Promise<Cont
       listen(parts, { registry, control, services, schedule, blobs, token, vault }),
     checkFileRoutes: (routes) => void compileRoutes([...claimsOf(registry.all()), ...routes]),
     async warm() {
-      await warmEsbuild();
+      if (options.standby) await warmEsbuild();
       await checker.preparePlatform();
       await refreshSnapshots({ registry, blobs, checker, store, basis });
     },
@@ -180,13 +186,13 @@ function warnOfUnreadable(registry: RegistryWriter, vault: Vault, log: Log): voi
   log.write("error", `${title}: ${found.join(", ")}. ${fix ?? ""}`, { code: "SECRET_UNREADABLE" });
 }
 
-function openCompilerJails({ confinement, home }: ControlPlaneOptions): Jails {
+function openCompilerJails({ options, confinement, home }: ControlPlaneOptions): Jails {
   return openJails({
     spawn: confinement.spawn,
     main: JAIL_MAIN,
     v8Flags: V8_FLAGS,
     compileCacheDir: compileCacheDir(home),
-    standby: JAILS_STANDING_BY,
+    standby: options.standby ? JAILS_STANDING_BY : 0,
   });
 }
 

@@ -2,18 +2,20 @@
 // loads its part by import() of that part's own door, so that one that does not even load is a finding like any
 // other. It changes nothing: what it has to write goes into a temporary folder, and the data folder is only asked.
 
+import { execFile } from "node:child_process";
 import { accessSync, constants, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { createConnection } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { promisify } from "node:util";
 import { type Code, EdgeError, infoOf, type Json } from "../../sdk/errors.ts";
+import { ISOLATE_FLAGS, PROBE_MAIN } from "../link/places.ts";
 import { controlSocketPath } from "./control-socket.ts";
 import { findWorkers, listeningPorts } from "./processes.ts";
 
 const NODE_MAJOR = 24;
-/** Enough for an empty context, and the least that isolated-vm takes. */
-const PROBE_MEMORY_MB = 8;
-const PROBE_TIMEOUT_MS = 1_000;
+/** For a process that starts and runs one line. */
+const PROBE_MS_MAX = 20_000;
 
 export interface DoctorOptions {
   readonly data: string;
@@ -90,30 +92,18 @@ function reason(error: unknown): string {
 
 function findNode(): Finding {
   const found = `${process.version} (V8 ${process.versions.v8}) at ${process.execPath}`;
-  const isolates = process.execArgv.includes("--no-node-snapshot");
   if (Number.parseInt(process.versions.node) !== NODE_MAJOR) {
     return { status: "error", found, code: "ENGINE_MISSING" };
   }
-  if (isolates) return { status: "ok", found };
-  return { status: "warning", found: `${found}, without --no-node-snapshot: use bin/edge` };
+  return { status: "ok", found };
 }
 
 async function findEngine(): Promise<Finding> {
-  const { createEngine, safeEngineVersion } = await import("../isolate/engine.ts");
+  const { safeEngineVersion } = await import("../isolate/engine.ts");
   const version = safeEngineVersion();
-  const started = performance.now();
-  const engine = await createEngine({
-    memoryMb: PROBE_MEMORY_MB,
-    snapshot: null,
-    onCatastrophic: () => undefined,
-  });
-  try {
-    await engine.run({ code: "1 + 1;", filename: "doctor.js", timeoutMs: PROBE_TIMEOUT_MS });
-  } finally {
-    engine.dispose();
-  }
-  const ms = (performance.now() - started).toFixed(1);
-  return { status: "ok", found: `${version}, an isolate ran in ${ms} ms` };
+  const args = [...ISOLATE_FLAGS, PROBE_MAIN];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: PROBE_MS_MAX });
+  return { status: "ok", found: `${version}, an isolate ran in ${stdout} ms` };
 }
 
 async function findHttp(): Promise<Finding> {

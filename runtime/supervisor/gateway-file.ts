@@ -99,7 +99,8 @@ export class GatewayFile {
   /** Rejects with what `ports` has against the configuration that is there. */
   async follow(ports: ReloadPorts): Promise<void> {
     ports.check(this.#config);
-    if (this.#services !== null) await ports.takeServices(this.#services);
+    // What endpoints have become while it stood in the file keeps no node from starting.
+    if (this.#services !== null) await ports.takeServices({ ...this.#services, faults: {} });
     if (!this.isThere) return;
     this.#ports = ports;
     this.#watch();

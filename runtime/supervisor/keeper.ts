@@ -1,10 +1,9 @@
 // Keeps the workers alive, those that clients connect to and those that are cordons: adopts those of a supervisor
 // that died, starts what is missing, replaces at once what died, waits longer each time when they die in a loop,
-// kills what no longer beats. One worker stands by, started but not configured, so that a replacement serves within
-// milliseconds instead of a process's start-up time. A worker that can still serve leaves only when its replacement
-// serves.
+// kills what no longer beats. Unless the operator wants none, one worker stands by, started but not configured, so that
+// a replacement serves within milliseconds. A worker that can still serve leaves only when its replacement serves.
 
-import { createServer, type Server, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { rmSync } from "node:fs";
 import type { ErrorData } from "../../sdk/errors.ts";
 import { openChannel, type Channel } from "../link/channel.ts";
@@ -18,7 +17,8 @@ import { CordonPools } from "./pools/cordon-pools.ts";
 import { WorkerPool } from "./pools/worker-pool.ts";
 import { isStopped, type Orphan } from "./processes.ts";
 import { reasonOfEnd, RestartLedger } from "./restarts.ts";
-import { openSocketFolder, openWorkersFolder, shareSocket } from "./rights/data-access.ts";
+import { openWorkersFolder } from "./rights/data-access.ts";
+import type { EarlyStart } from "./start/early.ts";
 import {
   adoptWorker,
   spawnWorker,
@@ -33,10 +33,14 @@ const END_GRACE_MS = 1_000;
 
 export interface KeeperOptions {
   readonly workers: number;
+  /** Whether one more stands by. */
+  readonly hasStandby: boolean;
   readonly workerMemoryBytes: number;
   /** What each worker is told on each connection. No part of its configuration: no reason to replace it. */
   readonly greeting: () => readonly ToWorker[];
   readonly socketPath: string;
+  /** Where workers come to, and those that were started before. */
+  readonly meet: () => Promise<Pick<EarlyStart, "control" | "workers">>;
   readonly config: WorkerConfig;
   readonly start: WorkerStart;
   readonly log: Log;
@@ -51,11 +55,11 @@ export interface KeeperOptions {
 export class Keeper {
   readonly cordons: CordonPools;
   readonly #options: KeeperOptions;
-  readonly #server: Server;
   readonly #workers = new Set<WorkerProcess>();
   readonly #clients: WorkerPool;
   readonly #ledger = new RestartLedger();
   readonly #inquest = new Inquest();
+  #control: EarlyStart["control"] | null = null;
   #standby: WorkerProcess | null = null;
   #nextNumber = 1;
   #stopping = false;
@@ -73,7 +77,6 @@ export class Keeper {
       opened: (pool) => this.#replace(pool),
       ended: (pool) => this.#of(pool).forEach((worker) => void this.#end(worker)),
     });
-    this.#server = createServer((socket) => this.#connected(socket));
   }
 
   /** Workers that are configured and not gone. */
@@ -101,17 +104,14 @@ export class Keeper {
 
   /** Resolves when all workers serve; rejects when one cannot start at all. */
   async start(orphans: readonly Orphan[]): Promise<void> {
-    const { socketPath } = this.#options;
-    const { account } = this.#options.start.confinement;
-    openSocketFolder(socketPath, account);
-    openWorkersFolder(this.#options.config.cordons, account);
-    rmSync(socketPath, { force: true });
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once("error", reject);
-      this.#server.listen(socketPath, resolve);
-    });
-    if (account !== null) shareSocket(socketPath, account);
+    openWorkersFolder(this.#options.config.cordons, this.#options.start.confinement.account);
+    const { control, workers } = await this.#options.meet();
+    this.#control = control;
     this.cordons.adopt();
+    const now = Date.now();
+    for (const { number, handle } of workers) this.#add(new WorkerProcess(number, handle, now));
+    this.#nextNumber += workers.length;
+    control.connect((socket) => this.#connected(socket));
     await this.#adopt(orphans);
     const ready = this.#clients.whenReady(0);
     for (const pool of [this.#clients, ...this.cordons.all()]) this.#fill(pool);
@@ -133,7 +133,7 @@ export class Keeper {
 
   /** Starts the worker that stands by; after the node answers, since it costs start-up time. */
   standBy(): void {
-    if (this.#stopping || this.#standby !== null) return;
+    if (this.#stopping || this.#standby !== null || !this.#options.hasStandby) return;
     this.#standby = this.#spawn();
   }
 
@@ -161,8 +161,7 @@ export class Keeper {
     this.#stopping = true;
     if (this.#watch !== null) clearInterval(this.#watch);
     // First, so that nobody who is left behind comes back.
-    this.#server.close();
-    rmSync(this.#options.socketPath, { force: true });
+    this.#control?.close();
     const isCordon = ({ pool }: WorkerProcess): boolean => (pool?.cordon ?? null) !== null;
     await Promise.all(workers.filter((one) => !isCordon(one)).map((one) => this.#end(one)));
     // They answer what the others still have open.
@@ -194,6 +193,8 @@ export class Keeper {
   }
 
   #spawn(): WorkerProcess {
+    const idle = [...this.#workers].find((one) => one.state === "standby" && one !== this.#standby);
+    if (idle !== undefined) return idle;
     const number = this.#nextNumber++;
     // Numbers begin anew with each supervisor.
     rmSync(this.#witness(number), { force: true });

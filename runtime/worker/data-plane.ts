@@ -2,17 +2,15 @@
 
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { buildGuest } from "../../compiler/guest.ts";
-import { openSnapshotReader } from "../../compiler/snapshot-store.ts";
-import { openBlobReader } from "../../control/blobs.ts";
 import { openRegistryReader } from "../../control/registry/registry.ts";
 import type { Listener } from "../../sdk/exchange.ts";
 import type { GatewayConfig } from "../../sdk/gateway/config.ts";
 import type { Purge } from "../../sdk/gateway/purge.ts";
-import { LIMITS, resolveLimits } from "../../sdk/limits.ts";
+import { LIMITS, resolveLimits, type Limits } from "../../sdk/limits.ts";
 import type { RegistryReader, RequestAccount, WorkerStats } from "../../sdk/node.ts";
 import type { VersionRecord } from "../../sdk/records.ts";
 import type { Scheduled, ScheduledEnd } from "../../sdk/schedule/schedule.ts";
+import { FETCH } from "../../sdk/services/faults.ts";
 import type { OperatorCall, PackedText, ServiceProbe } from "../../sdk/services/service.ts";
 import type { Gateway } from "../gateway/gateway.ts";
 import { createCompressionCalls } from "../isolate/compression/compression-calls.ts";
@@ -22,8 +20,8 @@ import { createEgress } from "../isolate/egress/egress.ts";
 import { isWedge } from "../isolate/engine.ts";
 import { createServiceCalls } from "../isolate/services/service-calls.ts";
 import type { SliceHost } from "../isolate/slice/contract.ts";
+import type { Stock } from "../isolate/life/stock.ts";
 import type { Condemnation, MetricSamples, WorkerConfig } from "../link/messages.ts";
-import { GUEST_ENTRY, V8_FLAGS } from "../link/places.ts";
 import { openWitness, witnessPath, type Witness } from "../link/witness.ts";
 import { openAccessLog } from "../observe/access-log.ts";
 import { createLog, type Log } from "../observe/log.ts";
@@ -43,7 +41,7 @@ import { Consumers } from "./queues/consumers.ts";
 import { createRunPolicy } from "./events/policy.ts";
 import { gatewaySamples, openGateway } from "./gateway.ts";
 import type { HousekeepingOptions } from "./housekeeping.ts";
-import { startOf, type LoaderOptions } from "./loader.ts";
+import { openLoader, openStock, startOf, type LoaderOptions } from "./loader.ts";
 import { RequestTicket, type Observers } from "./request-ticket.ts";
 import { boundFetches } from "./services/inner-fetch.ts";
 import { NodeServices } from "./services/node-services.ts";
@@ -77,7 +75,7 @@ const SERVICES_CLOSE_MS = 500;
 
 export async function startDataPlane(options: DataPlaneOptions): Promise<DataPlane> {
   const { config, worker } = options;
-  const loader = await openLoader(options);
+  const loader = await openLoader(config, options.engine);
   const observers: Observers = {
     access:
       config.cordon === null
@@ -102,15 +100,17 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   });
   const runPolicy = createRunPolicy(() => endpoints, observers);
   const gateway = openGateway(config.data, log, runPolicy);
+  services.faults.configure(options.gateway.faults);
   if (config.cordon === null) gateway.apply(options.gateway);
   observers.access?.configure(options.gateway.accessLog, (exchange) => gateway.client(exchange));
-  const within: Within = { loader, witness, reader, services, gateway, log };
+  const stock = openStock(loader, options);
+  const within: Within = { loader, stock, witness, reader, services, gateway, log };
   const endpoints: Endpoints = openEndpoints(options, within, observers);
   endpoints.refresh();
   const listener = await listen(options, { endpoints, gateway, services }, observers);
   const consumers = new Consumers({ endpoints, services, observers, log });
-  const parts = { options, endpoints, gateway, listener, observers, witness, services, consumers };
-  return new DataPlane(parts);
+  const own = { listener, consumers, witness, services, stock };
+  return new DataPlane({ options, endpoints, gateway, observers, ...own });
 }
 
 async function listen(
@@ -146,6 +146,7 @@ interface Parts {
   readonly witness: Witness;
   readonly services: NodeServices;
   readonly consumers: Consumers;
+  readonly stock: Stock;
 }
 
 export class DataPlane {
@@ -159,12 +160,12 @@ export class DataPlane {
   readonly #witness: Witness;
   readonly #services: NodeServices;
   readonly #consumers: Consumers;
+  readonly #stock: Stock;
   readonly #expiry: NodeJS.Timeout;
   readonly #looks: NodeJS.Timeout;
 
   constructor(parts: Parts) {
-    const { options, endpoints, gateway, listener, observers, witness, services, consumers } =
-      parts;
+    const { options, endpoints, gateway, listener, observers, witness, services } = parts;
     const { worker, config } = options;
     this.port = listener.port;
     this.#worker = worker;
@@ -175,7 +176,8 @@ export class DataPlane {
     this.#observers = observers;
     this.#witness = witness;
     this.#services = services;
-    this.#consumers = consumers;
+    this.#consumers = parts.consumers;
+    this.#stock = parts.stock;
     this.#expiry = setInterval(() => {
       endpoints.expire(performance.now());
       gateway.expire();
@@ -191,6 +193,7 @@ export class DataPlane {
 
   /** Requests that are under way end as they began. */
   configureGateway(config: GatewayConfig): void {
+    this.#services.faults.configure(config.faults);
     // A cordon is given requests that have found their endpoint.
     if (this.#cordon !== null) return;
     if (this.#listener instanceof Front) this.#listener.renew(config.tls);
@@ -255,12 +258,14 @@ export class DataPlane {
     addSamples(samples, this.#observers.metrics.samples());
     addSamples(samples, gauges(this.stats()));
     addSamples(samples, serviceSamples(this.#services.stats()));
+    addSamples(samples, this.#services.faults.samples());
     addSamples(samples, gatewaySamples(this.#gateway));
     return samples;
   }
 
   async drain(timeoutMs: number): Promise<void> {
     clearInterval(this.#looks);
+    this.#stock.close();
     const settled = this.#consumers.stop();
     const deadlineMs = performance.now() + timeoutMs;
     const force = setTimeout(() => this.#endpoints.end(), timeoutMs);
@@ -279,18 +284,9 @@ export class DataPlane {
   }
 }
 
-async function openLoader({ config, engine }: DataPlaneOptions): Promise<LoaderOptions> {
-  const guest = await buildGuest({ entry: GUEST_ENTRY, cacheDir: config.cache });
-  return {
-    blobs: openBlobReader(join(config.data, "blobs")),
-    snapshots: openSnapshotReader(join(config.data, "snapshots")),
-    basis: { engine, v8Flags: V8_FLAGS, guestHash: guest.hash },
-    guestCode: guest.code,
-  };
-}
-
 interface Within {
   readonly loader: LoaderOptions;
+  readonly stock: Stock;
   readonly witness: Witness;
   readonly reader: RegistryReader;
   readonly services: NodeServices;
@@ -300,21 +296,23 @@ interface Within {
 
 function openEndpoints(
   options: DataPlaneOptions,
-  { loader, witness, reader, services, gateway, log }: Within,
+  { loader, stock, witness, reader, services, gateway, log }: Within,
   observers: Observers,
 ): Endpoints {
   const { config, onCondemned } = options;
   const { metrics } = observers;
   const compression = createGate();
+  const limitsOf = ({ manifest }: VersionRecord): Limits =>
+    resolveLimits(manifest.limits, config.limitMax);
   const endpoints: Endpoints = new Endpoints({
     cordon: config.cordon?.name ?? null,
     linkTo: createLinks(config.cordons, () => performance.now()),
     reader,
-    startOf: (version) => startOf(version, loader),
+    startOf: (version) => startOf(version, loader, { stock, memoryMb: limitsOf(version).memoryMb }),
     defaultTrust: config.defaultTrust,
     witness: (version) => witness.of(version),
     host: options.slices,
-    limits: ({ manifest }) => resolveLimits(manifest.limits, config.limitMax),
+    limits: limitsOf,
     fileRoutes: () => gateway.routes,
     addressed: (exchange) => gateway.addressed(exchange),
     onRefresh: () => services.refresh(),
@@ -332,7 +330,8 @@ function openEndpoints(
         subrequestsMax: subrequests,
         socketBytesMax: socketBytes,
         atOnceMax: subrequestsAtOnce,
-        bound: boundFetches(surroundings.endpoints, createInnerDispatch(endpoints, observers)),
+        bound: boundFetches(surroundings, createInnerDispatch(endpoints, observers)),
+        before: (send) => surroundings.faults.send(FETCH, send),
         // A cordon has its own endpoints only.
         ...(config.cordon === null ? { ownHosts: createOwnHosts(endpoints, observers) } : {}),
       }),
@@ -354,18 +353,20 @@ function openEndpoints(
       onCondemned(isWedge(error) ? wedge(version) : { reason: "catastrophic", text, culprit });
     },
     onLoadError: (endpoint, error) => log.write("error", String(error), { endpoint }),
-    housekeeping: housekeepingOptions(options, log, metrics),
+    onRemoved: (endpoint) => metrics.forget(endpoint),
+    housekeeping: housekeepingOptions(options, stock, { log, metrics }),
   });
   return endpoints;
 }
 
 function housekeepingOptions(
   { isolateBytes }: DataPlaneOptions,
-  log: Log,
-  metrics: RequestMetrics,
+  stock: Stock,
+  { log, metrics }: { log: Log; metrics: RequestMetrics },
 ): HousekeepingOptions {
   return {
     budgetBytes: isolateBytes,
+    stock,
     now: () => performance.now(),
     onRecycled(endpoint, reason) {
       metrics.recycled(endpoint, reason);

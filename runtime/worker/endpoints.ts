@@ -75,6 +75,8 @@ export interface EndpointsOptions {
   /** V8 gave up; the thread it did so on never comes back. */
   readonly onCatastrophic: (version: VersionRecord, error: string) => void;
   readonly onLoadError: (endpoint: string, error: unknown) => void;
+  /** It is served here no more. */
+  readonly onRemoved: (endpoint: string) => void;
   readonly housekeeping: HousekeepingOptions;
 }
 
@@ -156,10 +158,9 @@ export class Endpoints {
 
   expire(now: number): void {
     for (const target of this.#targets()) target.expire(now);
-    for (const [name, slot] of this.#slots) {
+    for (const slot of this.#slots.values()) {
       if (slot.leavesAtMs === undefined || now < slot.leavesAtMs) continue;
-      this.#slots.delete(name);
-      this.#retire(slot);
+      this.#remove(slot);
     }
     for (const [endpoint, { loadedMs }] of this.#candidates) {
       if (now - loadedMs > CANDIDATE_MS_MAX) this.forget(endpoint);
@@ -247,10 +248,14 @@ export class Endpoints {
 
   #leave(slot: Slot | undefined): void {
     if (slot === undefined) return;
-    if (this.#options.cordon === null) {
-      this.#slots.delete(slot.name);
-      this.#retire(slot);
-    } else slot.leavesAtMs ??= this.#options.now() + LINGER_MS;
+    if (this.#options.cordon === null) this.#remove(slot);
+    else slot.leavesAtMs ??= this.#options.now() + LINGER_MS;
+  }
+
+  #remove(slot: Slot): void {
+    this.#slots.delete(slot.name);
+    this.#retire(slot);
+    this.#options.onRemoved(slot.name);
   }
 
   #target(version: VersionRecord, quarantined: boolean): Generation | Relay {
@@ -317,7 +322,7 @@ export class Endpoints {
       drainTimeoutMs: manifest.drainTimeoutMs,
       now: options.now,
       onGone: () => this.#draining.delete(generation),
-      onLoaded: () => this.#housekeeping.makeRoom(),
+      onLoaded: () => this.#housekeeping.loaded(),
       onDeath: (death) => options.onDeath(version, death),
       onLoadError: (error) => options.onLoadError(endpoint, error),
     });

@@ -29,9 +29,14 @@ export class WorkerSlices {
     this.#long.turn(given);
   }
 
-  /** Whether many short slices were served since the last time this was asked. */
-  isBrisk(): boolean {
-    const { shortSlices } = this.host;
+  /**
+   * Whether many short slices were served since the beat before. Looks at the machine besides: of what was seen long
+   * ago the first slice after a pause learns nothing, and finds none but the threads that woke with it.
+   */
+  beat(): boolean {
+    const { host } = this;
+    host.forecast(host.now(), "inline");
+    const { shortSlices } = host;
     const isBrisk = shortSlices - this.#seen >= BRISK_SLICES;
     this.#seen = shortSlices;
     return isBrisk;

@@ -43,6 +43,7 @@ export class CordonExchange implements Exchange, BodySource {
   readonly headers: HeaderList;
   readonly requestId: string;
   readonly entrypoint: string;
+  readonly protocol: string | undefined;
   readonly hasBody: boolean;
   readonly upgrade: Upgrade | null;
   /** Whoever decides the outcome: it goes with the reply. */
@@ -79,6 +80,7 @@ export class CordonExchange implements Exchange, BodySource {
     this.headers = head.headers;
     this.requestId = head.requestId;
     this.entrypoint = head.entrypoint;
+    this.protocol = head.protocol === "" ? undefined : head.protocol;
     this.#address = head.address;
     this.hasBody = head.body !== "none";
     this.upgrade = head.asksSocket ? { accept: (...asked) => this.#becomeSocket(...asked) } : null;

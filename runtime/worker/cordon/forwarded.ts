@@ -96,6 +96,7 @@ export class Forwarded {
       address: exchange.remoteAddress(),
       asksSocket: exchange.upgrade !== null,
       entrypoint: exchange.entrypoint ?? "",
+      protocol: exchange.protocol ?? "",
       body: !exchange.hasBody ? "none" : along ? "whole" : "later",
       headers: exchange.headers,
     });

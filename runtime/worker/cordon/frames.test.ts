@@ -75,6 +75,7 @@ test("a request's head survives the way", () => {
     body: "later",
     asksSocket: true,
     entrypoint: "Api",
+    protocol: "HTTP/2 TLSv1.3",
     headers: "x-a\n1\nx-a\n\nx-b\nü\n",
   };
   expect(parseRequest(packRequest(head))).toEqual(head);

@@ -162,6 +162,8 @@ export interface RequestHead {
   readonly endpoint: string;
   /** As of an exchange; "": the default one. */
   readonly entrypoint: string;
+  /** As of an exchange; "": unknown. */
+  readonly protocol: string;
   /** Of the registry that the worker routed by. */
   readonly revision: number;
   readonly requestId: string;
@@ -178,22 +180,23 @@ export interface RequestHead {
   readonly headers: string;
 }
 
-const REQUEST_LINES = 12;
+const REQUEST_LINES = 13;
 
 /** None of the values can hold a line feed: the listener has refused those. */
 export function packRequest(head: RequestHead): string {
   return (
     `${head.endpoint}\n${head.revision}\n${head.requestId}\n${head.method}\n${head.url}\n` +
     `${head.host}\n${head.authority}\n${head.scheme}\n${head.address}\n${head.body}\n` +
-    `${head.asksSocket ? "socket" : ""}\n${head.entrypoint}\n${head.headers}`
+    `${head.asksSocket ? "socket" : ""}\n${head.entrypoint}\n${head.protocol}\n${head.headers}`
   );
 }
 
 export function parseRequest(text: string): RequestHead {
   const [lines, headers] = splitLines(text, REQUEST_LINES);
   const [endpoint = "", revision, requestId = "", method = "", url = ""] = lines;
-  const [host = "", authority = "", scheme = "", address = "", body, socket, entrypoint = ""] =
+  const [host = "", authority = "", scheme = "", address = "", body, socket, ...more] =
     lines.slice(5);
+  const [entrypoint = "", protocol = ""] = more;
   return {
     endpoint,
     revision: Number(revision),
@@ -207,6 +210,7 @@ export function parseRequest(text: string): RequestHead {
     body: body === "whole" || body === "later" ? body : "none",
     asksSocket: socket === "socket",
     entrypoint,
+    protocol,
     headers,
   };
 }

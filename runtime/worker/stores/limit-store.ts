@@ -9,6 +9,7 @@ export function openLimitStore({ redis, timeoutMs }: StoreConfig): SharedLimits 
   );
   return {
     take: async (key, options) => (await opening).take(key, options),
+    hold: async (key, max) => (await opening).hold(key, max),
     close: async () => (await opening).close(),
   };
 }
