@@ -1,6 +1,6 @@
 import { defineConfig, type UserWorkspaceConfig, type ViteUserConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
-import { V8_FLAGS } from "./runtime/link/places.ts";
+import { ISOLATE_FLAGS } from "./runtime/link/places.ts";
 
 // The user's own settings must not decide what a test sees.
 const leaking = Object.keys(process.env).filter((name) =>
@@ -12,12 +12,19 @@ const SOURCES = "{admin-api,cli,compiler,control,runtime,sdk,services}";
 /** Its modules hold the state of one isolate. */
 const GUEST = "runtime/guest/**/*.test.ts";
 
+/** Those below that make isolates in their own process, measure that, or load an addon in many ways. */
+const ALONE = "cache-isolate|database-postgres|storage-addresses|uws-door";
+/** What starts nodes and servers and talks to them: when they have ended, nothing is left of it. */
+const CLIENTS = [
+  `test/{admin,apps,cli,compiler,control,docs,e2e,fault,gateway,hardening,http,services}/!(${ALONE}).test.ts`,
+];
+
 const EXCLUDED = ["**/node_modules/**", "bench/peers/**"];
 
 /** Of every project, and of the long tests (test/soak/long-tests.ts). */
 export const EACH: NonNullable<UserWorkspaceConfig["test"]> = {
   pool: "forks",
-  execArgv: ["--no-node-snapshot", ...V8_FLAGS],
+  execArgv: [...ISOLATE_FLAGS],
   exclude: EXCLUDED,
   // A test that hangs fails. The longest honest one takes ten seconds, and more on a busy machine.
   testTimeout: 60_000,
@@ -57,8 +64,17 @@ const config: ViteUserConfig = defineConfig({
           isolate: false,
         },
       },
-      // What starts servers, processes and isolates has a process for each file, and so has the guest.
-      { test: { ...EACH, name: "parts", include: ["{bench,test}/**/*.test.ts", GUEST] } },
+      // Half a second each that a process of its own would take.
+      { test: { ...EACH, name: "clients", include: CLIENTS, isolate: false } },
+      // What makes isolates has a process for each file, and so has the guest.
+      {
+        test: {
+          ...EACH,
+          name: "parts",
+          include: ["{bench,test}/**/*.test.ts", GUEST],
+          exclude: [...EXCLUDED, ...CLIENTS],
+        },
+      },
     ],
   },
 });

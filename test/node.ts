@@ -13,11 +13,16 @@ import { controlSocketPath } from "../runtime/supervisor/control-socket.ts";
 import { findWorkers, listeningPorts } from "../runtime/supervisor/processes.ts";
 import type { PublishRequest, PublishResult } from "../sdk/publish.ts";
 import { descendants, gone, hasSocket, isRunning } from "./processes.ts";
-import { keepPlatform, layPlatform } from "./platform.ts";
+import { keepPlatform, layPlatform, PACKAGE_VARIABLE } from "./platform.ts";
 import { temporary, type Temporary } from "./temporary.ts";
 import { fileOf, until } from "./waiting.ts";
 
+/** As users of a clone start it. */
 export const EDGE: string = join(import.meta.dirname, "../bin/edge");
+/** The same, bundled, where the run has it. */
+const PACKAGE: string | undefined = process.env[PACKAGE_VARIABLE];
+/** What the run starts. */
+export const STARTED: string = PACKAGE === undefined ? EDGE : join(PACKAGE, "bin/edge");
 export const TOKEN = "islet_token_of_a_test";
 
 export interface NodeOptions {
@@ -26,6 +31,10 @@ export interface NodeOptions {
   readonly data?: string;
   readonly args?: readonly string[];
   readonly demo?: boolean;
+  /** Keeps processes waiting, as nodes do by default: half a second's work, for a test in which a worker ends. */
+  readonly standby?: boolean;
+  /** Whatever the run starts nodes from. */
+  readonly fromSources?: boolean;
 }
 
 export interface Answer {
@@ -113,7 +122,12 @@ export class TestNode implements AsyncDisposable {
   ): Promise<Envelope> {
     const response = await fetch(`http://127.0.0.1:${this.adminPort}${path}`, {
       method,
-      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      // A kept one may be closed by the node at the very moment when it is used again.
+      headers: {
+        authorization: `Bearer ${token}`,
+        "content-type": "application/json",
+        connection: "close",
+      },
       body: body === undefined ? null : typeof body === "string" ? body : JSON.stringify(body),
     });
     const envelope: unknown = await response.json();
@@ -236,12 +250,14 @@ export async function startNode(options: NodeOptions = {}): Promise<TestNode> {
   const args = ["serve", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1"];
   args.push("--workers", `${options.workers ?? 1}`, "--data", data, "--ready-file", readyFile);
   if (options.demo !== true) args.push("--no-demo");
+  if (options.standby !== true) args.push("--no-standby");
   args.push(...(options.args ?? []));
   if (isPlain(args)) layPlatform(data);
   const begun = performance.now();
-  const child = spawn(EDGE, args, {
+  const program = options.fromSources === true ? EDGE : STARTED;
+  const child = spawn(program, args, {
     cwd: folder.path,
-    env: environment({ EDGE_ADMIN_TOKEN: TOKEN }),
+    env: environment({ EDGE_ADMIN_TOKEN: TOKEN }, program),
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";
@@ -275,7 +291,7 @@ export function edge(
 ): Promise<CliResult> {
   return new Promise((resolve) => {
     const cwd = tmpdir();
-    execFile(EDGE, [...args], { cwd, env: environment(env) }, (error, stdout, stderr) => {
+    execFile(STARTED, [...args], { cwd, env: environment(env) }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
     });
   });
@@ -300,6 +316,15 @@ function isPlain(args: readonly string[]): boolean {
   return !args.includes("--user");
 }
 
-function environment(extra: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
-  return { ...process.env, ...extra };
+/** For it, and for what it starts. */
+export function environment(
+  extra: Readonly<Record<string, string>>,
+  program: string = STARTED,
+): NodeJS.ProcessEnv {
+  // Of a bundle that is gone after the run, nothing is to stay in the user's own cache. The sources find theirs there.
+  const cache =
+    PACKAGE === undefined || program === EDGE
+      ? {}
+      : { NODE_COMPILE_CACHE: join(PACKAGE, "compiled") };
+  return { ...process.env, ...cache, ...extra };
 }

@@ -8,6 +8,8 @@ import { join } from "node:path";
 
 /** Names the folder for it, which is the run's (see run-folder.ts). Outside of a run nothing is shared. */
 export const SHARED_VARIABLE = "ISLET_TEST_SHARED";
+/** Names the folder where the whole run has the node's programs bundled (see run.ts); elsewhere sources are started. */
+export const PACKAGE_VARIABLE = "ISLET_TEST_PACKAGE";
 /** Can be deleted from a data folder at any time, so it can be laid into one as well. */
 const DERIVED = ["cache", "snapshots"];
 

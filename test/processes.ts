@@ -75,6 +75,15 @@ export function acceptedBy(pid: number, port: number): Set<number> {
   return accepted;
 }
 
+/** That processes of this machine have open. */
+export function connectionsTo(port: number): number {
+  const isOpen = (line: string): boolean => {
+    const [, , remote = "", , , , , , , inode = "0"] = line.trim().split(/\s+/);
+    return Number.parseInt(remote.split(":")[1] ?? "", 16) === port && inode !== "0";
+  };
+  return tryRead("/proc/net/tcp").split("\n").filter(isOpen).length;
+}
+
 export function hasSocket(pid: number): boolean {
   try {
     return readdirSync(`/proc/${pid}/fd`).some((fd) =>

@@ -84,7 +84,7 @@ describe("bin/edge in a clone", () => {
     expect(first.stderr).toMatch(/^edge: installing dependencies .*\n$/);
     expect(JSON.parse(first.stdout)).toMatchObject({
       argv: ["show", "a b", "--x=*"],
-      execArgv: ["--no-node-snapshot"],
+      execArgv: [],
       version: process.version,
       cache: join(base, "home/.cache/islet/compile-cache"),
       cwd: base,

@@ -7,14 +7,14 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
-import { EDGE } from "../node.ts";
+import { environment, STARTED } from "../node.ts";
 import { temporary } from "../temporary.ts";
-import { until } from "../waiting.ts";
+import { fileOf } from "../waiting.ts";
 
 test.each([["--help"], ["serve", "--help"], ["nonsense", "--json"]])(
   "edge %s %s ends quietly when nobody reads its output",
   async (...args) => {
-    const child = spawn(EDGE, args, { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(STARTED, args, { env: environment({}), stdio: ["ignore", "pipe", "pipe"] });
     child.stdout.destroy();
     const [stderr, [code, signal]] = await Promise.all([text(child.stderr), once(child, "exit")]);
     expect({ stderr, signal }).toEqual({ stderr: "", signal: null });
@@ -27,26 +27,20 @@ test("a node serves on when nobody reads what it prints", async () => {
   const ready = join(folder.path, "ready.json");
   const flags = ["--port", "0", "--admin-port", "0", "--host", "127.0.0.1", "--workers", "1"];
   const child = spawn(
-    EDGE,
+    STARTED,
     ["serve", ...flags, "--no-demo", "--data", join(folder.path, "data"), "--ready-file", ready],
-    { stdio: ["ignore", "pipe", "ignore"] },
+    { env: environment({}), stdio: ["ignore", "pipe", "ignore"] },
   );
   try {
     child.stdout.destroy();
-    let port = 0;
-    await until("the node is ready", () => {
-      try {
-        port = Number(Reflect.get(Object(JSON.parse(readFileSync(ready, "utf8"))), "port"));
-      } catch {
-        return child.exitCode !== null;
-      }
-      return true;
-    });
+    const exited = once(child, "exit");
+    await fileOf(ready, exited);
+    const port = Number(Reflect.get(Object(JSON.parse(readFileSync(ready, "utf8"))), "port"));
     const socket = connect(port, "127.0.0.1");
     await once(socket, "connect");
     socket.destroy();
     child.kill("SIGTERM");
-    expect(await once(child, "exit")).toEqual([0, null]);
+    expect(await exited).toEqual([0, null]);
   } finally {
     child.kill("SIGKILL");
   }

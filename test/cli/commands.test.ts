@@ -47,7 +47,7 @@ describe("publish", () => {
     const argv = ["publish", "hello.ts", ...flags, ...more, "--admin", url, "--token", "t"];
     const ran = await runEdge(argv, { cwd: folder.path });
     // Progress, where the machine is slow enough for it.
-    expect(ran.stderr.replace(/^Uploading to http:.*…\n/, "")).toBe("");
+    expect(ran.stderr.replace(/^(?:(?:Bundling|Uploading) .*…\n)*/, "")).toBe("");
     expect(ran.code).toBe(0);
     expect(ran.stdout).toContain("Published hello 0123456789abcdef (generation 3) in 10 ms");
     expect(ran.stdout).toContain("  http://127.0.0.1:9080/hello\n");

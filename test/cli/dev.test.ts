@@ -5,11 +5,9 @@ import { once } from "node:events";
 import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { environment, STARTED } from "../node.ts";
 import { makeFolder } from "./harness.ts";
-
-const EDGE = fileURLToPath(new URL("../../cli/edge.ts", import.meta.url));
 
 function handler(text: string): string {
   return `import { word } from "./word.ts";\nexport default { fetch(_, env) { return new Response(word + "${text}" + (env.TAIL ?? "")); } };`;
@@ -21,8 +19,10 @@ test("dev serves every change, keeps what works beside what does not, and ends c
     "word.ts": `export const word = "a";`,
     "edge.jsonc": `{ "name": "thing", "routes": ["/*"] }`,
   });
-  const argv = ["--no-node-snapshot", EDGE, "dev", folder.path, "--port", "0"];
-  const child = spawn(process.execPath, argv, { stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(STARTED, ["dev", folder.path, "--port", "0"], {
+    env: environment({}),
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   const exited = once(child, "exit");
   const lines: string[] = [];
   const reader = createInterface({ input: child.stderr });

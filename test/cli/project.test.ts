@@ -342,7 +342,8 @@ describe("serve options", () => {
     const options = readServeOptions(values({}, serve.options), "/here");
     expect(options).toMatchObject({ port: 9_080, host: "0.0.0.0", adminPort: 9_081 });
     expect(options).toMatchObject({ adminHost: "127.0.0.1", data: "/here/.edge", listener: "uws" });
-    expect(options).toMatchObject({ drainTimeoutMs: 30_000, defaultTrust: "own", demo: true });
+    expect(options).toMatchObject({ drainTimeoutMs: 30_000, defaultTrust: "own" });
+    expect(options).toMatchObject({ standby: true, demo: true });
     expect(options.workers).toBeGreaterThan(0);
   });
   test("come from the environment where a flag is missing", () => {

@@ -124,12 +124,27 @@ describe("check", () => {
     expect(["full", "platform"]).toContain(start.kind);
   });
 
-  test("stores a code cache for what starts from the platform", async () => {
-    const code = "Math.random(); var __exports = { default: { fetch() {} } };";
+  test("stores a code cache of all functions for what starts from the platform", async () => {
+    const uncalled = Array.from({ length: 500 }, (_, i) => `globalThis.a${i} = { b: ${i} };`);
+    const code = `Math.random(); var __exports = { default: { fetch() { ${uncalled.join("")} } } };`;
     const bundleHash = hashBundle(code);
     await checking.checker.check({ format: "script", code, bundleHash });
-    expect(checking.store.read(codeCacheKey(checking.basis, bundleHash))).not.toBeNull();
+    const cache = checking.store.read(codeCacheKey(checking.basis, bundleHash));
+    // Fifteen bytes and more for each of them; a kilobyte is all that the rest takes.
+    expect(cache?.byteLength).toBeGreaterThan(10_000);
     expect(checking.store.read(snapshotKey(checking.basis, bundleHash))).toBeNull();
+  });
+
+  test.each([
+    ["with a code cache where the top level is quick", "", false],
+    ["alone where it is not", "for (let i = 0; i < 2e7; i++) globalThis.i = i;", true],
+  ])("stores a full snapshot %s", async (_where, top, isAlone) => {
+    const code = `${top} var __exports = { default: { fetch() {} } };`;
+    const bundleHash = hashBundle(code);
+    await checking.checker.check({ format: "script", code, bundleHash });
+    expect(checking.store.read(snapshotKey(checking.basis, bundleHash))).not.toBeNull();
+    const cache = checking.store.read(codeCacheKey(checking.basis, bundleHash));
+    expect(cache === null).toBe(isAlone);
   });
 
   test("refuses I/O at top level, naming the call, though its failure is caught", async () => {

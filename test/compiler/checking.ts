@@ -11,7 +11,7 @@ import { openSnapshotStore } from "../../compiler/snapshot-store.ts";
 import type { SnapshotBasis, SnapshotStore } from "../../compiler/snapshot-store.ts";
 import { engineVersion } from "../../runtime/isolate/engine.ts";
 import type { CheckResult, HandlerNeed } from "../../sdk/node.ts";
-import { cacheFolder } from "../platform.ts";
+import { cacheFolder, PACKAGE_VARIABLE } from "../platform.ts";
 import { temporary } from "../temporary.ts";
 
 export interface Checking {
@@ -25,7 +25,12 @@ export interface Checking {
 }
 
 const STAND_IN: string = fileURLToPath(new URL("stand-in-guest.ts", import.meta.url));
-const JAIL: string = fileURLToPath(new URL("../../runtime/jail.ts", import.meta.url));
+const PACKAGE: string | undefined = process.env[PACKAGE_VARIABLE];
+/** Where the run has it bundled, that one: it starts in half the time. */
+const JAIL: string =
+  PACKAGE === undefined
+    ? fileURLToPath(new URL("../../runtime/jail.ts", import.meta.url))
+    : join(PACKAGE, "dist/runtime/jail.js");
 
 export async function openChecking(guestEntry: string = STAND_IN): Promise<Checking> {
   const folder = temporary();

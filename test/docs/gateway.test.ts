@@ -46,6 +46,12 @@ test("every field of an upstream and every policy is named", () => {
   for (const name of names) expect(text).toContain(`${name}`);
 });
 
+test("the faults of docs/faults.md are a valid configuration", () => {
+  const [yaml = ""] = yamlIn(read("faults.md"));
+  const { faults } = parseGatewayConfig({ path: "/edge.yaml", text: yaml, variables: {} });
+  expect(faults["pages"]).toMatchObject({ PAGES: { delayShare: 0.1, failShare: 0.02 } });
+});
+
 test("the services of docs/services.md are a valid configuration", () => {
   const [yaml = ""] = yamlIn(read("services.md"));
   const variables = { PG_PASSWORD: "pa55-of-the-database" };

@@ -3,9 +3,9 @@
 
 import { execFile } from "node:child_process";
 import { globSync, readFileSync, symlinkSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { startNode, TOKEN, type CliResult, type TestNode } from "../node.ts";
+import { environment, STARTED, startNode, TOKEN, type CliResult, type TestNode } from "../node.ts";
 import { temporary } from "../temporary.ts";
 import { missingLine, snippetsIn, type Snippet } from "./snippets.ts";
 
@@ -24,11 +24,10 @@ function shell(text: string, cwd: string, node: TestNode): Promise<CliResult> {
   const script = text
     .replaceAll("http://127.0.0.1:9080", node.url)
     .replaceAll("http://127.0.0.1:9081", `http://127.0.0.1:${node.adminPort}`);
-  const env = {
-    ...process.env,
+  const env = environment({
     EDGE_ADMIN_URL: `http://127.0.0.1:${node.adminPort}`,
     EDGE_ADMIN_TOKEN: TOKEN,
-  };
+  });
   return new Promise((resolve) => {
     execFile("sh", ["-ec", script], { cwd, env }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
@@ -51,7 +50,7 @@ describe("documents", () => {
     async (path, snippets) => {
       using folder = temporary();
       await using node = await startNode({ demo: true });
-      symlinkSync(join(ROOT, "bin"), join(folder.path, "bin"));
+      symlinkSync(dirname(STARTED), join(folder.path, "bin"));
       for (const { line, shell: text, fails, output } of snippets) {
         const place = `${path}:${line}`;
         const { code, stdout, stderr } = await shell(text, folder.path, node);

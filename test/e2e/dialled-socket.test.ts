@@ -6,6 +6,8 @@ import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { WebSocket, WebSocketServer, type RawData } from "ws";
 import { startNode, type TestNode } from "../node.ts";
+import { connectionsTo } from "../processes.ts";
+import { until } from "../waiting.ts";
 
 const LIMIT_BYTES = 100_000;
 
@@ -20,7 +22,7 @@ const cases = {
     await until(socket, "open");
     const opened = [socket.readyState, socket.protocol, socket.url.endsWith("/echo")];
     socket.send("ä");
-    const talked = [(await until(socket, "message")).data];
+    const talked = [socket.bufferedAmount, (await until(socket, "message")).data];
     socket.send(new Uint8Array([1, 2]));
     const { data, origin } = await until(socket, "message");
     talked.push(data instanceof Blob, [...await data.bytes()], url.startsWith(origin));
@@ -67,6 +69,13 @@ const cases = {
   async left(url) {
     const socket = new WebSocket(url + "left");
     await until(socket, "open");
+    return [];
+  },
+  // More than the kernel keeps for a server that does not read.
+  async deaf(url) {
+    const socket = new WebSocket(url + "deaf");
+    await until(socket, "open");
+    for (let i = 0; i < 150; i++) socket.send("x".repeat(${LIMIT_BYTES}));
     return [];
   },
   async many(url) {
@@ -117,6 +126,7 @@ const paths: Record<string, (socket: WebSocket) => void> = {
   "/sized": (socket) =>
     socket.on("message", (size: Buffer) => socket.send("x".repeat(Number(size.toString())))),
   "/left": (socket) => socket.on("close", (code) => seen.push(code)),
+  "/deaf": (socket) => socket.pause(),
   "/floods": (socket) => {
     const more = (): void => {
       if (socket.readyState === WebSocket.OPEN) socket.send("x".repeat(LIMIT_BYTES), more);
@@ -164,7 +174,7 @@ test("a WebSocket opens, carries text, bytes and blobs, and closes as the standa
   expect(await ask("dial/echo")).toEqual([
     [0, "blob", "InvalidStateError"],
     [1, "chat", true],
-    ["ä", true, [1, 2], true, 3],
+    [2, "ä", true, [1, 2], true, 3],
     [2, [3001, "done", true], 3],
   ]);
 });
@@ -198,6 +208,16 @@ test("a WebSocket is closed when its request is over", async () => {
   ];
   if (socket[0].readyState !== WebSocket.CLOSED) await once(socket[0], "close");
   expect(seen).toEqual([1001]);
+});
+
+test("what a server does not read is let go when its request is over", async () => {
+  const [[socket]] = (await Promise.all([once(server, "connection"), ask("dial/deaf")])) as [
+    [WebSocket],
+    unknown,
+  ];
+  const { port } = new URL(upstream);
+  await until("the connection is over", () => connectionsTo(Number(port)) === 0);
+  socket.terminate();
 });
 
 test("a server that sends without end is read as fast as the handler takes it", async () => {

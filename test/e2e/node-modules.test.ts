@@ -3,6 +3,7 @@
 import { createHash, createHmac, pbkdf2Sync, scryptSync } from "node:crypto";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { crc32, gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { bundle, bundleSource } from "../../compiler/bundle.ts";
 import type { Bundle } from "../../sdk/publish.ts";
@@ -274,7 +275,7 @@ import { createRequire, isBuiltin } from "node:module";
 import { Console } from "node:console";
 import { tracingChannel } from "node:diagnostics_channel";
 import { AsyncLocalStorage } from "node:async_hooks";
-import { performance as clock } from "node:perf_hooks";
+import { performance as clock, PerformanceObserver as Observer } from "node:perf_hooks";
 import os from "node:os";
 import { parseArgs, styleText } from "node:util";
 const load = createRequire(import.meta.url);
@@ -290,7 +291,7 @@ export default { fetch() {
     required: [load("node:path").join("a", "b"), failure(() => load("left-pad"))],
     builtin: [process.getBuiltinModule("node:url").fileURLToPath("file:///a"), String(process.getBuiltinModule("fs")), isBuiltin("node:stream"), isBuiltin("fs")],
     traced: tracing.traceSync(() => storage.getStore(), { id: 7 }),
-    clock: clock === performance, line: os.EOL,
+    clock: clock === performance && Observer === PerformanceObserver, line: os.EOL,
     parsed: parseArgs({ args: ["-a"], options: { all: { type: "boolean", short: "a" } } }).values,
     styled: styleText("red", "r", { validateStream: false }),
   });
@@ -348,6 +349,68 @@ test("a framework's own use of AsyncLocalStorage works: Hono's context storage",
   expect(answers.map(({ text }) => text)).toEqual(['"a"', '"b"', '"c"']);
 });
 
+test("zlib converts beside the isolate, with callbacks and as streams", async () => {
+  const packed = gzipSync("of Node").toString("base64");
+  const { value } = await run(
+    "zlib",
+    `
+    import zlib, { gzip, crc32 } from "node:zlib";
+    import { promisify, aborted } from "node:util";
+    import { text } from "node:stream/consumers";
+    import { Readable } from "node:stream";
+    const forms = [["gzip", "gunzip"], ["deflate", "inflate"], ["deflateRaw", "inflateRaw"], ["brotliCompress", "brotliDecompress"], ["deflate", "unzip"], ["gzip", "unzip"]];
+    export default { async fetch() {
+      const seen = {};
+      for (const [there, back] of forms) {
+        const bytes = await promisify(zlib[there])("x".repeat(100_000), { level: 9 });
+        seen[there + back] = [Buffer.isBuffer(bytes), bytes.length < 1_000, (await promisify(zlib[back])(bytes)).toString() === "x".repeat(100_000)];
+      }
+      const code = (promise) => promise.then(() => "none", (error) => error.code);
+      const unpack = promisify(zlib.gunzip);
+      seen.node = (await unpack(Buffer.from(${JSON.stringify(packed)}, "base64"))).toString();
+      seen.empty = (await unpack(await promisify(gzip)(""))).length;
+      seen.wrong = await code(unpack("no gzip"));
+      seen.max = [await code(unpack(await promisify(gzip)("1234"), { maxOutputLength: 3 })), await code(unpack(await promisify(gzip)("1234"), { maxOutputLength: 4 }))];
+      seen.sync = zlib.gunzipSync(zlib.gzipSync("at once")).toString();
+      try { zlib.brotliCompressSync("a"); } catch (error) { seen.missing = error.code; }
+      try { gzip(7, () => {}); } catch (error) { seen.input = error.code; }
+      seen.stream = await text(Readable.from(["a", "b"]).pipe(zlib.createGzip()).pipe(zlib.createGunzip()));
+      seen.crc = [crc32("hello"), crc32("lo", crc32("hel")), zlib.constants.Z_BEST_COMPRESSION];
+      const controller = new AbortController();
+      setTimeout(() => controller.abort(), 1);
+      await aborted(controller.signal, {});
+      return Response.json(seen);
+    } };`,
+  );
+  expect(value).toEqual({
+    gzipgunzip: [true, true, true],
+    deflateinflate: [true, true, true],
+    deflateRawinflateRaw: [true, true, true],
+    brotliCompressbrotliDecompress: [true, true, true],
+    deflateunzip: [true, true, true],
+    gzipunzip: [true, true, true],
+    node: "of Node",
+    empty: 0,
+    wrong: "Z_DATA_ERROR",
+    max: ["ERR_BUFFER_TOO_LARGE", "none"],
+    sync: "at once",
+    missing: "ERR_METHOD_NOT_IMPLEMENTED",
+    input: "ERR_INVALID_ARG_TYPE",
+    stream: "ab",
+    crc: [crc32("hello"), crc32("hello"), 9],
+  });
+});
+
+test("what a module exports by default can be written to, as Node's can", async () => {
+  const { value } = await run(
+    "patched",
+    `import process from "node:process"; import path from "node:path";
+     process.getBuiltinModule = () => "mine"; path.sep = "|";
+     export default { fetch: () => Response.json([process.getBuiltinModule(), path.sep, typeof process.env]) };`,
+  );
+  expect(value).toEqual(["mine", "|", "object"]);
+});
+
 test("what a bundle does not import costs it nothing", async () => {
   const code = "export default { fetch: async () => Response.json(await 1) };";
   const plain = await bundleSource({ code, filename: "index.ts" });
@@ -371,4 +434,30 @@ test.each([
     code: "SOURCE_INVALID",
     message: expect.stringContaining(text),
   });
+});
+
+const PROBE = `
+const root = globalThis;
+export default { async fetch() {
+  const hooks = root.process?.getBuiltinModule?.("node:async_hooks");
+  const storage = new hooks.AsyncLocalStorage();
+  return Response.json(await storage.run("kept", async () => { await null; return storage.getStore(); }));
+} };`;
+
+test("code that asks for modules while it runs finds process on the global object", async () => {
+  expect((await run("probe", PROBE)).value).toBe("kept");
+});
+
+test.each([
+  ["a member", "globalThis.process"],
+  ["a member that may be missing", "(() => { const root = globalThis; return root?.process; })()"],
+  ["a name", "(() => { const { process, Deno } = globalThis; return process; })()"],
+  ["global", "global.process"],
+])("process is found on the global object as %s", async (_, code) => {
+  const source = `export default { fetch() {
+    const { env, release } = ${code};
+    env.NO_COLOR = "1";
+    return Response.json([release.name, "NO_COLOR" in env]);
+  } };`;
+  expect((await run("global", source)).value).toEqual(["node", true]);
 });

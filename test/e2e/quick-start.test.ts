@@ -8,7 +8,7 @@ import { temporary } from "../temporary.ts";
 import { Load, echo } from "./load.ts";
 
 test("publish, call, edit, publish: the next call meets the new code", async () => {
-  await using node = await startNode({ workers: 2, demo: true });
+  await using node = await startNode({ workers: 2, standby: true, demo: true, fromSources: true });
   using folder = temporary();
   const file = join(folder.path, "greet.ts");
   expect((await node.get("/hello")).status).toBe(200);

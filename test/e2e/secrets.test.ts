@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startNode, type TestNode } from "../node.ts";
 import { temporary } from "../temporary.ts";
+import { until } from "../waiting.ts";
 
 const SECRET = "v3ry-s3cret-value-0123456789";
 const HANDLER = `export default {
@@ -81,8 +82,9 @@ test("a node with another key says which secrets it cannot open, and serves the 
   await node.stop();
   writeFileSync(join(data, "secret-key"), Buffer.alloc(32, 9).toString("hex"));
   node = await startNode({ workers: 1, data });
-  expect(node.output).toContain("SECRET_UNREADABLE");
-  expect(node.output).toContain("secret PG of the node, secret KEY of hello, password of service");
+  const named = "secret PG of the node, secret KEY of hello, password of service";
+  await until("the log", () => /SECRET_UNREADABLE/.test(node.output));
+  expect(node.output).toContain(named);
   expect((await node.get("/other")).text).toBe("fine");
   const { status, text } = await node.get("/hello");
   expect([status, text.includes("ISOLATE_FAILED"), text.includes(SECRET)]).toEqual([

@@ -3,7 +3,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startNode, type CliResult, type Envelope, type TestNode } from "../node.ts";
+import { startNode, TOKEN, type CliResult, type Envelope, type TestNode } from "../node.ts";
 import { temporary } from "../temporary.ts";
 import { until } from "../waiting.ts";
 
@@ -132,4 +132,84 @@ test("services of the configuration file come, change and go with it in every wo
   await node.api("DELETE", "/api/endpoints/shop");
   writeFileSync(file, "services: {}\n");
   await until("the service is gone", async () => (await state()) === undefined);
+});
+
+const CALLER = `export default {
+  async fetch(request, env) {
+    const attempt = async (call) => {
+      try {
+        await call();
+        return "ok";
+      } catch (error) {
+        return [error.name, error.code, error.message].filter(Boolean).join(" ");
+      }
+    };
+    return Response.json({
+      kv: await attempt(() => env.PAGES.get("a")),
+      endpoint: await attempt(() => env.SELF.fetch("http://self/none")),
+      fetch: await attempt(() => fetch("http://nobody.invalid/")),
+    });
+  },
+};`;
+
+test("calls fail on purpose as the author or the file says, by code, told from real failures", async () => {
+  const project = (faults: string): string =>
+    `{ "name": "caller", "main": "caller.ts",\n  "kv_namespaces": [{ "binding": "PAGES" }],
+  "services": [{ "binding": "SELF", "service": "shop" }],\n  "faults": ${faults} }`;
+  const publish = async (faults: string): Promise<CliResult> => {
+    writeFileSync(join(folder.path, "caller.jsonc"), project(faults));
+    writeFileSync(join(folder.path, "caller.ts"), CALLER);
+    return node.edge("publish", join(folder.path, "caller.jsonc"));
+  };
+  const ask = async (): Promise<unknown> => JSON.parse((await node.get("/caller")).text);
+  await node.publish("shop", HANDLER);
+
+  const unknown = await publish('{ "PAGE": { "fail": {} } }');
+  expect(unknown.stderr).toContain(
+    'caller.jsonc:4:15: PAGE: there is no binding "PAGE"; expected one of PAGES, SELF, fetch. Did you mean PAGES?',
+  );
+  const share = await publish('{ "PAGES": { "fail": { "share": 20 } } }');
+  expect(share.stderr).toContain(
+    "caller.jsonc:4:36: faults.PAGES.fail.share: a number from 0 to 1",
+  );
+
+  const kv = '"PAGES": { "fail": { "share": 1, "code": "SERVICE_TIMEOUT" } }';
+  const published = await publish(`{ ${kv}, "SELF": { "fail": {} } }`);
+  expect([published.stderr, published.code]).toEqual([expect.any(String), 0]);
+  expect(await ask()).toMatchObject({
+    kv: expect.stringMatching(
+      /SERVICE_TIMEOUT .*Injected fault: get of PAGES was made to fail/,
+    ) as string,
+    endpoint: expect.stringContaining("Injected fault: fetch of SELF was made to fail.") as string,
+    fetch: expect.not.stringContaining("Injected") as string,
+  });
+  await until("the request's log tells", () =>
+    node.output.includes("Injected fault: get of PAGES fails with SERVICE_TIMEOUT."),
+  );
+
+  // The file's word holds for what it names, without a publish.
+  writeFileSync(file, "faults: { caller: { PAGS: { fail: {} } } }\n");
+  await until("the typing error is refused", () =>
+    node.output.includes('faults.caller.PAGS: there is no binding \\"PAGS\\"'),
+  );
+  const named = "PAGES: { fail: { share: 0 } }, fetch: { delay: { for: 5ms }, fail: {} }";
+  writeFileSync(file, `faults: { caller: { ${named} } }\n`);
+  await until("both workers follow", async () => {
+    const all = await Promise.all(
+      Array.from({ length: 12 }, async () => (await node.get("/caller")).text),
+    );
+    return all.every(
+      (text) => text.includes('"kv":"ok"') && text.includes("fetch of nobody.invalid"),
+    );
+  });
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  const metrics = await fetch(`http://127.0.0.1:${node.adminPort}/metrics`, { headers });
+  const labels = 'endpoint="caller",binding="fetch",effect="delay"';
+  expect(await metrics.text()).toMatch(new RegExp(`edge_injected_faults_total\\{${labels}\\} \\d`));
+  writeFileSync(file, "services: {}\n");
+  await until("the file says nothing any more", async () =>
+    JSON.stringify(await ask()).includes("SERVICE_TIMEOUT"),
+  );
+  await publish("{}");
+  expect(await ask()).toMatchObject({ kv: "ok" });
 });

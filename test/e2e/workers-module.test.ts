@@ -109,6 +109,69 @@ test.each(["shared", "dedicated"] as const)(
   },
 );
 
+test("ctx.exports asks what the module exports, with props and within the same request", async () => {
+  const source = `
+    import { WorkerEntrypoint, exports, tracing, withEnv, env } from "cloudflare:workers";
+    export class Api extends WorkerEntrypoint {
+      async fetch(request) {
+        const { props, requestId } = this.ctx;
+        return Response.json([request.method, await request.text(), props, requestId, this.env.NAME]);
+      }
+    }
+    export const wrong = { fetch: () => 1 };
+    let top = "";
+    try { exports.Api; } catch (error) { top = error.name; }
+    export default { async fetch(request, _, ctx) {
+      if (new URL(request.url).pathname === "/inner") return new Response("inner");
+      const init = { method: "POST", body: "text" };
+      const ask = async (binding) => (await binding.fetch("http://a/", init)).json();
+      return Response.json([ctx.requestId, top, Object.keys(ctx.exports).sort(),
+        await ask(ctx.exports.Api), await ask(ctx.exports.Api({ props: { a: 1 } })), await ask(exports.Api),
+        await (await ctx.exports.default.fetch("http://a/inner")).text(),
+        await ctx.exports.wrong.fetch("http://a/").catch((error) => error.name),
+        ctx.tracing.enterSpan("s", (span, a, b) => [span.isTraced, a, b, tracing === ctx.tracing], 1, 2),
+        withEnv({ NAME: "other" }, () => env.NAME), env.NAME]);
+    } };`;
+  await node.publish("own", source, { vars: { NAME: "n" } });
+  const { text } = await node.get("/own");
+  const [id, ...rest] = JSON.parse(text) as [string, ...unknown[]];
+  expect(rest).toEqual([
+    "TypeError",
+    ["Api", "default", "wrong"],
+    ["POST", "text", {}, id, "n"],
+    ["POST", "text", { a: 1 }, id, "n"],
+    ["POST", "text", {}, id, "n"],
+    "inner",
+    "TypeError",
+    [false, 1, 2, true],
+    "other",
+    "n",
+  ]);
+});
+
+test("ctx.abort ends a request as an exception does, and breaks off a reply that goes on", async () => {
+  const source = `export default { async fetch(request, _, ctx) {
+    if (new URL(request.url).searchParams.has("stream")) {
+      return new Response(new ReadableStream({
+        start(controller) { controller.enqueue(new TextEncoder().encode("begun")); },
+        async pull() {
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          ctx.abort();
+          await new Promise(() => undefined);
+        },
+      }));
+    }
+    ctx.abort(new RangeError("enough"));
+    return new Response(String(ctx.signal.aborted));
+  } };`;
+  await node.publish("abort", source);
+  const { status, text } = await node.get("/abort");
+  expect(status).toBe(500);
+  expect(text).toContain("HANDLER_EXCEPTION");
+  await expect(node.get("/abort?stream")).rejects.toThrow();
+  await until("the reason is in the log", () => node.output.includes("RangeError: enough"));
+});
+
 test("waitUntil goes on behind the reply, and throws outside of requests", async () => {
   const source = `
     import { waitUntil } from "cloudflare:workers";

@@ -21,7 +21,7 @@ const HOLDER = `let open = 0;
   };`;
 
 test("what a killed cordon had begun fails with 502 unless it may be repeated, once", async () => {
-  await using node = await startNode({ workers: 1, args: ["--outcome-header"] });
+  await using node = await startNode({ standby: true, workers: 1, args: ["--outcome-header"] });
   await node.publish("holder", HOLDER, { isolation: "dedicated", limits: { wallMs: 120_000 } });
   const first = await cordonPid(node, "endpoint:holder");
   const held = node.get("/holder?wait");
@@ -39,7 +39,7 @@ test("what a killed cordon had begun fails with 502 unless it may be repeated, o
 });
 
 test("a cordon that stands still holds up nobody else, and is replaced", async () => {
-  await using node = await startNode({ workers: 1 });
+  await using node = await startNode({ standby: true, workers: 1 });
   await node.publish("wedger", WEDGER, { isolation: "group:wild", trust: "own" });
   await node.publish("near", echo("near"));
   const pid = await cordonPid(node, "group:wild");
@@ -57,12 +57,12 @@ test("a cordon that stands still holds up nobody else, and is replaced", async (
 
 test("a node that starts again has its cordons again", async () => {
   using folder = temporary();
-  const first = await startNode({ data: folder.path, workers: 1 });
+  const first = await startNode({ standby: true, data: folder.path, workers: 1 });
   await first.publish("far", echo("v1"), { isolation: "group:g" });
   const pid = await cordonPid(first, "group:g");
   await first.stop();
   await gone([pid]);
-  await using second = await startNode({ data: folder.path, workers: 1 });
+  await using second = await startNode({ standby: true, data: folder.path, workers: 1 });
   await second.answersAfterMs("/far?nonce=n");
   expect(await cordonPid(second, "group:g")).not.toBe(pid);
 });

@@ -8,7 +8,7 @@ import { Load, echo } from "../e2e/load.ts";
 import { cordonPid } from "./cordon-pid.ts";
 
 test("a killed cordon is replaced; its clients wait, everybody else does not notice", async () => {
-  await using node = await startNode({ workers: 1 });
+  await using node = await startNode({ standby: true, workers: 1 });
   await node.publish("far", echo("far"), { isolation: "dedicated" });
   await node.publish("near", echo("near"));
   await using far = new Load(node.port, "/far", 4);

@@ -11,7 +11,11 @@ const TEST_MS_MAX = 60_000;
 test(
   "of a worker that stands still, the version that holds its thread gets a strike",
   async () => {
-    await using node = await startNode({ workers: 1, args: ["--drain-timeout", "1s"] });
+    await using node = await startNode({
+      standby: true,
+      workers: 1,
+      args: ["--drain-timeout", "1s"],
+    });
     await node.publish("good", SPINNER, LONG);
     await node.publish("bad", WEDGER, { trust: "own" });
     await node.standby();

@@ -23,7 +23,7 @@ async function crash(node: TestNode, number: number, running: readonly string[])
 test(
   "of a worker that crashed, the version that ran gets a strike, with the third it is quarantined; of an idle one nobody",
   async () => {
-    await using node = await startNode({ workers: 1 });
+    await using node = await startNode({ standby: true, workers: 1 });
     await node.publish("good", echo("v1"));
     const { version } = await node.publish("bad", SPINNER, LONG);
     await node.standby();

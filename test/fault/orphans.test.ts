@@ -51,7 +51,7 @@ test("what a killed supervisor had committed and not announced is served after t
   await using left = await first.kill();
   await publishing;
   // Port 0 is any port, so it is the one that is served already.
-  await using second = await startNode({ data: folder.path, workers: 1 });
+  await using second = await startNode({ standby: true, data: folder.path, workers: 1 });
   expect(second.port).toBe(first.port);
   expect(second.workers).toEqual(left.workers);
   const { data } = await second.api("GET", "/api/endpoints/busy/versions");

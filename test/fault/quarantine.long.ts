@@ -42,7 +42,7 @@ test(
   "a version that wedged three workers is quarantined across restarts, until it is resumed",
   async () => {
     using folder = temporary();
-    const first = await startNode({ data: folder.path });
+    const first = await startNode({ standby: true, data: folder.path });
     await first.publish("good", echo("v1"));
     const { version } = await first.publish("bad", WEDGER, { trust: "untrusted" });
     await wedge(first, "/bad", 3);
@@ -55,7 +55,7 @@ test(
     await until("it is logged", () => first.output.includes("bad is quarantined"));
     await first.stop();
 
-    await using second = await startNode({ data: folder.path });
+    await using second = await startNode({ standby: true, data: folder.path });
     expect(await codeOf(second, "/bad")).toBe("QUARANTINED");
     expect((await second.edge("list")).stdout).toMatch(/^bad +quarantined /m);
     const { stdout } = await second.edge("show", "bad");

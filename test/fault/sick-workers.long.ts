@@ -18,7 +18,7 @@ const HOARDER = `const kept = [];
   };`;
 
 test("a worker that stands still is replaced before it is killed: stalled", async () => {
-  await using node = await startNode({ workers: 1 });
+  await using node = await startNode({ standby: true, workers: 1 });
   await node.publish("busy", echo("v1"));
   const standby = await node.standby();
   const [victim = 0] = node.workers;
@@ -33,7 +33,11 @@ test("a worker that stands still is replaced before it is killed: stalled", asyn
 });
 
 test("a worker that grows far beyond its budget is replaced before it is killed: memory", async () => {
-  await using node = await startNode({ workers: 1, args: ["--worker-memory", "128MiB"] });
+  await using node = await startNode({
+    standby: true,
+    workers: 1,
+    args: ["--worker-memory", "128MiB"],
+  });
   await node.publish("busy", echo("v1"));
   await node.publish("hoarder", HOARDER, { limits: { memoryMb: 512 } });
   const standby = await node.standby();
@@ -48,7 +52,7 @@ test("a worker that grows far beyond its budget is replaced before it is killed:
 });
 
 test("SIGTERM to a worker lets it drain once its replacement serves: terminated", async () => {
-  await using node = await startNode({ workers: 1 });
+  await using node = await startNode({ standby: true, workers: 1 });
   await node.publish("busy", echo("v1"));
   const standby = await node.standby();
   const [victim = 0] = node.workers;

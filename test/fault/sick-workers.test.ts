@@ -9,7 +9,7 @@ import { expectReason } from "./reason.ts";
 import { WEDGER } from "./wedger.ts";
 
 test("a worker whose thread is lost to a builtin is replaced before it drains: wedged", async () => {
-  await using node = await startNode({ workers: 1 });
+  await using node = await startNode({ standby: true, workers: 1 });
   await node.publish("wedger", WEDGER, { trust: "untrusted" });
   await node.standby();
   const [victim = 0] = node.workers;
@@ -21,7 +21,7 @@ test("a worker whose thread is lost to a builtin is replaced before it drains: w
 });
 
 test("a worker that crashes is replaced: crash", async () => {
-  await using node = await startNode({ workers: 1 });
+  await using node = await startNode({ standby: true, workers: 1 });
   await node.publish("busy", echo("v1"));
   const standby = await node.standby();
   const [victim = 0] = node.workers;

@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 import { startNode } from "../node.ts";
-import { acceptedBy } from "../processes.ts";
+import { acceptedBy, commandOf, descendants } from "../processes.ts";
 import { until } from "../waiting.ts";
 import { Load, echo } from "../e2e/load.ts";
 
@@ -15,7 +15,7 @@ const RECOVER_MS_MAX = 15_000;
 const STOP_MS_MAX = 1_500;
 
 test("a worker killed under load loses only what was on it, and is replaced", async () => {
-  await using node = await startNode({ workers: 2 });
+  await using node = await startNode({ standby: true, workers: 2 });
   await node.publish("busy", echo("v1"));
   await using load = new Load(node.port, "/busy", 16);
   await load.round();
@@ -39,7 +39,7 @@ test("a worker killed under load loses only what was on it, and is replaced", as
 });
 
 test("the only worker is replaced by the one that stands by", async () => {
-  await using node = await startNode({ workers: 1 });
+  await using node = await startNode({ standby: true, workers: 1 });
   await node.publish("busy", echo("v1"));
   const standby = await node.standby();
   const [victim = 0] = node.workers;
@@ -48,8 +48,23 @@ test("the only worker is replaced by the one that stands by", async () => {
   expect(await node.serving()).toEqual([standby]);
 });
 
+test("a node without processes that wait replaces its only worker, and publishes", async () => {
+  await using node = await startNode({ standby: false, workers: 1 });
+  await node.publish("busy", echo("v1"));
+  const [victim = 0] = node.workers;
+  expect(node.workerProcesses()).toEqual([victim]);
+  process.kill(victim, "SIGKILL");
+  await node.answersAfterMs("/busy");
+  await node.publish("busy", echo("v2"));
+  expect((await node.get("/busy?nonce=n")).text).toBe("v2:n");
+  expect(node.workerProcesses()).toEqual(await node.serving());
+  await until("no jail waits", () =>
+    descendants(node.pid).every((pid) => !/jail\.[jt]s/.test(commandOf(pid))),
+  );
+});
+
 test("workers that die in a loop are started more and more slowly, and serve again after it", async () => {
-  await using node = await startNode({ workers: 1 });
+  await using node = await startNode({ standby: true, workers: 1 });
   await node.publish("busy", echo("v1"));
   const killed = new Set<number>();
   const deadline = performance.now() + LOOP_MS;
@@ -66,7 +81,7 @@ test("workers that die in a loop are started more and more slowly, and serve aga
 }, 40_000);
 
 test("a node whose workers die in a loop ends at once when it is told to", async () => {
-  await using node = await startNode({ workers: 1 });
+  await using node = await startNode({ standby: true, workers: 1 });
   const killed = new Set<number>();
   await until("replacements wait", () => {
     for (const pid of node.workerProcesses()) {

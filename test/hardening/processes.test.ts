@@ -32,7 +32,7 @@ describe("a node that was started with secrets", () => {
   beforeAll(async () => {
     vi.stubEnv("DATABASE_PASSWORD", SECRET);
     vi.stubEnv("NODE_OPTIONS", "--stack-trace-limit=11");
-    node = await startNode({ args: ["--token", TOKEN] });
+    node = await startNode({ standby: true, args: ["--token", TOKEN] });
     vi.unstubAllEnvs();
     await node.publish("secretive", 'export default { fetch: () => new Response("x") };', {
       vars: { KEY: VARIABLE },
@@ -104,9 +104,9 @@ describe("a node that was started with secrets", () => {
     for (const { status } of confined()) expect(status("NoNewPrivs")).toBe("1");
   });
 
-  test("warns of a token on its command line", () => {
+  test("warns of a token on its command line", async () => {
     expect(see(node.pid).command).toContain("edge serve");
-    expect(node.output).toContain("use EDGE_ADMIN_TOKEN");
+    await until("the log", () => node.output.includes("use EDGE_ADMIN_TOKEN"));
   });
 
   test("warns once of root, when it is root", () => {

@@ -29,5 +29,5 @@ export function openFolder(): Disposable & { readonly path: string } {
 }
 
 export function startAs(user: string, data: string, ...args: string[]): Promise<TestNode> {
-  return startNode({ data, args: ["--user", user, ...args] });
+  return startNode({ standby: true, data, args: ["--user", user, ...args] });
 }

@@ -94,15 +94,16 @@ async function mixed(
     const seen = await range.mix(mix);
     const broken = brokenBy(mix, seen, trust);
     tally.add(seen);
-    const line = `gap ${Math.round(gapOf(seen))} ms, workers lost ${seen.lost}, ${askedOf(seen)}: ${mix.map(titleOf).join(" + ")}`;
+    const line = `gap ${Math.round(gapOf(seen))} ms, workers lost ${[seen.lost, ...seen.why].join(", ")}; ${askedOf(seen)}: ${mix.map(titleOf).join(" + ")}`;
     if (broken) failed.push(`${trust}, mix, ${line}`);
     if (broken || gapOf(seen) > QUIET.gapMs || seen.lost > 0) print(line);
     if (seen.lost > 0) footprint.restart();
-    footprint.look();
     const minute = Math.floor((performance.now() - begun) / MINUTE_MS);
-    if (minute > told)
-      print(`minute ${minute}: ${round} mixes, ${tally.line()}; ${footprint.line()}`);
+    if (minute === told) continue;
     told = minute;
+    await range.rest();
+    const footprints = await footprint.look();
+    print(`minute ${minute}: ${round} mixes, ${tally.line()}; ${footprints}`);
   }
   const { line, complaints } = footprint.verdict();
   print(`${tally.line()}; ${line}`);

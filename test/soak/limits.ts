@@ -32,7 +32,7 @@ export async function limits(seconds: number, print: (line: string) => void): Pr
   using folder = temporary();
   const file = join(folder.path, "edge.yaml");
   writeFileSync(file, CONFIGURATION);
-  await using node = await startNode({ workers: WORKERS, args: ["--config", file] });
+  await using node = await startNode({ standby: true, workers: WORKERS, args: ["--config", file] });
   const buckets = Array.from({ length: KEYS }, (): Bucket => ({
     passed: 0,
     asked: 0,

@@ -44,7 +44,11 @@ export async function proxy(seconds: number, print: (line: string) => void): Pro
   const file = join(folder.path, "edge.yaml");
   writeFileSync(file, configuration(origins.map(({ port }) => port)));
   try {
-    await using node = await startNode({ workers: WORKERS, args: ["--config", file] });
+    await using node = await startNode({
+      standby: true,
+      workers: WORKERS,
+      args: ["--config", file],
+    });
     const tally: Tally = { whole: 0, failed: new Map() };
     const untilMs = performance.now() + seconds * 1_000;
     const load = Promise.all(

@@ -17,7 +17,7 @@ type Print = (line: string) => void;
 
 export async function publishes(count: number, print: Print): Promise<void> {
   const measured = Math.min(MEASURED_MAX, Math.floor(count / 2));
-  await using node = await startNode({ workers: 2 });
+  await using node = await startNode({ standby: true, workers: 2 });
   await node.publish("busy", echo("v0"));
   await using load = new Load(node.port, "/busy", CONNECTIONS);
   await load.round();
@@ -48,7 +48,7 @@ export async function kills(count: number, print: Print): Promise<void> {
   await using left = new AsyncDisposableStack();
   const acknowledged: string[] = [];
   for (let round = 0; round < count; round++) {
-    const node = await startNode({ data: folder.path });
+    const node = await startNode({ standby: true, data: folder.path });
     await expectAll(node, acknowledged);
     const goal = acknowledged.length + 1 + (round % 3);
     const work = publishUntilKilled(node, round, acknowledged);
@@ -56,7 +56,7 @@ export async function kills(count: number, print: Print): Promise<void> {
     left.use(await node.kill());
     await work;
   }
-  await using node = await startNode({ data: folder.path });
+  await using node = await startNode({ standby: true, data: folder.path });
   await expectAll(node, acknowledged);
   print(`${count} kills of the supervisor; all ${acknowledged.length} acknowledged answer`);
 }

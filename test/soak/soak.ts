@@ -2,6 +2,7 @@
 //   npm run soak                                publishes, then kills
 //   npm run soak -- publishes [publishes]       220 publishes under 32 connections
 //   npm run soak -- kills [kills]               50 times kill -9 of the supervisor while it publishes
+//   npm run soak -- workers [kills]             30 workers killed under load, one a second
 //   npm run soak -- hostile [minutes] [text] [trust]
 //                                               every attack of test/hostile, then random mixes for 10 minutes of
 //                                               those that cost no worker and 10 of all, under each trust setting;
@@ -12,6 +13,10 @@
 //   npm run soak -- faults                      what calls see of servers that are killed, paused, slow or cut off
 //   npm run soak -- limits [seconds]            a rate limit over two workers: 500 keys from 64 connections for 30 s
 //   npm run soak -- proxy [seconds]             one of three servers of an upstream killed over and over, for 30 s of load
+//   npm run soak -- sockets [connections] [messages]
+//                                               500 WebSockets with 10 000 messages each, sent back by a handler
+//   npm run soak -- streams [MiB]               a gibibyte through a handler in every way, slow clients and broken ones
+//   npm run soak -- suites PATH [text]          packages' own tests, in isolates (test/suites); `text` picks files
 //   npm run soak -- tests [text]                tests in files *.long.ts; `text` picks files by path
 
 import assert from "node:assert/strict";
@@ -24,7 +29,11 @@ import { limits } from "./limits.ts";
 import { longTests } from "./long-tests.ts";
 import { kills, publishes } from "./publishes.ts";
 import { proxy } from "./proxy.ts";
+import { sockets } from "./sockets.ts";
 import { storage } from "./storage.ts";
+import { streams } from "./streams.ts";
+import { suites } from "./suites.ts";
+import { workers } from "./workers.ts";
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
@@ -57,6 +66,7 @@ type Words = readonly (string | undefined)[];
 const SOAKS: Readonly<Record<string, (words: Words) => Promise<void>>> = {
   publishes: ([count = "220"]) => publishes(Number(count), print),
   kills: ([count = "50"]) => kills(Number(count), print),
+  workers: ([count = "30"]) => workers(Number(count), print),
   hostile: ([minutes = "10", only = "", trust]) =>
     hostile({ minutes: Number(minutes), only, trust, print }),
   queue: ([count = "1000"]) => queue(Number(count)),
@@ -65,13 +75,20 @@ const SOAKS: Readonly<Record<string, (words: Words) => Promise<void>>> = {
   faults: () => faults(print),
   limits: ([seconds = "30"]) => limits(Number(seconds), print),
   proxy: ([seconds = "30"]) => proxy(Number(seconds), print),
+  sockets: ([connections = "500", messages = "10000"]) =>
+    sockets(Number(connections), Number(messages), print),
+  streams: ([mib = "1024"]) => streams(Number(mib), print),
+  suites: ([path = "", only = ""]) => suites(path, only, print),
   tests: ([only = ""]) => longTests(only),
 };
 
 const [, , name, ...words] = process.argv;
 for (const each of name === undefined ? ["publishes", "kills"] : [name]) {
   const soak = SOAKS[each];
-  assert.ok(soak, `There is no soak "${each}": ${Object.keys(SOAKS).join(", ")}`);
+  if (soak === undefined) {
+    process.stderr.write(`There is no soak "${each}": ${Object.keys(SOAKS).join(", ")}\n`);
+    process.exit(2);
+  }
   await soak(words);
 }
 process.exit(0);

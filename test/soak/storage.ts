@@ -19,7 +19,7 @@ const HANDLER = `export default {
 };`;
 
 export async function storage(mib: number, print: (line: string) => void): Promise<void> {
-  await using node = await startNode({ workers: 1 });
+  await using node = await startNode({ standby: true, workers: 1 });
   const [worker = 0] = node.workers;
   const bindings = [
     { kind: "storage", name: "FILES", service: "embedded", scope: "soak" },

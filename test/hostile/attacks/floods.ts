@@ -184,6 +184,30 @@ export const FLOODS: readonly Attack[] = [
     expect: ["HANDLER_EXCEPTION", "MEMORY_LIMIT", "HANDLER_TIMEOUT", "CPU_LIMIT"],
     withinMs: 6_000,
   },
+  ...["await (await fetch(peer)).text()", "(await fetch(peer)).body"].map((body, at): Attack => ({
+    name: `response in chunks of one byte, ${at === 0 ? "read whole" : "passed on"}`,
+    group: "floods",
+    source: handler(
+      `const peer = request.headers.get("x-peer") + "/crumbs"; return new Response(${body});`,
+    ),
+    limits: LIMITS,
+    trigger: (target) => target.volley(4, "", fetches(target)),
+    // The server breaks off at the end.
+    expect: ["ok", "broken", "HANDLER_EXCEPTION", "CPU_LIMIT", "HANDLER_TIMEOUT"],
+    withinMs: 7_000,
+  })),
+  {
+    name: "fetches that wait, all aborted at once",
+    group: "floods",
+    source: handler(`${PEER} const abort = new AbortController();
+      const all = Array.from({ length: 200 }, () => fetch(peer + "/hang", { signal: abort.signal }).catch(({ name }) => name));
+      await new Promise((resolve) => setTimeout(resolve, 100)); abort.abort();
+      return new Response(String(new Set(await Promise.all(all)).has("AbortError")));`),
+    limits: { ...LIMITS, subrequests: 200 },
+    trigger: (target) => target.volley(10, "", fetches(target)),
+    expect: ["ok"],
+    withinMs: 6_000,
+  },
   {
     name: "fetches that are never answered, from many requests",
     group: "floods",

@@ -1,7 +1,7 @@
 // Code that does not give the processor back.
 
 import { setTimeout as delay } from "node:timers/promises";
-import { handler, type Attack } from "../range/attack.ts";
+import { handler, type Attack, type Verdict } from "../range/attack.ts";
 
 const SPIN = "for (;;);";
 
@@ -67,6 +67,9 @@ const unstoppable: Readonly<Record<string, string>> = {
   "big power": "return new Response(String((3n ** (1n << 27n)) % 10n));",
 };
 
+/** It makes properties all the time, and may be out of memory before it is out of time. */
+const FULL: readonly Verdict[] = ["MEMORY_LIMIT"];
+
 const spinning: Attack[] = Object.entries(endless).map(([name, body]) => ({
   name,
   group: "loops",
@@ -79,7 +82,7 @@ const wedging: Attack[] = Object.entries(unstoppable).map(([name, body]) => ({
   group: "loops",
   source: handler(body),
   // On the accepting thread nobody is left to answer.
-  expect: ["CPU_LIMIT", "reset", "broken"],
+  expect: ["CPU_LIMIT", "reset", "broken", ...(name === "fill" ? FULL : [])],
   // Beyond what it takes to see that the thread is lost.
   limits: { cpuMs: 100, wallMs: 8_000 },
   mayCostWorker: UNSTOPPABLE,

@@ -80,7 +80,20 @@ export const PROTOCOL: readonly Attack[] = [
       client.send(target.head("POST", "Transfer-Encoding: chunked\r\nConnection: close\r\n"));
       return pour(client, "1\r\nx\r\n".repeat(1_000), 200);
     },
-    expect: ["ok", "HANDLER_TIMEOUT", "BODY_TOO_LARGE", "reset"],
+    expect: ["ok", "HANDLER_TIMEOUT", "BODY_TOO_LARGE", "BAD_REQUEST", "reset"],
+    withinMs: 6_000,
+  },
+  {
+    name: "body in chunks of one byte that is echoed",
+    group: "protocol",
+    source: ECHOES,
+    limits: { wallMs: 5_000 },
+    trigger: (target) => {
+      const client = target.raw();
+      client.send(target.head("POST", "Transfer-Encoding: chunked\r\n"));
+      return pour(client, "1\r\nx\r\n".repeat(1_000), 200);
+    },
+    expect: ["ok", "BAD_REQUEST", "reset"],
     withinMs: 6_000,
   },
   {
@@ -207,6 +220,19 @@ export const PROTOCOL: readonly Attack[] = [
       return await target.get("/ok");
     },
     expect: ["ok"],
+  },
+  {
+    name: "requests to nowhere in a row without waiting",
+    group: "protocol",
+    source: IGNORES,
+    trigger: async (target) => {
+      const client = target.raw();
+      const nowhere = "GET /nowhere HTTP/1.1\r\nHost: a.test\r\n\r\n";
+      await pour(client, nowhere.repeat(10_000), 3);
+      return await target.get("/ok");
+    },
+    expect: ["ok"],
+    withinMs: 6_000,
   },
   sending(
     "address of a million bytes",

@@ -194,6 +194,36 @@ export const SOCKETS: readonly Attack[] = [
     withinMs: 10_000,
   },
   {
+    name: "messages of one byte without waiting",
+    group: "sockets",
+    source: onMessage("server.send(data);"),
+    limits: LIMITS,
+    trigger: (target) =>
+      target.dial(async (client) => {
+        for (let i = 0; i < 50_000; i++) client.send("x");
+        client.ping();
+        await once(client, "pong");
+        client.close(1000);
+      }),
+    expect: ["closed 1000", "closed 1011", "closed 1013"],
+    withinMs: 10_000,
+  },
+  {
+    name: "sockets left behind to a server that never closes",
+    group: "sockets",
+    source: handler(`${DIAL} const all = Array.from({ length: 60 }, () => open("/hang"));
+      return new Response(String((await Promise.allSettled(all)).filter(({ status }) => status === "fulfilled").length));`),
+    limits: { ...LIMITS, cpuMs: 1_000, subrequests: 60 },
+    trigger: async (target) => {
+      const init = { headers: { "x-peer": target.peer } };
+      const verdicts: Verdict[] = [];
+      for (let i = 0; i < 8; i++) verdicts.push(await target.get("", init));
+      return verdicts;
+    },
+    expect: ["ok"],
+    withinMs: 10_000,
+  },
+  {
     name: "message of fragments without end",
     group: "sockets",
     source: onMessage("server.send(data);"),

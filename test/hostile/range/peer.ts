@@ -1,4 +1,4 @@
-// What handlers of attacks fetch from: a server that answers, never answers, or never stops answering. Its WebSockets
+// What handlers of attacks fetch from: a server that answers, never answers, never stops answering, or dribbles. Its WebSockets
 // read nothing, never stop talking, or only listen.
 
 import { once } from "node:events";
@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { WebSocket, WebSocketServer } from "ws";
 
 const CHUNK: Buffer = Buffer.alloc(64 * 1024, "x");
+const CRUMBS: Buffer = Buffer.from("1\r\nx\r\n".repeat(200_000));
 
 export class HostilePeer implements AsyncDisposable {
   readonly #server: Server;
@@ -53,6 +54,10 @@ function answer(path: string, response: ServerResponse): void {
   if (path === "/hang") return;
   if (path === "/loop") {
     response.writeHead(302, { location: "/loop" }).end();
+  } else if (path === "/crumbs") {
+    response.socket?.end(
+      Buffer.concat([Buffer.from("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), CRUMBS]),
+    );
   } else if (path === "/endless") {
     const pour = (): void => {
       while (!response.destroyed && response.write(CHUNK));

@@ -3,8 +3,10 @@
 
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+import type { WorkerRestarts } from "../../../sdk/node.ts";
 import type { Trust } from "../../../sdk/records.ts";
 import { startNode, type TestNode } from "../../node.ts";
+import { keptBytes } from "../../soak/kept-memory.ts";
 import { until } from "../../waiting.ts";
 import { LIMITS_OF_ATTACKS, handler, type Attack, type Verdict } from "./attack.ts";
 import { MachineShare } from "./machine.ts";
@@ -21,20 +23,22 @@ const WARM_UP = 30;
 const RECOVERY_MS_MAX = 10_000;
 /** Collectors, disposals and replacements are not done at once. */
 const SETTLE_MS_MAX = 4_000;
+/** V8 keeps the pages of an isolate that is gone for 8 s. */
+const REST_MS = 10_000;
 /** What may stay behind after one attack: allocators keep pages, and a heap of the host grows in steps. */
 export const LEFT_BYTES_MAX: number = 48 * 1024 * 1024;
 const NEIGHBOUR = "neighbour";
 
-/** Honest replies, long and many at once: what an allocator keeps after them is no attack's doing. */
-const WORK: Attack = {
-  name: "none",
-  group: "loops",
-  source: handler(
-    "let left = 64; return new Response(new ReadableStream({ pull(c) { left-- > 0 ? c.enqueue(new Uint8Array(65536).fill(1)) : c.close(); } }));",
-  ),
-  trigger: (target) => target.volley(20),
-  expect: ["ok"],
-};
+/**
+ * Honest replies, long and many at once: what an allocator keeps after them is no attack's doing. And they show what is
+ * only garbage: V8 has no reason to collect it while a worker rests, up to 64 MB of buffers by its own bound.
+ */
+const WORK = "work";
+const WORK_SOURCE: string = handler(
+  "let left = 64; return new Response(new ReadableStream({ pull(c) { left-- > 0 ? c.enqueue(new Uint8Array(65536).fill(1)) : c.close(); } }));",
+);
+/** At once. */
+const REPLIES = 20;
 
 export interface Result {
   readonly attack: Attack;
@@ -55,10 +59,12 @@ export interface Result {
   readonly recovered: boolean;
   /** Workers that served before and do not any more. */
   readonly lost: number;
+  /** What the node says of them. */
+  readonly why: readonly string[];
 }
 
 /** Of several attacks at once. */
-export type Mixed = Pick<Result, "stretch" | "others" | "lost">;
+export type Mixed = Pick<Result, "stretch" | "others" | "lost" | "why">;
 
 export class Range implements AsyncDisposable {
   readonly node: TestNode;
@@ -79,14 +85,15 @@ export class Range implements AsyncDisposable {
   static async open(trust: Trust): Promise<Range> {
     const peer = await HostilePeer.start();
     const args = ["--default-trust", trust, "--allow-private-egress"];
-    const node = await startNode({ workers: 1, args });
+    const node = await startNode({ standby: true, workers: 1, args });
     await node.publish(
       NEIGHBOUR,
       `export default { fetch: () => new Response(${JSON.stringify(NEIGHBOUR)}) };`,
     );
     await node.standby();
     const range = new Range(node, trust, peer);
-    await range.run(WORK);
+    await node.publish(WORK, WORK_SOURCE);
+    await range.#work();
     range.#level = residentOf(node.workerProcesses());
     return range;
   }
@@ -97,6 +104,7 @@ export class Range implements AsyncDisposable {
     const watch = new Watch(this.node);
     const machine = new MachineShare(this.node.pid);
     const serving = await this.node.serving();
+    const begunMs = Date.now();
     this.#probe.begin();
     const target = new Target(this.node.port, name, this.#peer.url);
     let verdicts: readonly Verdict[] | null = null;
@@ -117,8 +125,10 @@ export class Range implements AsyncDisposable {
       target.reply = String(error);
     }
     await this.node.api("DELETE", `/api/endpoints/${name}`);
-    await this.#settle(watch);
+    const isBack = await this.#settles(watch);
     const stretch = await this.#probe.end();
+    if (!isBack) await this.#work();
+    if (!isBack && !(await this.#settles(watch)) && recovered) await this.#collectGarbage();
     const now = new Set(await this.node.serving());
     return {
       attack,
@@ -132,6 +142,7 @@ export class Range implements AsyncDisposable {
       others: machine.othersShare(),
       recovered,
       lost: serving.filter((pid) => !now.has(pid)).length,
+      why: await this.#why(begunMs),
     };
   }
 
@@ -139,6 +150,7 @@ export class Range implements AsyncDisposable {
   async mix(attacks: readonly Attack[]): Promise<Mixed> {
     const machine = new MachineShare(this.node.pid);
     const serving = await this.node.serving();
+    const begunMs = Date.now();
     this.#probe.begin();
     await Promise.all(
       attacks.map(async (attack) => {
@@ -157,7 +169,14 @@ export class Range implements AsyncDisposable {
     await until("a worker serves", async () => (await this.node.serving()).length === 1);
     const now = new Set(await this.node.serving());
     const lost = serving.filter((pid) => !now.has(pid)).length;
-    return { stretch: await this.#probe.end(), others: machine.othersShare(), lost };
+    const why = await this.#why(begunMs);
+    return { stretch: await this.#probe.end(), others: machine.othersShare(), lost, why };
+  }
+
+  /** Until it has given back what it can. */
+  async rest(): Promise<void> {
+    await this.#work();
+    await delay(REST_MS);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -176,16 +195,37 @@ export class Range implements AsyncDisposable {
     return false;
   }
 
-  async #settle(watch: Watch): Promise<void> {
+  /** Workers were replaced since then. */
+  async #why(sinceMs: number): Promise<string[]> {
+    const { data } = await this.node.api("GET", "/api/stats");
+    const { recent } = Reflect.get(Object(data), "worker_restarts") as WorkerRestarts;
+    return recent.filter(({ at }) => Date.parse(at) >= sinceMs).map(({ text }) => text);
+  }
+
+  async #work(): Promise<void> {
+    await new Target(this.node.port, WORK, this.#peer.url).volley(REPLIES);
+  }
+
+  /** Long strings count for another bound of V8's than buffers, and both together are more than may stay. */
+  async #collectGarbage(): Promise<void> {
+    try {
+      for (const pid of await this.node.serving()) await keptBytes(pid);
+    } catch {
+      // Another process of this machine is being inspected: then memory is judged as it is.
+    }
+  }
+
+  async #settles(watch: Watch): Promise<boolean> {
     const deadline = performance.now() + SETTLE_MS_MAX;
     while (performance.now() < deadline) {
       // A worker that is replaced drains first, and a new one comes to stand by.
       const workers = this.node.workerProcesses();
       const resident = residentOf(workers);
       const level = Math.max(watch.before, this.#level);
-      if (workers.length === 2 && resident - level <= LEFT_BYTES_MAX) return;
+      if (workers.length === 2 && resident - level <= LEFT_BYTES_MAX) return true;
       await delay(SAMPLE_MS);
     }
+    return false;
   }
 }
 

@@ -94,7 +94,7 @@ export function titleOf({ group, name }: Attack): string {
 }
 
 export function lineOf(result: Result, broken: readonly Property[]): string {
-  const { attack, verdicts, ms, before, peak, after, lost } = result;
+  const { attack, verdicts, ms, before, peak, after, lost, why } = result;
   const mb = [before, peak, after].map((bytes) => Math.round(bytes / MB)).join("/");
   return (
     row([
@@ -107,6 +107,7 @@ export function lineOf(result: Result, broken: readonly Property[]): string {
       `${lost}`,
     ]) +
     broken.join(" ") +
+    why.map((text) => ` (${text})`).join("") +
     (broken.includes("reply") || verdicts === null ? ` (${result.reply.slice(0, 200)})` : "")
   );
 }
