@@ -158,6 +158,13 @@ function wanted(plan: Plan, name: string): boolean {
   return plan.contenders.length === 0 || plan.contenders.includes(name);
 }
 
+function chosen<T extends { readonly name: string }>(plan: Plan, contenders: readonly T[]): T[] {
+  const found = contenders.filter(({ name }) => wanted(plan, name));
+  if (found.length > 0) return found;
+  const names = contenders.map(({ name }) => name).join(", ");
+  throw new Error(`it has no contender "${plan.contenders.join('" or "')}": ${names}`);
+}
+
 async function hello(session: Session, peers: readonly Contender[]): Promise<void> {
   const counts = session.plan.quick ? CONNECTIONS_QUICK : CONNECTIONS_FULL;
   await appUnderLoad(
@@ -191,13 +198,13 @@ async function appUnderLoad(
   const { plan, folder, generator } = session;
   const [first] = steps;
   if (first === undefined) return;
-  const contenders = [
+  const contenders = chosen(plan, [
     bareContender(folder),
     isletContender("islet inline", folder),
     isletContender("islet pool", folder, POOL_FLAGS),
     isletContender("islet node", folder, ["--listener", "node"]),
     ...peers,
-  ].filter(({ name }) => wanted(plan, name));
+  ]);
   await withServers(session, contenders, first.app, async (servers) => {
     for (const { app, call, title, connections = 32 } of steps) {
       const isGoal = app === HELLO && connections <= GOAL_CONNECTIONS_MAX;
@@ -219,11 +226,11 @@ async function appUnderLoad(
 async function endpoints(session: Session): Promise<void> {
   const { plan, folder, generator } = session;
   const many = { folder, endpoints: plan.endpoints };
-  const contenders = [
+  const contenders = chosen(plan, [
     bareContender(folder),
     manyEndpoints("islet inline", { ...many, flags: [] }),
     manyEndpoints("islet pool", { ...many, flags: POOL_FLAGS }),
-  ].filter(({ name }) => wanted(plan, name));
+  ]);
   await withServers(session, contenders, HELLO, async (servers) => {
     const found = await runRounds(servers, generator, {
       scenario: `hello over ${plan.endpoints} endpoints`,
@@ -279,10 +286,12 @@ async function withServers(
 /** With bodies of 1 KB and 100 KB. */
 async function proxies(session: Session): Promise<void> {
   const { plan, folder, generator } = session;
+  const proxied = chosen(plan, proxyContenders(folder));
   const upstream = await startUpstream();
-  const contenders = proxyContenders(folder)
-    .filter(({ name }) => wanted(plan, name))
-    .map((each) => ({ name: each.name, start: () => each.start(upstream.port) }));
+  const contenders = proxied.map((each) => ({
+    name: each.name,
+    start: () => each.start(upstream.port),
+  }));
   try {
     await withServers(session, contenders, PROXIED, async (servers) => {
       for (const length of [SMALL_BODY, LARGE_BODY]) {
