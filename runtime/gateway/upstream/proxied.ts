@@ -251,7 +251,7 @@ export class Proxied implements AttemptOwner {
   #retry(): void {
     this.#upstream.retriesTotal++;
     this.#attempt = null;
-    this.#upload.close();
+    this.#upload.hold();
     const { backoffMs } = this.#upstream.config.retry;
     const waitMs = backoffMs * 2 ** (this.#tried.length - 1);
     const jitter = JITTER_MIN + (1 - JITTER_MIN) * this.#upstream.random();

@@ -84,6 +84,12 @@ export class Upload implements BodySink {
     this.#sink = null;
   }
 
+  /** Until the next attempt opens it: what comes meanwhile waits where it is, however much it is. */
+  hold(): void {
+    this.close();
+    this.#exchange.pauseBody();
+  }
+
   chunk(bytes: Uint8Array): void {
     this.progressMs = this.#now();
     if (this.#kept !== null) {
