@@ -15,18 +15,20 @@ import { openFront } from "./front.ts";
 const POISON = "poison";
 let server: Server;
 let requests = 0;
+let begunBodies = 0;
 let bodies: Buffer[] = [];
 
 beforeAll(async () => {
   server = createServer((request, response) => {
     requests++;
     request.once("data", (first: Buffer) => {
+      begunBodies++;
       if (requests === 1 && first.includes(POISON)) request.socket.resetAndDestroy();
     });
     buffer(request).then(
       (body) => {
         bodies.push(body);
-        response.end("ok");
+        if (request.url !== "/silent") response.end("ok");
       },
       () => {},
     );
@@ -62,5 +64,35 @@ describe.each(["uws", "node"] as const)("on the %s listener", (kind) => {
     expect((await client.reply()).status).toBe(200);
     expect(bodies).toEqual([Buffer.concat([Buffer.from(POISON), long])]);
     client.close();
+  });
+
+  test("a client that keeps back its body is no failure of the server, one that is silent after it is", async () => {
+    [requests, bodies] = [0, []];
+    const times = "timeout: { firstByte: 3s }, retry: { attempts: 1, perTryTimeout: 1s }";
+    const configuration = upstream(`breaker: { failures: 1, openFor: 30s }, ${times}`);
+    await using front = await openFront(configuration, { kind });
+    const begun = async (): Promise<RawClient> => {
+      const client = new RawClient(front.port);
+      const before = begunBodies;
+      client.send("POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 10\r\n\r\nhello");
+      await until("the server has its half", () => begunBodies > before);
+      return client;
+    };
+    const slow = await begun();
+    front.advance(2_000);
+    slow.send("world");
+    expect((await slow.reply()).status).toBe(200);
+    expect(bodies.map(String)).toEqual(["helloworld"]);
+
+    const stuck = await begun();
+    front.advance(4_000);
+    expect((await stuck.reply()).status).toBe(408);
+    expect(front.gateway.upstreams()[0]?.servers[0]).toMatchObject({ failures: 0, active: 0 });
+
+    slow.send("POST /silent HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\nhello");
+    await until("the server has it all", () => bodies.length === 2);
+    front.advance(2_000);
+    expect((await slow.reply()).status).toBe(504);
+    for (const client of [slow, stuck]) client.close();
   });
 });

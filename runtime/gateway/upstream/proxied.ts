@@ -94,6 +94,10 @@ export class Proxied implements AttemptOwner {
       }
     } else if (!attempt.isReplied) {
       const sinceMs = Math.max(attempt.heardMs, this.#upload.progressMs);
+      if (this.#upload.awaitsClient) {
+        if (now - sinceMs > timeout.firstByteMs) this.#giveUp(attempt);
+        return;
+      }
       const limitMs = least(timeout.firstByteMs, retry.perTryMs);
       if (now - sinceMs > limitMs) attempt.expire("timeout", `no reply came in ${limitMs} ms`);
     } else if (!attempt.isPaused && now - attempt.heardMs > timeout.idleMs) {
@@ -283,6 +287,13 @@ export class Proxied implements AttemptOwner {
     const text = `upstream ${this.#upstream.config.name}, attempt ${attempts}: ${reason}`;
     const code = timedOut ? "UPSTREAM_TIMEOUT" : "UPSTREAM_FAILED";
     this.#pass.ticket.fail(code, text, `x-edge-attempts\n${attempts}\n`);
+  }
+
+  /** The client keeps back its body, for which no server is to blame. */
+  #giveUp(attempt: Attempt): void {
+    attempt.abandon();
+    this.#settle();
+    this.#pass.ticket.fail("REQUEST_TIMEOUT");
   }
 
   #gone(): void {

@@ -45,9 +45,9 @@ export class Upload implements BodySink {
     return declared === undefined ? -1 : Number(declared);
   }
 
-  /** All of it was read from the client. */
-  get complete(): boolean {
-    return this.#ended;
+  /** The server has been given all that came, and the client owes more. */
+  get awaitsClient(): boolean {
+    return !this.#ended && this.#sink?.readableLength === 0;
   }
 
   get replayable(): boolean {
