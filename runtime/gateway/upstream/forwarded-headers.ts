@@ -9,6 +9,7 @@ import type { Pass } from "../pass.ts";
 const OWN: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
+  "http2-settings",
   "proxy-connection",
   "proxy-authenticate",
   "proxy-authorization",
@@ -72,6 +73,7 @@ const NEVER_TRAILERS: ReadonlySet<string> = new Set([
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+const ASCII = /^[\0-\x7f]*$/;
 
 /** Said in Via: the protocol that the request came by, and who this is. */
 const VIA = "1.1 islet";
@@ -83,12 +85,23 @@ export interface Forwarding {
   readonly length: number;
 }
 
-/** Names and values in turns. */
+/** A request's list is text; what is written to a server is one byte for each character. */
+export function bytesOf(list: HeaderList): string {
+  return ASCII.test(list) ? list : Buffer.from(list).toString("latin1");
+}
+
+/** The other way: what a server has said, as it stands in a request's list. */
+export function textFrom(bytes: HeaderList): HeaderList {
+  return ASCII.test(bytes) ? bytes : Buffer.from(bytes, "latin1").toString();
+}
+
+/** Names and values in turns, for the wire. */
 export function requestHeaders(pass: Pass, { host, length }: Forwarding): string[] {
-  const { exchange, headers: list } = pass;
+  const { exchange } = pass;
+  const list = bytesOf(pass.headers);
   const fields: string[] = ["host", host];
   const named = connectionNames(list);
-  let via = VIA;
+  const via: string[] = [];
   const chain: Record<string, string> = {};
   for (let at = 0; at < list.length;) {
     const nameEnd = list.indexOf("\n", at);
@@ -98,11 +111,11 @@ export function requestHeaders(pass: Pass, { host, length }: Forwarding): string
     at = valueEnd + 1;
     if (named !== null && named.has(name)) continue;
     if (!REQUEST_OWN.has(name)) fields.push(name, value);
-    else if (name === "via") via = `${value}, ${via}`;
+    else if (name === "via") via.push(value);
     else chain[name] = chain[name] === undefined ? value : `${chain[name]}, ${value}`;
   }
   if (exchange.takesTrailers === true) fields.push("te", "trailers");
-  fields.push("via", via, "x-request-id", exchange.requestId);
+  fields.push("via", [...via, VIA].join(", "), "x-request-id", exchange.requestId);
   pushOrigin(fields, pass, chain);
   if (length > 0) fields.push("content-length", String(length));
   // An empty body of a method that usually has one: servers ask for the length.
@@ -206,7 +219,7 @@ export function requestTrailers(
   list: HeaderList | undefined,
   names: readonly string[],
 ): [string, string][] {
-  const parts = (list ?? "").split("\n");
+  const parts = bytesOf(list ?? "").split("\n");
   const fields: [string, string][] = [];
   for (let at = 0; at + 1 < parts.length; at += 2) {
     const [name = "", value = ""] = [parts[at], parts[at + 1]];

@@ -9,7 +9,7 @@ import type { ForwardAuthPolicy } from "../../../../sdk/gateway/policies.ts";
 import { withoutHeaders } from "../../../../sdk/gateway/header-list.ts";
 import type { Pass } from "../../pass.ts";
 import { openConnections, type Connections, type Dispatcher } from "../../upstream/connections.ts";
-import { replyHeaders } from "../../upstream/forwarded-headers.ts";
+import { bytesOf, replyHeaders, textFrom } from "../../upstream/forwarded-headers.ts";
 import { ownPass } from "../../upstream/own-request.ts";
 import type { PolicyHost } from "../contract.ts";
 import { ACCEPTED, type Method, type Verdict } from "./method.ts";
@@ -99,7 +99,7 @@ export function createForwardAuth(policy: ForwardAuthPolicy, host: PolicyHost): 
 function verdictOn(answer: Answer, pass: Pass, copied: ReadonlySet<string>): Verdict {
   const { status, headers } = answer;
   if (status >= 200 && status < 300) {
-    pass.headers += fieldsOf(headers, (name) => copied.has(name));
+    pass.headers += textFrom(fieldsOf(headers, (name) => copied.has(name)));
     return ACCEPTED;
   }
   if (status >= 500) throw new EdgeError("AUTH_UNAVAILABLE", `it answered ${status}`);
@@ -150,7 +150,7 @@ function tooLong(): EdgeError {
 
 function questionOf(pass: Pass, authority: string, kept: HeaderList): string[] {
   const { exchange, address } = pass;
-  const flat = kept.split("\n");
+  const flat = bytesOf(kept).split("\n");
   flat.pop();
   flat.push("host", authority, "x-forwarded-method", exchange.method);
   flat.push("x-forwarded-proto", exchange.scheme, "x-forwarded-host", exchange.authority);

@@ -118,8 +118,7 @@ function refused(
 function joined(fields: readonly string[]): Record<string, string> {
   const headers = Object.create(null) as Record<string, string>;
   for (let at = 0; at + 1 < fields.length; at += 2) {
-    // Node writes one byte per character.
-    const value = Buffer.from(fields[at + 1] ?? "").toString("latin1");
+    const value = fields[at + 1] ?? "";
     const name = fields[at] ?? "";
     const before = headers[name];
     const comma = name === "cookie" ? "; " : ", ";
