@@ -6,6 +6,7 @@ import type { NetworkTest } from "../../sdk/gateway/cidr.ts";
 import type { Outcome } from "../../sdk/outcome.ts";
 import { clientAddress } from "./client-address.ts";
 import type { Consumer } from "./policies/auth/consumers.ts";
+import { withoutNamed } from "./upstream/forwarded-headers.ts";
 
 /** Who answers for the request's outcome; the worker's ticket. */
 export interface GateTicket {
@@ -68,7 +69,7 @@ export class Pass {
     this.enter = enter;
     this.exchange = ticket.exchange;
     this.params = params;
-    this.headers = ticket.exchange.headers;
+    this.headers = withoutNamed(ticket.exchange.headers);
     this.url = ticket.exchange.url;
     this.trusted = trusted;
     this.bodyBytesMax = bodyBytesMax;

@@ -7,6 +7,7 @@ import { createServer as createHttp2, type Http2Server } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { RawClient } from "../http/raw-client.ts";
+import { until } from "../waiting.ts";
 import { openFront, type Front } from "./front.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -78,7 +79,11 @@ async function status(head: string, body = ""): Promise<number> {
 
 test.each([
   ["whole", `GET /plain HTTP/1.1\r\nX-Name: ${NAME}`, ""],
-  ["in chunks", `POST /plain HTTP/1.1\r\nX-Name: ${NAME}\r\nTransfer-Encoding: chunked`, "0\r\n\r\n"],
+  [
+    "in chunks",
+    `POST /plain HTTP/1.1\r\nX-Name: ${NAME}\r\nTransfer-Encoding: chunked`,
+    "0\r\n\r\n",
+  ],
   ["without a body in reply", `HEAD /plain HTTP/1.1\r\nX-Name: ${NAME}`, ""],
   ["over HTTP/2", `GET /streams HTTP/1.1\r\nX-Name: ${NAME}`, ""],
 ])("bytes beyond ASCII in a field arrive as they came, %s", async (_how, head, body) => {
@@ -102,4 +107,17 @@ test("fields of Via stay in their order", async () => {
 test("what a client says of its own connection's HTTP/2 breaks none of ours", async () => {
   expect(await status("GET /streams HTTP/1.1\r\nHTTP2-Settings: AAMAAABk")).toBe(200);
   expect(seen.map((fields) => fields["http2-settings"])).toEqual([undefined]);
+});
+
+test("naming what a policy writes in Connection takes it from no server, and what the client writes there goes", async () => {
+  const named =
+    "Connection: x-consumer, X-Inner, x-named\r\nX-Inner: yes\r\nX-Consumer: ann\r\nX-Named: 1";
+  expect(await status(`GET /known HTTP/1.1\r\n${named}\r\nX-Api-Key: 0123456789abcdef0123`)).toBe(
+    200,
+  );
+  await until("the mirror has it too", () => seen.length === 2);
+  for (const fields of seen) {
+    expect(fields).toMatchObject({ "x-consumer": "ann", "x-inner": "no" });
+    expect(fields["x-named"]).toBe(undefined);
+  }
 });

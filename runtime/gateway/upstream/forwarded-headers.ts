@@ -1,5 +1,6 @@
 // Headers on their way through a proxy (RFC 9110, section 7.6). Those of one connection end with it, and so does what
-// its Connection header names. What says where a request came from is written anew, unless a trusted proxy wrote it.
+// its Connection header names, before policies write under such names. What says where a request came from is written
+// anew, unless a trusted proxy wrote it.
 
 import type { HeaderList } from "../../../sdk/exchange.ts";
 import { withoutHeaders } from "../../../sdk/gateway/header-list.ts";
@@ -100,7 +101,6 @@ export function requestHeaders(pass: Pass, { host, length }: Forwarding): string
   const { exchange } = pass;
   const list = bytesOf(pass.headers);
   const fields: string[] = ["host", host];
-  const named = connectionNames(list);
   const via: string[] = [];
   const chain: Record<string, string> = {};
   for (let at = 0; at < list.length;) {
@@ -109,7 +109,6 @@ export function requestHeaders(pass: Pass, { host, length }: Forwarding): string
     const name = list.slice(at, nameEnd);
     const value = list.slice(nameEnd + 1, valueEnd);
     at = valueEnd + 1;
-    if (named !== null && named.has(name)) continue;
     if (!REQUEST_OWN.has(name)) fields.push(name, value);
     else if (name === "via") via.push(value);
     else chain[name] = chain[name] === undefined ? value : `${chain[name]}, ${value}`;
@@ -156,6 +155,12 @@ function pushOrigin(
 function node(address: string): string {
   if (address === "") return "unknown";
   return address.includes(":") ? `"[${address}]"` : address;
+}
+
+/** What came, without what Connection names; those that are treated here anyway are left to that. */
+export function withoutNamed(list: HeaderList): HeaderList {
+  const named = connectionNames(list)?.difference(REQUEST_OWN);
+  return named === undefined || named.size === 0 ? list : withoutHeaders(list, named);
 }
 
 /** What Connection names goes with it; null: nothing. */

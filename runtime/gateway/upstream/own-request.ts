@@ -49,6 +49,8 @@ export function ownPass(
   const bodyBytesMax = Number.MAX_SAFE_INTEGER;
   const pass = new Pass({ ticket, enter: () => {}, params, trusted, bodyBytesMax });
   pass.totalMs = head.totalMs;
+  // Nothing of it is named by Connection any more, however that reads.
+  pass.headers = head.headers;
   return { pass, reply: promise };
 }
 
