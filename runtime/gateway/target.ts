@@ -45,8 +45,11 @@ function createSingle(config: SingleTarget, host: TargetHost): Target {
     }
     case "redirect": {
       const { status, location } = config;
+      const isOfHost = !location.startsWith("//");
       return (pass) => {
-        const to = filled(location, pass);
+        const text = filled(location, pass);
+        // A parameter that begins with a slash would name another host.
+        const to = isOfHost ? text.replace(/^\/+/, "/") : text;
         pass.ticket.exchange.reply(status, `location\n${to}\n`, null);
       };
     }

@@ -308,4 +308,18 @@ routes:
     const mock = await front.get("/mock");
     expect([mock.status, mock.headers.get("x-mock"), await mock.text()]).toEqual([418, "1", "{}"]);
   });
+
+  test("no path of a client's leads a redirect to another host", async () => {
+    await using front = await openFront(`
+routes:
+  - { match: { path: "/old/{*rest}" }, target: { redirect: "/{rest}" } }
+  - { match: { path: "/cdn/{*rest}" }, target: { redirect: "//cdn.example/{rest}" } }
+`);
+    const location = async (path: string): Promise<string | null> =>
+      (await front.get(path)).headers.get("location");
+    expect(await location("/old//evil.example/a")).toBe("/evil.example/a");
+    expect(await location("/old/%2F%2fevil.example")).toBe("/evil.example");
+    expect(await location("/old/%5Cevil.example")).toBe("/%5Cevil.example");
+    expect(await location("/cdn/a//b")).toBe("//cdn.example/a//b");
+  });
 });
