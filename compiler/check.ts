@@ -1,9 +1,9 @@
-// Checks code before it may reach a worker: a dry run on top of the platform exactly as a worker would do it,
-// then the full snapshot where that is safe, probed in a process that knows nothing of how it was made. Beside it
-// a code cache, where running the top level again costs next to nothing.
+// Checks code before it may reach a worker: a dry run on top of the platform exactly as a worker would do it, which
+// leaves a code cache. That is all where running the top level again costs next to nothing; else the full snapshot
+// follows where that is safe, probed in a process that knows nothing of how it was made.
 //
 // Refuses what fails the dry run. What fails later costs only the full snapshot: the version then starts from
-// the platform's snapshot, with a code cache. Nothing of the author's runs in this process.
+// the platform's snapshot, with the code cache. Nothing of the author's runs in this process.
 
 import { EdgeError } from "../sdk/errors.ts";
 import type { Code } from "../sdk/errors.ts";
@@ -36,15 +36,10 @@ export interface PlatformChecker extends Checker {
 
 /** The dry run's own limits act within a second; only code that ignores them lives until here. */
 const CHECK_TIMEOUT_MS: number = STARTUP_CPU_MS_MAX * 5 + 1_000;
-const FULL: CheckResult["start"] = { kind: "full" };
+const QUICK: CheckResult["start"] = { kind: "quick" };
 /** About 40 ms on an idle machine. */
 const SNAPSHOT_TIMEOUT_MS = 4_000;
 const PROBE_TIMEOUT_MS = 4_000;
-/**
- * CPU time of a top level that starts from an isolate made ahead (runtime/isolate/life/stock.ts), though there is a
- * full snapshot: less than half of what making one from that costs.
- */
-const QUICK_TOP_LEVEL_MS = 3;
 /** Each takes a core and up to 512 MB. */
 const CHECKS_AT_ONCE_MAX = 2;
 /** At about 150 ms a check, what a person would still wait for. */
@@ -82,21 +77,23 @@ interface PassedBundles {
 }
 
 /**
- * Bundles that this process has checked and whose snapshot is still whole: publishing the same code with other
- * vars or routes needs no second dry run. Versions without a full snapshot are checked each time.
+ * Bundles that this process has checked and whose snapshot or code cache is still whole: publishing the same code
+ * with other vars or routes needs no second dry run. What may depend on those is checked each time.
  */
 function rememberPassed({ basis, store }: CheckerOptions): PassedBundles {
-  const passed = new Set<string>();
+  const passed = new Map<string, CheckResult["start"]>();
   const keyOf = ({ bundleHash, needs = [] }: CheckInput): string => [bundleHash, ...needs].join();
   return {
     get(input) {
-      if (input.format !== "script" || !passed.has(keyOf(input))) return null;
-      return store.read(snapshotKey(basis, input.bundleHash)) === null ? null : { kind: "full" };
+      const start = passed.get(keyOf(input));
+      if (input.format !== "script" || start === undefined) return null;
+      const key = start.kind === "full" ? snapshotKey : codeCacheKey;
+      return store.read(key(basis, input.bundleHash)) === null ? null : start;
     },
     add(input, start) {
-      if (start.kind !== "full") return;
+      if (start.kind === "platform") return;
       if (passed.size >= PASSED_MAX) passed.clear();
-      passed.add(keyOf(input));
+      passed.set(keyOf(input), start);
     },
   };
 }
@@ -147,7 +144,7 @@ async function checkNow(
         nextTimeoutMs: SNAPSHOT_TIMEOUT_MS,
         onStage: (report) => {
           dryRun.passed = { at: performance.now(), ...report.dryRun };
-          input.onStage?.("snapshot");
+          if (!report.dryRun.isQuick) input.onStage?.("snapshot");
         },
       },
     );
@@ -155,13 +152,13 @@ async function checkNow(
     if (passed === null) throw refusal(end, input);
     assertAllowed(passed.inspection, input);
     const checkMs = passed.at - began;
-    const reason = snapshotFailure(end) ?? (await probe(options, candidate, true));
-    if (reason === null) store.promote(candidate, snapshotKey(options.basis, input.bundleHash));
-    // Whoever has one starts from the platform where that is quicker.
-    if (passed.hasCodeCache && (reason !== null || passed.topLevelMs <= QUICK_TOP_LEVEL_MS))
+    const start = passed.isQuick ? QUICK : await startOf(options, end, candidate);
+    if (start.kind === "full") {
+      store.promote(candidate, snapshotKey(options.basis, input.bundleHash));
+    } else if (passed.hasCodeCache) {
       store.promote(codeCache, codeCacheKey(options.basis, input.bundleHash));
-    const start = reason === null ? FULL : ({ kind: "platform", reason } as const);
-    return { start, checkMs, snapshotMs: performance.now() - passed.at };
+    }
+    return { start, checkMs, snapshotMs: passed.isQuick ? 0 : performance.now() - passed.at };
   } finally {
     store.discard(candidate);
     store.discard(codeCache);
@@ -171,6 +168,15 @@ async function checkNow(
 
 interface Passed extends DryRun {
   readonly at: number;
+}
+
+async function startOf(
+  options: CheckerOptions,
+  end: JailEnd,
+  candidate: string,
+): Promise<CheckResult["start"]> {
+  const reason = snapshotFailure(end) ?? (await probe(options, candidate, true));
+  return reason === null ? { kind: "full" } : { kind: "platform", reason };
 }
 
 /** Why a snapshot cannot be used, or null. */

@@ -48,10 +48,10 @@ export interface Inspection {
 
 export interface DryRun {
   readonly inspection: Inspection;
-  /** CPU time of the top level alone: it was compiled before. */
-  readonly topLevelMs: number;
   /** There is one, of the whole script. */
   readonly hasCodeCache: boolean;
+  /** To run the top level again, with the code cache, is quicker than any snapshot: none is made. */
+  readonly isQuick: boolean;
 }
 
 export type JailVerdict =

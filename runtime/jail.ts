@@ -32,6 +32,12 @@ import { SliceError } from "./isolate/slice/fault.ts";
 const GUEST_TIMEOUT_MS = 5_000;
 /** The engine's time-out counts wall time; on a busy machine a cut run is tried again with more of it. */
 const WALL_FACTOR = 4;
+/**
+ * CPU time of a top level that starts from an isolate made ahead (isolate/life/stock.ts) and needs no snapshot: less
+ * than half of what making an isolate from its own would cost.
+ */
+const QUICK_TOP_LEVEL_MS = 3;
+const NOT_NEEDED: SnapshotVerdict = { made: false, reason: "It is not needed." };
 const SEED_BYTES = 32;
 /** Of larger scripts only what their top level calls is in the code cache: reading one takes 10 ms per megabyte. */
 const WHOLE_CHARS_MAX: number = 1_024 * 1_024;
@@ -71,15 +77,11 @@ async function check(job: CheckJob): Promise<JailVerdict> {
   const passed = await dryRun(job, STARTUP_CPU_MS_MAX);
   if ("kind" in passed) return passed;
   report({ type: "stage", dryRun: passed });
-  const { inspection } = passed;
-  if (inspection.handler === "none" || inspection.io.length > 0) {
-    return {
-      kind: "checked",
-      inspection,
-      snapshot: { made: false, reason: "It will be refused." },
-    };
-  }
-  return { kind: "checked", inspection, snapshot: snapshot(job, inspection) };
+  const { inspection, isQuick } = passed;
+  const isRefused = inspection.handler === "none" || inspection.io.length > 0;
+  const isNeeded = !isRefused && !isQuick;
+  const verdict = isNeeded ? snapshot(job, inspection) : NOT_NEEDED;
+  return { kind: "checked", inspection, snapshot: verdict };
 }
 
 /** How a worker starts a bundle on top of the platform, within limits. */
@@ -102,7 +104,10 @@ async function dryRun(
     const inspection = await inspect(engine);
     const cache = isModule ? null : await engine.codeCache(script);
     if (cache !== null) writeChecked(job.codeCache, cache);
-    return { inspection, topLevelMs, hasCodeCache: cache !== null };
+    const hasCodeCache = cache !== null;
+    const isAlike = inspection.reads.length === 0;
+    const isQuick = hasCodeCache && isAlike && topLevelMs <= QUICK_TOP_LEVEL_MS;
+    return { inspection, hasCodeCache, isQuick };
   } catch (error) {
     const wasStarved = cpuMsSince(cpuBefore) < STARTUP_CPU_MS_MAX * 0.9;
     const wasCut = error instanceof SliceError && error.fault === "timeout";

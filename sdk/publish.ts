@@ -64,7 +64,7 @@ export interface PublishResult {
   /** All that the handler sees: the version's, and those made through the API. */
   readonly bindings: readonly Binding[];
   readonly bundleBytes: number;
-  readonly start: "full" | "platform";
+  readonly start: "full" | "quick" | "platform";
   readonly timingsMs: {
     readonly bundle: number;
     readonly check: number;

@@ -55,9 +55,13 @@ export interface VersionRecord {
   readonly bundle: BlobHash;
   readonly bundleBytes: number;
   readonly map: BlobHash | null;
-  /** full: web platform and bundle in one snapshot; platform: bundle runs on top, for the reason given. */
+  /**
+   * full: web platform and bundle in one snapshot; quick: bundle runs on top, with a code cache, which takes no longer;
+   * platform: bundle runs on top, for the reason given.
+   */
   readonly start:
     | { readonly kind: "full" }
+    | { readonly kind: "quick" }
     | { readonly kind: "platform"; readonly reason: string };
   /** It names CLIENT_ADDRESS_HEADER: its requests carry it. Others go without, since asking costs a microsecond. */
   readonly readsAddress?: true;

@@ -1,5 +1,5 @@
-// Keeps the snapshots of what is deployed fresh: after an upgrade of Node, the engine or the platform they are
-// made anew in the background (until then those versions start more slowly), and old ones are thrown away.
+// Keeps the snapshots and code caches of what is deployed fresh: after an upgrade of Node, the engine or the platform
+// they are made anew in the background (until then those versions start more slowly), and old ones are thrown away.
 
 import type { Checker, Blobs, RegistryReader } from "../../sdk/node.ts";
 import {
@@ -27,8 +27,10 @@ export async function refreshSnapshots(parts: SnapshotParts): Promise<void> {
   const versions = registry.all().flatMap((deployed) => deployed.versions);
   const stale = new Map<string, VersionRecord>();
   for (const version of versions) {
-    const key = snapshotKey(basis, version.bundle);
-    if (version.start.kind === "full" && store.read(key) === null) stale.set(key, version);
+    if (version.start.kind === "platform") continue;
+    // Whichever the checker has found to be quicker.
+    const either = [codeCacheKey(basis, version.bundle), snapshotKey(basis, version.bundle)];
+    if (either.every((key) => store.read(key) === null)) stale.set(version.bundle, version);
   }
   for (const version of stale.values()) await rebuild(parts, version);
   const keys = versions.flatMap(({ bundle }) => [

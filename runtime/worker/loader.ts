@@ -1,7 +1,7 @@
-// From a version's record to what an isolate starts from. Where the top level is known to be quick (the checker has
-// left a code cache): an isolate made ahead, or one from the platform's snapshot, which is in memory, while to read and
-// hash megabytes of the version's own takes longer than its top level. Else the version's full snapshot when there is
-// one for this engine, else the platform's and the bundle. What is missing or stale costs time, never an answer.
+// From a version's record to what an isolate starts from. Where the checker has left a code cache, since the top level
+// is quick: an isolate made ahead, or one from the platform's snapshot, which is in memory, while to read and hash
+// megabytes of the version's own takes longer than its top level. Else the version's full snapshot when there is one
+// for this engine, else the platform's and the bundle. What is missing or stale costs time, never an answer.
 
 import { join } from "node:path";
 import { buildGuest } from "../../compiler/guest.ts";
@@ -69,7 +69,7 @@ export function startOf(
   const platform = options.platform();
   const codeCache =
     version.format === "script" ? snapshots.read(codeCacheKey(basis, version.bundle)) : null;
-  if (version.start.kind === "full" && (codeCache === null || platform === null)) {
+  if (version.start.kind !== "platform" && (codeCache === null || platform === null)) {
     const snapshot = snapshots.read(snapshotKey(basis, version.bundle));
     if (snapshot !== null) return { kind: "full", snapshot };
   }

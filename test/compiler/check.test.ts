@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hashBundle, stopEsbuild } from "../../compiler/bundle.ts";
 import { codeCacheKey, snapshotKey } from "../../compiler/snapshot-store.ts";
 import type { PublishStage } from "../../sdk/publish.ts";
-import { openChecking } from "./checking.ts";
+import { openChecking, SLOW } from "./checking.ts";
 import type { Checking } from "./checking.ts";
 
 const REAL_GUEST: string = fileURLToPath(new URL("../../runtime/guest/boot.ts", import.meta.url));
@@ -28,7 +28,8 @@ test("the real guest checks, snapshots and refuses like the stand-in", async () 
   const real = await openChecking(REAL_GUEST);
   try {
     const hi = 'export default { fetch() { return new Response("hi") } };';
-    expect((await real.check(hi)).start).toEqual({ kind: "full" });
+    expect((await real.check(hi)).start).toEqual({ kind: "quick" });
+    expect((await real.check(SLOW + hi)).start).toEqual({ kind: "full" });
     const reads = await real.check(`globalThis.at = Date.now() + Math.random();${hi}`);
     const reason = "The module reads the time and random values at top level.";
     expect(reads.start).toEqual({ kind: "platform", reason });
@@ -60,34 +61,35 @@ test("the real guest checks, snapshots and refuses like the stand-in", async () 
 });
 
 describe("check", () => {
-  test("makes a full snapshot that holds the handler, and tells its stages", async () => {
-    const stages: PublishStage[] = [];
-    const code = "var __exports = (() => ({ default: { fetch() {} } }))();";
-    const bundleHash = hashBundle(code);
-    const onStage = (stage: PublishStage): void => void stages.push(stage);
-    const result = await checking.checker.check({ format: "script", code, bundleHash, onStage });
-    expect(result.start).toEqual({ kind: "full" });
-    expect(stages).toEqual(["check", "snapshot"]);
-    expect(checking.store.read(snapshotKey(checking.basis, bundleHash))).not.toBeNull();
-    expect(readdirSync(checking.storeDir).filter((name) => name.endsWith(".candidate"))).toEqual(
-      [],
-    );
-  });
-
-  test("runs a bundle that it has checked only once, as long as its snapshot is whole", async () => {
-    const code = "var __exports = (() => ({ default: { fetch() { return 2; } } }))();";
+  describe.each([
+    ["a slow top level", SLOW, "full", snapshotKey, codeCacheKey, ["check", "snapshot"]],
+    ["a quick top level", "", "quick", codeCacheKey, snapshotKey, ["check"]],
+  ] as const)("of a module with %s", (_what, top, kind, keyOf, otherKeyOf, told) => {
+    const code = `${top} var __exports = (() => ({ default: { fetch() { return 2; } } }))();`;
     const bundleHash = hashBundle(code);
     const stages: PublishStage[] = [];
     const onStage = (stage: PublishStage): void => void stages.push(stage);
     const input = { format: "script", code, bundleHash, onStage } as const;
-    await checking.checker.check(input);
-    stages.length = 0;
-    expect(await checking.checker.check(input)).toMatchObject({ start: { kind: "full" } });
-    expect(stages).toEqual([]);
-    const key = snapshotKey(checking.basis, bundleHash);
-    truncateSync(checking.store.path(key), 100);
-    expect(await checking.checker.check(input)).toMatchObject({ start: { kind: "full" } });
-    expect(stages).toEqual(["check", "snapshot"]);
+
+    test("leaves what it starts from quickest, nothing else, and tells its stages", async () => {
+      stages.length = 0;
+      expect((await checking.checker.check(input)).start).toEqual({ kind });
+      expect(stages).toEqual(told);
+      const { store, storeDir, basis } = checking;
+      expect(store.read(keyOf(basis, bundleHash))).not.toBeNull();
+      expect(store.read(otherKeyOf(basis, bundleHash))).toBeNull();
+      expect(readdirSync(storeDir).filter((name) => name.endsWith(".candidate"))).toEqual([]);
+    });
+
+    test("happens only once, as long as what it left is whole", async () => {
+      await checking.checker.check(input);
+      stages.length = 0;
+      expect((await checking.checker.check(input)).start).toEqual({ kind });
+      expect(stages).toEqual([]);
+      truncateSync(checking.store.path(keyOf(checking.basis, bundleHash)), 100);
+      expect((await checking.checker.check(input)).start).toEqual({ kind });
+      expect(stages).toEqual(told);
+    });
   });
 
   test.each([
@@ -112,7 +114,7 @@ describe("check", () => {
       "WebAssembly is not defined",
     ],
   ])("starts a module that %s from the platform", async (_what, top, reason) => {
-    const { start } = await checking.check(`${top}\n${HANDLER}`);
+    const { start } = await checking.check(`${SLOW}${top}\n${HANDLER}`);
     expect(start).toEqual({ kind: "platform", reason: expect.stringContaining(reason) });
   });
 
@@ -120,7 +122,7 @@ describe("check", () => {
     ["using", "{ using x = { [Symbol.dispose]() {} }; }"],
     ["a FinalizationRegistry", "globalThis.r = new FinalizationRegistry(() => {});"],
   ])("accepts a module with %s at top level", async (_what, top) => {
-    const { start } = await checking.check(`${top}\n${HANDLER}`);
+    const { start } = await checking.check(`${SLOW}${top}\n${HANDLER}`);
     expect(["full", "platform"]).toContain(start.kind);
   });
 
@@ -133,18 +135,6 @@ describe("check", () => {
     // Fifteen bytes and more for each of them; a kilobyte is all that the rest takes.
     expect(cache?.byteLength).toBeGreaterThan(10_000);
     expect(checking.store.read(snapshotKey(checking.basis, bundleHash))).toBeNull();
-  });
-
-  test.each([
-    ["with a code cache where the top level is quick", "", false],
-    ["alone where it is not", "for (let i = 0; i < 2e7; i++) globalThis.i = i;", true],
-  ])("stores a full snapshot %s", async (_where, top, isAlone) => {
-    const code = `${top} var __exports = { default: { fetch() {} } };`;
-    const bundleHash = hashBundle(code);
-    await checking.checker.check({ format: "script", code, bundleHash });
-    expect(checking.store.read(snapshotKey(checking.basis, bundleHash))).not.toBeNull();
-    const cache = checking.store.read(codeCacheKey(checking.basis, bundleHash));
-    expect(cache === null).toBe(isAlone);
   });
 
   test("refuses I/O at top level, naming the call, though its failure is caught", async () => {
@@ -185,7 +175,7 @@ describe("check", () => {
     const key = snapshotKey(checking.basis, null);
     truncateSync(checking.store.path(key), readFileSync(checking.store.path(key)).length - 1);
     await expect(checking.check(`//\n${HANDLER}`)).resolves.toMatchObject({
-      start: { kind: "full" },
+      start: { kind: "quick" },
     });
   });
 

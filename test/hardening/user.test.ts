@@ -26,7 +26,7 @@ describe.skipIf(!isRoot)("a node with --user", () => {
     folder = openFolder();
     data = join(folder.path, "data");
     node = await startAs("nobody", data);
-    expect(await node.publish("first", HANDLER)).toMatchObject({ start: "full" });
+    expect(await node.publish("first", HANDLER)).toMatchObject({ start: "quick" });
     expect((await node.get("/first")).text).toBe("answered");
     await node.standby();
   });

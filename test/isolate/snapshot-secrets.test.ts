@@ -12,7 +12,7 @@ import { createCryptoCalls } from "../../runtime/isolate/crypto-calls.ts";
 import { makeSnapshot, type Script } from "../../runtime/isolate/engine.ts";
 import { loadInstance, type Loaded, type Start } from "../../runtime/isolate/load.ts";
 import { resolveLimits } from "../../sdk/limits.ts";
-import { openChecking, type Checking } from "../compiler/checking.ts";
+import { openChecking, SLOW, type Checking } from "../compiler/checking.ts";
 import { openWorkshop, Sent, type Workshop } from "./instances.ts";
 
 const REAL_GUEST: string = fileURLToPath(new URL("../../runtime/guest/boot.ts", import.meta.url));
@@ -26,7 +26,7 @@ const MARK = plant("module");
 
 const DRAWS = `
 const draw = () => ({ random: Math.random(), bytes: [...crypto.getRandomValues(new Uint8Array(16))].join(), uuid: crypto.randomUUID() });`;
-const SOURCE = `${DRAWS}
+const SOURCE = `${SLOW}${DRAWS}
 export const mark = ${JSON.stringify(MARK)};
 const seen = [];
 export default { async fetch(request, env) {
