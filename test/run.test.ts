@@ -94,6 +94,17 @@ describe("bin/edge in a clone", () => {
     expect(npmRuns()).toBe(1);
   });
 
+  test("keeps to itself what Node has a flag of the same name for", async () => {
+    fakeNpm();
+    const argv = ["publish", "--env-file", "nowhere.json", "--json"];
+    const { code, stdout, stderr } = await edge(...argv);
+    expect({ code, stderr: stderr.replace(/^edge: installing .*\n/, "") }).toEqual({
+      code: 0,
+      stderr: "",
+    });
+    expect(JSON.parse(stdout)).toMatchObject({ argv, execArgv: [] });
+  });
+
   test("installs again when the lockfile changed", async () => {
     fakeNpm();
     await edge();
