@@ -21,8 +21,9 @@ export interface StackMapper {
 
 /** `islet:bundle:12:34`, as frames and SyntaxErrors name a place. */
 const PLACE = new RegExp(`${BUNDLE_FILE}:(\\d+):(\\d+)`, "g");
-/** Frames below the author's own: the wrapper, the guest, the engine's boundary. */
-const FOREIGN_FRAME = /^\s+at .*(?:islet:guest|islet:register|<isolated-vm|\(file:|\(node:)/;
+/** Frames below the author's own, up to their places: the wrapper, the guest, the engine's boundary. */
+const FOREIGN_FRAME =
+  /^\s+at .*?(?:islet:guest|islet:register|<isolated-vm|\(file:|\(node:).*?(?::\d+:\d+|>|$)\)?/;
 
 /** `map`: the bundle's source map as JSON, or null: positions stay those of the bundle. */
 export function createStackMapper(map: string | null): StackMapper {
@@ -39,8 +40,7 @@ export function createStackMapper(map: string | null): StackMapper {
   };
   return {
     mapStack(stack) {
-      const frames = stack.split("\n").filter((line) => !FOREIGN_FRAME.test(line));
-      return frames.join("\n").replace(PLACE, (place, line: string, column: string) => {
+      return withoutForeign(stack).replace(PLACE, (place, line: string, column: string) => {
         const found = origin(Number(line), Number(column));
         return found === null ? place : `${found.file}:${found.line}:${found.column}`;
       });
@@ -53,6 +53,17 @@ export function createStackMapper(map: string | null): StackMapper {
       return null;
     },
   };
+}
+
+/** What was written behind such a frame, as the next argument of console.log is, goes behind the one before. */
+function withoutForeign(stack: string): string {
+  const kept: string[] = [];
+  for (const line of stack.split("\n")) {
+    const [frame] = FOREIGN_FRAME.exec(line) ?? [];
+    if (frame === undefined) kept.push(line);
+    else kept.push((kept.pop() ?? "") + line.slice(frame.length));
+  }
+  return kept.join("\n");
 }
 
 /** A map that cannot be read costs the mapping, never the stack trace. */

@@ -205,6 +205,26 @@ test("source map leads from a stack in the wrapped script to the author's line",
   expect(createStackMapper("no map").mapStack(stack)).toContain(`${BUNDLE_FILE}:`);
 });
 
+test("what stands behind the frames of a stack stays when those of the platform are taken out", () => {
+  const mapper = createStackMapper(null);
+  const frames = [
+    "    at fetch (islet:bundle:1:2)",
+    "    at async Requests.settle (islet:guest:3:4)",
+    "    at islet:guest:5:6",
+  ].join("\n");
+  const kept = "x Error: e\n    at fetch (islet:bundle:1:2)";
+  expect(mapper.mapStack(`x Error: e\n${frames}`)).toBe(kept);
+  expect(mapper.mapStack(`x Error: e\n${frames} { status: 5 } (tail)`)).toBe(
+    `${kept} { status: 5 } (tail)`,
+  );
+  expect(mapper.mapStack(`x Error: e\n${frames} Error: f\n${frames} 5`)).toBe(
+    `${kept} Error: f\n    at fetch (islet:bundle:1:2) 5`,
+  );
+  expect(mapper.mapStack(`x Error: e\n${frames}\nnext\n    at (<isolated-vm boundary>)`)).toBe(
+    `${kept}\nnext`,
+  );
+});
+
 test("buildGuest reuses its file until a source changes, and rebuilds a damaged one", async () => {
   const cwd = project({ "boot.ts": 'export { a } from "./a.ts";', "a.ts": "export const a = 1;" });
   const input = { entry: join(cwd, "boot.ts"), cacheDir: join(cwd, "cache") };
