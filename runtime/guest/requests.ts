@@ -41,6 +41,8 @@ export class Requests {
   readonly #env: unknown;
   readonly #services: object;
   readonly #open = new Places<Entry>();
+  /** Of those that are over: what they have said since the last one was opened. */
+  readonly #over: Pick<Entry, "logBytes"> = { logBytes: 0 };
   readonly sockets: Sockets;
   readonly #hooks: ContextHooks<Entry> = {
     waitUntil: (entry, work) => void this.#track(entry, work),
@@ -126,6 +128,7 @@ export class Requests {
   }
 
   #openEntry(id: number): Entry {
+    this.#over.logBytes = 0;
     const entry = createEntry(id, this.#wire.now());
     this.#open.open(entry);
     return entry;
@@ -156,6 +159,7 @@ export class Requests {
 
   /** Body chunks, aborts, credit: what concerns a request that was started before. */
   advance(op: string, id: number, payload: string, buffers: readonly ArrayBuffer[]): void {
+    this.#over.logBytes = 0;
     if (this.sockets.advance(op, id, payload, buffers)) return;
     const entry = this.#open.get(id);
     if (entry === undefined) return;
@@ -194,8 +198,8 @@ export class Requests {
 
   /** What the host would only throw away stays here, but for the first line that is too much: it marks that. */
   log(id: number, level: string, text: string): void {
-    const entry = this.#open.get(id);
-    if (entry === undefined || entry.logBytes > this.#wire.logBytesMax) return;
+    const entry = this.#open.get(id) ?? this.#over;
+    if (entry.logBytes > this.#wire.logBytesMax) return;
     entry.logBytes += logCost(text.length);
     const isLong = text.length > LOG_LINE_BYTES_MAX;
     const short = isLong ? text.slice(0, LOG_LINE_BYTES_MAX + 1) : text;

@@ -137,6 +137,7 @@ export class Instance implements SliceEvents {
 
   /** Ends what has passed its time limit. Called every now and then. */
   expire(now: number): void {
+    this.#open.forget();
     for (const job of this.#open.values()) {
       if (job.deadlineMs > now) continue;
       if (!job.answered || isGoingOn(job)) this.#failJob(job, "HANDLER_TIMEOUT");
@@ -260,7 +261,7 @@ export class Instance implements SliceEvents {
         this.#call(id, payload, bytes);
         break;
       case LEAVE.LOG:
-        takeLog(this.#open.get(id), payload, this.#limits.logBytes);
+        takeLog(this.#open.lately(id), payload, this.#limits.logBytes);
         break;
       case LEAVE.TIMER_SET:
         if (!this.#timers.set(id, payload)) this.malformed();

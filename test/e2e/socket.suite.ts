@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket, type RawData } from "ws";
 import type { Isolation } from "../../sdk/isolation.ts";
 import { startNode, type TestNode } from "../node.ts";
+import { until } from "../waiting.ts";
 
 const LIMIT_BYTES = 200_000;
 
@@ -19,6 +20,9 @@ const cases = {
   spins(server) { server.addEventListener("message", ({ data }) => {
     if (data === "spin") for (;;);
     const until = Date.now(); let n = 0; for (let i = 0; i < 1e7; i++) n += i; server.send("done"); }); },
+  tells(server) {
+    server.addEventListener("message", ({ data }) => console.log("told", data));
+    server.addEventListener("close", ({ code }) => console.log("told of", code)); },
   throws(server) { server.addEventListener("message", () => { throw new Error("mine"); }); },
   floods(server) { server.addEventListener("message", () => { for (;;) server.send("x".repeat(1e6)); }); },
 };
@@ -73,6 +77,14 @@ export function describeSockets(
     };
     const neighbour = async (): Promise<string> =>
       (await fetch(`http://127.0.0.1:${node.port}/near`)).text();
+
+    test("what its listeners log is in the log", async () => {
+      const socket = await open("tells");
+      socket.send("a secret");
+      await until("the message is logged", () => node.output.includes("told a secret"));
+      socket.close(4003);
+      await until("the end is logged", () => node.output.includes("told of"));
+    });
 
     test("messages of text and of bytes come back as they went, in order", async () => {
       const socket = await open("echo");

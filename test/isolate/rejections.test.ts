@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { STRAYS_MAX } from "../../runtime/isolate/jobs/rejections.ts";
+import { until } from "../waiting.ts";
 import { earnInline, openWorkshop, type Opened, type Workshop } from "./instances.ts";
 
 const SOURCE = `
@@ -78,6 +79,67 @@ describe.each(["own", "untrusted"] as const)("of an endpoint with trust %s", (tr
     expect(await told("logged")).toEqual({ events: [{ ...plain, message: "logged" }], logs: 1 });
   });
 });
+
+/** Whatever runs behind its reply, or because its client is gone, runs when the request is over. */
+const BEHIND = `
+export default {
+  async fetch(request) {
+    const { pathname } = new URL(request.url);
+    request.signal.addEventListener("abort", () => console.log("aborted"));
+    if (pathname === "/later") setTimeout(() => console.log("later"), 20);
+    if (pathname === "/listened") {
+      addEventListener("unhandledrejection", () => undefined);
+      Promise.reject(new Error("listened to"));
+    }
+    if (pathname === "/stream") {
+      const cancel = () => console.log("cancelled");
+      return new Response(new ReadableStream({ pull: (c) => c.enqueue(new Uint8Array(1)), cancel }, { highWaterMark: 0 }));
+    }
+    if (pathname === "/left") Promise.reject(new Error("left behind"));
+    return new Response("ok");
+  },
+};`;
+
+describe.each(["own", "untrusted"] as const)(
+  "of a request that is over, with trust %s",
+  (trust) => {
+    let opened: Opened;
+    beforeAll(async () => {
+      opened = workshop.open({ source: BEHIND, trust });
+      if (trust === "own") await earnInline(opened);
+    });
+
+    test("a promise that was rejected is in the log", async () => {
+      const sent = opened.send("/left");
+      await sent.text();
+      await until("it is logged", () => sent.logs.length > 0);
+      expect(sent.logs.join()).toContain("error Unhandled rejection: Error: left behind");
+    });
+
+    test("what it says later is in the log", async () => {
+      const sent = opened.send("/later");
+      await sent.text();
+      await until("it is logged", () => sent.logs.length > 0);
+      expect(sent.logs).toEqual(["info later"]);
+    });
+
+    test("what is said when the client went away is in the log", async () => {
+      const sent = opened.send("/stream");
+      sent.exchange.socketBytes = 10;
+      await until("the reply has begun", () => sent.exchange.bytesOut > 0);
+      sent.exchange.disconnect();
+      await until("both are logged", () => sent.logs.length === 2);
+      expect(sent.logs).toEqual(["info aborted", "info cancelled"]);
+    });
+
+    test("what no listener prevents is in the log", async () => {
+      const sent = opened.send("/listened");
+      await sent.text();
+      await until("it is logged", () => sent.logs.length > 0);
+      expect(sent.logs.join()).toContain("error Unhandled rejection: Error: listened to");
+    });
+  },
+);
 
 test("a listener that leaves another one behind each time comes to an end", async () => {
   const opened = workshop.open({ source: SOURCE });

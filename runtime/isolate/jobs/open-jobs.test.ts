@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { OPEN_MAX } from "../../../sdk/bridge.ts";
 import type { Job } from "./job.ts";
-import { OpenJobs } from "./open-jobs.ts";
+import { LATE_MAX, OpenJobs } from "./open-jobs.ts";
 
 function open(jobs: OpenJobs): number {
   const id = jobs.nextId();
@@ -52,4 +52,20 @@ test("no number is found that nobody was given", () => {
   for (const wrong of [0, -1, 0.5, NaN, id + OPEN_MAX, id + 1, 2 ** 53]) {
     expect(jobs.get(wrong)).toBeUndefined();
   }
+});
+
+test(`the last ${LATE_MAX} that were closed are found until nothing was closed between two looks`, () => {
+  const jobs = new OpenJobs();
+  const ids = Array.from({ length: LATE_MAX + 1 }, () => {
+    const id = open(jobs);
+    jobs.delete(id);
+    return id;
+  });
+  const found = (): number => ids.filter((id) => jobs.lately(id)?.id === id).length;
+  expect(ids.filter((id) => jobs.has(id))).toEqual([]);
+  expect(found()).toBe(LATE_MAX);
+  jobs.forget();
+  expect(found()).toBe(LATE_MAX);
+  jobs.forget();
+  expect(found()).toBe(0);
 });

@@ -9,12 +9,17 @@ import type { Job } from "./job.ts";
 
 /** Numbers stay below 2^30: they also cross in cells of 32 bits. */
 const COUNT_MAX: number = 2 ** 20;
+/** Closed jobs that may still have something to say: the few that one or two slices bring. */
+export const LATE_MAX = 32;
 
 export class OpenJobs {
   readonly #jobs: (Job | null)[] = [];
   readonly #free: number[] = [];
   #count = 0;
   #size = 0;
+  readonly #late: (Job | null)[] = Array.from({ length: LATE_MAX }, () => null);
+  #closed = 0;
+  #forgotten = 0;
 
   get size(): number {
     return this.#size;
@@ -36,13 +41,26 @@ export class OpenJobs {
     return job?.id === id ? job : undefined;
   }
 
+  /** Also one of those that were closed last. */
+  lately(id: number): Job | undefined {
+    return this.get(id) ?? this.#late.find((job) => job?.id === id) ?? undefined;
+  }
+
+  /** Called every now and then: lets go of closed jobs when none was closed since. */
+  forget(): void {
+    if (this.#forgotten === this.#closed) this.#late.fill(null);
+    this.#forgotten = this.#closed;
+  }
+
   has(id: number): boolean {
     return this.get(id) !== undefined;
   }
 
   delete(id: number): boolean {
-    if (!this.has(id)) return false;
+    const job = this.get(id);
+    if (job === undefined) return false;
     const place = id % OPEN_MAX;
+    this.#late[this.#closed++ % LATE_MAX] = job;
     this.#jobs[place] = null;
     this.#free.push(place);
     this.#size--;

@@ -13,7 +13,7 @@ import type { OpenJobs } from "./open-jobs.ts";
  */
 export const STRAYS_MAX = 8;
 
-/** `id`: 0 for no request. */
+/** `id`: 0 for no request; it may be over. */
 export type TellRejection = (id: number, payload: string) => void;
 
 export class Rejections {
@@ -40,12 +40,13 @@ export class Rejections {
 
   /** `ids`: whose code ran. */
   take(ids: readonly number[], reason: unknown): void {
-    const job = ids.map((id) => this.#jobs.get(id)).find((one) => one !== undefined);
+    const isOpen = (id: number): boolean => this.#jobs.has(id);
+    // The pool tells of it when the reply may be out.
+    const id = ids.find(isOpen) ?? ids.find((one) => this.#jobs.lately(one) !== undefined) ?? 0;
     if (this.#cell?.[CELL.LISTENS] !== 1) {
-      takeLog(job, `error\nUnhandled rejection: ${rejectionText(reason)}`, this.#logBytesMax);
-    } else if (job !== undefined || this.#strays++ < STRAYS_MAX) {
-      this.#tell(job?.id ?? 0, payloadOf(reason));
-    }
+      const line = `error\nUnhandled rejection: ${rejectionText(reason)}`;
+      takeLog(this.#jobs.lately(id), line, this.#logBytesMax);
+    } else if (isOpen(id) || this.#strays++ < STRAYS_MAX) this.#tell(id, payloadOf(reason));
   }
 }
 
