@@ -26,9 +26,11 @@ export const EACH: NonNullable<UserWorkspaceConfig["test"]> = {
   pool: "forks",
   execArgv: [...ISOLATE_FLAGS],
   exclude: EXCLUDED,
-  // A test that hangs fails. The longest honest one takes ten seconds, and more on a busy machine.
-  testTimeout: 60_000,
-  hookTimeout: 60_000,
+  // A test that hangs fails. The longest honest one takes ten seconds, on a busy machine ten times as long.
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+  // A second by default, in which a busy machine may not get to what is waited for.
+  expect: { poll: { timeout: 30_000 } },
   env: { NO_COLOR: "1", TZ: "UTC" },
   unstubEnvs: true,
   restoreMocks: true,

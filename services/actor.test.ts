@@ -1,4 +1,4 @@
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { EdgeError, type Code } from "../sdk/errors.ts";
 import type { Backend } from "../sdk/services/service.ts";
 import { ServiceActor, type ActorLimits, type ActorSetting, type Health } from "./actor.ts";
@@ -131,7 +131,7 @@ test("a call that takes too long is ended, its signal aborts, and its place is k
   expect(aborted).toBe(true);
   expect(actor.stats().running).toBe(1);
   gate.open();
-  await vi.waitFor(() => expect(actor.stats().running).toBe(0));
+  await expect.poll(() => actor.stats().running).toBe(0);
 });
 
 test("a call whose request died leaves the queue at once", async () => {
@@ -219,7 +219,7 @@ test("a new setting serves what comes from then on, and the calls before end und
   expect(closed).toHaveLength(0);
   gate.open();
   expect(await running).toBe("done");
-  await vi.waitFor(() => expect(closed).toEqual([opened[0]]));
+  await expect.poll(() => closed).toEqual([opened[0]]);
 });
 
 test("an actor that was stopped takes calls again once it is started", async () => {
@@ -258,5 +258,5 @@ test("what fails at once is counted like all else, and a bug discards the backen
   expect(() => actor.runNow(refuse(new TypeError("a bug")))).toThrow(EdgeError);
   expect(actor.stats()).toMatchObject({ calls: 3, failures: 2, open: false });
   expect(panics).toHaveLength(1);
-  await vi.waitFor(() => expect(closed).toHaveLength(1));
+  await expect.poll(() => closed).toHaveLength(1);
 });

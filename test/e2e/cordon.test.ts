@@ -67,7 +67,7 @@ beforeAll(async () => {
   node = await startNode({ workers: 1, args: ["--outcome-header"] });
   await node.publish("all", HANDLER, { isolation: "dedicated", limits: { bodyBytes: 1_000_000 } });
   await node.publish("near", HANDLER, { limits: { bodyBytes: 1_000_000 } });
-}, 60_000);
+});
 
 afterAll(() => node.stop());
 

@@ -71,7 +71,7 @@ beforeAll(async () => {
   await node.publish("same", PETS, { bindings });
   await node.publish("short", PETS, { bindings, limits: { wallMs: 500 } });
   await node.publish("other", PETS, { bindings: [{ ...bindings[0], scope: "other" }] });
-}, 60_000);
+});
 
 afterAll(() => node.stop());
 

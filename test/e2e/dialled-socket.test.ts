@@ -152,7 +152,7 @@ beforeAll(async () => {
   const egress = [new URL(upstream).host];
   await node.publish("dial", HANDLER, { limits, egress });
   await node.publish("few", HANDLER, { limits: { ...limits, subrequests: 3 }, egress });
-}, 60_000);
+});
 afterAll(async () => {
   await node.stop();
   server.close();

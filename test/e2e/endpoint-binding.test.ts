@@ -89,7 +89,7 @@ beforeAll(async () => {
   });
   await node.publish("own", NEXT, { routes: [{ host: "own.test", path: "/*", methods: [] }] });
   await node.api("DELETE", "/api/endpoints/gone");
-}, 60_000);
+});
 
 afterAll(() => node.stop());
 

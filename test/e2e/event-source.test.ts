@@ -72,7 +72,7 @@ beforeAll(async () => {
   node = await startNode({ workers: 1, args: ["--egress-may-be-private"] });
   const egress = [new URL(peer).host];
   await node.publish("events", HANDLER, { limits: { subrequests: 3 }, egress });
-}, 60_000);
+});
 
 afterAll(async () => {
   await node.stop();

@@ -8,7 +8,7 @@ import { until } from "../waiting.ts";
 import { echo } from "../e2e/load.ts";
 import { culprit, field, LONG, named, SPINNER, strikes } from "./suspects.ts";
 
-const TEST_MS_MAX = 60_000;
+const TEST_MS_MAX = 120_000;
 
 async function crash(node: TestNode, number: number, running: readonly string[]): Promise<void> {
   const asked = running.map((name) => node.get(`/${name}`).catch(() => null));
