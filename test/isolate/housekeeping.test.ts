@@ -1,7 +1,7 @@
 // The housekeeping of a worker over real isolates: who is evicted, who recycled, and that everybody answers.
 
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { HEAP_LOOKS, HEAP_SHARE_MAX } from "../../runtime/isolate/life/recycling.ts";
+import { HEAP_SHARE_MAX } from "../../runtime/isolate/life/recycling.ts";
 import { Housekeeping, type HousekeepingOptions } from "../../runtime/worker/housekeeping.ts";
 import { IDLE_MS_MAX } from "../../runtime/worker/memory-budget.ts";
 import { heapOf, openWorkshop, type Opened, type Workshop } from "./instances.ts";
@@ -166,12 +166,16 @@ test("recycles one at a time", async () => {
     while ((await heapOf(one)) <= full);
   }
   const { housekeeping, events, recycled } = keepHouse(opened, {});
-  for (let look = 1; look < HEAP_LOOKS; look++) housekeeping.look();
   for (const at of ["0", "1"]) {
-    const next = recycled();
-    housekeeping.look();
-    housekeeping.look();
-    expect(await next).toBe(at);
+    let done: string | null = null;
+    void recycled().then((endpoint) => (done = endpoint));
+    // A thread on its way out of an isolate hides its heap from a look.
+    while (done === null) {
+      housekeeping.look();
+      housekeeping.look();
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    expect(done).toBe(at);
   }
   housekeeping.look();
   expect(events).toEqual(["0 heap", "1 heap"]);

@@ -32,6 +32,9 @@ import { MemoryExchange, type RequestInput } from "./memory-exchange.ts";
 
 const ENTRY: string = fileURLToPath(new URL("../../runtime/guest/boot.ts", import.meta.url));
 
+/** Wall time and drains that no test is about: not over on a busy machine, but before the test is. */
+const PATIENCE_MS = 40_000;
+
 export type StartKind = "full" | "platform" | "bare" | "module";
 
 export interface InstanceInput {
@@ -184,7 +187,7 @@ export async function openWorkshop(options: WorkshopOptions = {}): Promise<Works
     let waiters: ((death: Death) => void)[] = [];
     let loaded: Loaded | null = null;
     let loads = 0;
-    const limits = resolveLimits({ wallMs: 15_000, ...input.limits });
+    const limits = resolveLimits({ wallMs: PATIENCE_MS, ...input.limits });
     const { promise: gone, resolve: onGone } = Promise.withResolvers<void>();
     const onDeath = (death: Death): void => {
       deaths.push(death);
@@ -212,7 +215,7 @@ export async function openWorkshop(options: WorkshopOptions = {}): Promise<Works
         });
         return loaded;
       },
-      drainTimeoutMs: input.drainTimeoutMs ?? 5_000,
+      drainTimeoutMs: input.drainTimeoutMs ?? PATIENCE_MS,
       now: () => performance.now() + (input.aheadMs?.() ?? 0),
       onGone,
       onDeath,

@@ -12,7 +12,6 @@ const handlers = {
   spin: () => { for (;;); },
   bomb: () => { const a = []; for (;;) a.push(new Array(1000).fill(a.length)); },
   goesOn: () => { (async () => { for (;;) await null; })(); return new Response("goes on"); },
-  waitsBehind: (request, ctx) => { ctx.waitUntil(new Promise((resolve) => setTimeout(resolve, 1e9))); return new Response("ok"); },
   late: () => new Promise((resolve) => setTimeout(resolve, 1e9)),
   waits: async (request) => { await request.text(); return new Response("waited"); },
   endless: () => new Response(new ReadableStream({ pull(c) { c.enqueue(new Uint8Array(50_000)); } })),
@@ -54,9 +53,15 @@ beforeAll(async () => {
 });
 afterAll(() => workshop.close());
 
+/** Far from over in any test: what ends at its time is shown another one. */
+const WALL_MS = 60_000;
+const STREAM_MS = 100_000;
+
+const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 /** Resolves when the handler reads the request's body. */
 async function reads({ exchange }: Sent): Promise<void> {
-  while (!exchange.bodyRead) await new Promise((resolve) => setImmediate(resolve));
+  while (!exchange.bodyRead) await tick();
 }
 
 describe("an instance", () => {
@@ -64,7 +69,7 @@ describe("an instance", () => {
     const opened = workshop.open({ source: SOURCE, limits: { cpuMs: 1_000 } });
     await opened.text("/ok");
     const sent = opened.send("/spin");
-    await new Promise((resolve) => setImmediate(resolve));
+    await tick();
     const started = performance.now();
     for (let i = 0; i < 10; i++) opened.generation.heapBytes();
     expect(performance.now() - started).toBeLessThan(500);
@@ -131,7 +136,7 @@ describe("an instance", () => {
   test("that dies takes only what was open with it; what waited is served by the next", async () => {
     const opened = workshop.open({
       source: SOURCE,
-      limits: { concurrency: 1, queue: 1, memoryMb: 16 },
+      limits: { concurrency: 1, queue: 1, memoryMb: 16, cpuMs: 20_000 },
     });
     const bomb = opened.send("/bomb");
     const waited = opened.send("/ok");
@@ -143,19 +148,29 @@ describe("an instance", () => {
   test("refuses a request that waited until its time was over", async () => {
     const opened = workshop.open({
       source: SOURCE,
-      limits: { concurrency: 1, queue: 1, wallMs: 300 },
+      limits: { concurrency: 1, queue: 2, wallMs: WALL_MS, streamMs: STREAM_MS },
     });
-    const first = opened.send("/waitsBehind");
-    expect(await first.text()).toBe("ok");
-    expect(await opened.outcome("/ok")).toBe("OVERLOADED");
+    const first = opened.send("/drips");
+    while (first.exchange.bytesOut === 0) await tick();
+    const waited = opened.send("/ok");
+    while (performance.now() < waited.startedMs + 2) await tick();
+    const younger = opened.send("/ok");
+    opened.generation.expire(waited.startedMs + WALL_MS + 1);
+    expect(await waited.ended()).toBe("OVERLOADED");
+    expect(younger.outcome).toBeNull();
     opened.generation.abandon();
   });
 
   test("ends a request that does not answer when its time is over, and no other", async () => {
-    const opened = workshop.open({ source: SOURCE, limits: { wallMs: 300 } });
+    const opened = workshop.open({ source: SOURCE, limits: { wallMs: WALL_MS } });
     const sent = opened.send("/late");
     expect(await opened.outcome("/ok")).toBe("ok");
+    const younger = opened.send("/late");
+    opened.generation.expire(sent.startedMs + WALL_MS);
     expect(await sent.ended()).toBe("HANDLER_TIMEOUT");
+    expect(younger.outcome).toBeNull();
+    opened.generation.expire(younger.startedMs + WALL_MS);
+    expect(await younger.ended()).toBe("HANDLER_TIMEOUT");
     expect(opened.generation.inFlight).toBe(0);
   });
 
@@ -227,15 +242,20 @@ describe("an instance", () => {
   );
 
   test("ends a stream that goes on for longer than streamMs, and no other", async () => {
-    const opened = workshop.open({ source: SOURCE, limits: { wallMs: 200, streamMs: 600 } });
+    const limits = { wallMs: WALL_MS, streamMs: STREAM_MS };
+    const opened = workshop.open({ source: SOURCE, limits });
     const sent = opened.send("/drips");
     const wellBehaved = opened.send("/drips?n=3");
+    expect(await wellBehaved.ended()).toBe("ok");
+    expect(wellBehaved.exchange.state).toBe("done");
+    while (sent.exchange.bytesOut === 0) await tick();
+    opened.generation.expire(sent.startedMs + STREAM_MS);
+    expect(sent.exchange.state).toBe("streaming");
+    opened.generation.expire(performance.now() + STREAM_MS);
     await sent.ended();
     expect(sent.exchange.state).toBe("gone");
     expect(sent.failures).toEqual(["HANDLER_TIMEOUT"]);
-    expect(sent.logs.join()).toContain("did not end within 600 ms (limit streamMs).");
-    expect(await wellBehaved.ended()).toBe("ok");
-    expect(wellBehaved.exchange.state).toBe("done");
+    expect(sent.logs.join()).toContain(`did not end within ${STREAM_MS} ms (limit streamMs).`);
     expect(opened.generation.inFlight).toBe(0);
   });
 

@@ -139,9 +139,11 @@ test("two ports that answer each other are bounded by the request, not by the th
     port1.postMessage(1);
     return new Promise(() => {});
   } };`;
-  const opened = workshop.open({ source, limits: { wallMs: 300 } });
+  const wallMs = 60_000;
+  const opened = workshop.open({ source, limits: { wallMs } });
   const sent = opened.send("/");
   expect(await opened.text("/ok")).toBe("ok");
+  opened.generation.expire(sent.startedMs + wallMs);
   expect(await sent.ended()).toBe("HANDLER_TIMEOUT");
 });
 

@@ -45,7 +45,7 @@ async function begin(opened: Opened, url: string): Promise<Sent> {
 
 describe("a generation that is recycled", () => {
   test.each(["own", "untrusted"] as const)("loses no request under load, %s", async (trust) => {
-    const opened = workshop.open({ source: SOURCE, trust });
+    const opened = workshop.open({ source: SOURCE, trust, limits: { cpuMs: 20_000 } });
     let stopped = false;
     let answered = 0;
     const ids = new Set<string>();
@@ -107,7 +107,8 @@ describe("a generation that is recycled", () => {
   });
 
   test("disposes of an isolate in which a thread still runs only when that has left it", async () => {
-    const opened = workshop.open({ source: SOURCE, drainTimeoutMs: 1 });
+    const limits = { cpuMs: 20_000 };
+    const opened = workshop.open({ source: SOURCE, drainTimeoutMs: 1, limits });
     for (let i = 0; i < 10; i++) {
       await opened.text("/id");
       const sent = opened.send("/busy");
@@ -120,7 +121,7 @@ describe("a generation that is recycled", () => {
   });
 
   test("tells of an old isolate that dies, and serves with the fresh one", async () => {
-    const opened = workshop.open({ source: SOURCE, limits: { memoryMb: 16, cpuMs: 10_000 } });
+    const opened = workshop.open({ source: SOURCE, limits: { memoryMb: 16, cpuMs: 20_000 } });
     const sent = await begin(opened, "/waits");
     const greedy = opened.send("/keep?bytes=200000000");
     await opened.generation.recycle();

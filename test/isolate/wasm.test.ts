@@ -112,7 +112,7 @@ beforeAll(async () => {
 afterAll(() => workshop.close());
 
 function open(more: Partial<InstanceInput> = {}): Opened {
-  const limits = { memoryMb: 32, cpuMs: 5_000, ...more.limits };
+  const limits = { memoryMb: 32, cpuMs: 20_000, ...more.limits };
   return workshop.open({ source: SOURCE, ...more, limits });
 }
 
