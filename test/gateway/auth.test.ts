@@ -234,9 +234,10 @@ describe("forwardAuth", () => {
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/check?x=1`;
     front = await open(
       routesWith(
-        `forwardAuth: { url: "${url}", responseHeaders: [x-user], timeout: 1s }`,
+        `forwardAuth: { url: "${url}", responseHeaders: [x-user], timeout: 30s }`,
         `forwardAuth: { url: "${url}", requestHeaders: [authorization] }`,
         `forwardAuth: { url: "http://127.0.0.1:1/" }`,
+        `forwardAuth: { url: "${url}", timeout: 50ms }`,
       ),
     );
   });
@@ -298,7 +299,7 @@ describe("forwardAuth", () => {
   test.each<[string, string, typeof answer]>([
     ["fails", "/0/", (_request, response) => response.writeHead(500).end("details")],
     ["breaks off", "/0/", (request) => request.socket.destroy()],
-    ["says nothing", "/0/", () => {}],
+    ["says nothing", "/3/", () => {}],
     ["says too much", "/0/", (_q, response) => response.end(Buffer.alloc(REPLY_BYTES_MAX + 1))],
     ["is not there", "/2/", () => {}],
   ])("lets nobody through when the server %s", async (_what, path, how) => {

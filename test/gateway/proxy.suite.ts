@@ -20,13 +20,16 @@ interface Echo {
   readonly bytes: number;
 }
 
+/** Whatever has a limit of ten minutes has reached it. */
+const TIMEOUT_MS = 601_000;
+
 const configuration = (peer: string, other: string, dead: number): string => `
 upstreams:
   one:
     servers: ["${peer}"]
     retry: false
     breaker: false
-  quick: { servers: ["${peer}"], retry: false, breaker: false, timeout: { firstByte: 300ms, idle: 300ms } }
+  quick: { servers: ["${peer}"], retry: false, breaker: false, timeout: { firstByte: 10m, idle: 10m } }
   two:
     servers: ["${peer}", "${other}"]
     breaker: false
@@ -44,7 +47,7 @@ routes:
   - { name: dead, match: { path: "/dead/*" }, target: { upstream: dead } }
   - { name: add, match: { path: "/add/*" }, target: { upstream: one, stripPrefix: /add, addPrefix: /echo/v1 } }
   - { name: rewrite, match: { path: "/user/{id}/x" }, target: { upstream: one, rewrite: "/echo/{id}" } }
-  - { name: all, match: { path: "/total/*" }, target: { upstream: one, stripPrefix: /total }, policies: [ timeout: { total: 200ms } ] }
+  - { name: all, match: { path: "/total/*" }, target: { upstream: one, stripPrefix: /total }, policies: [ timeout: { total: 10m } ] }
 `;
 
 export function proxySuite(kind: ListenerKind): void {
@@ -236,14 +239,24 @@ export function proxySuite(kind: ListenerKind): void {
     });
 
     test("a server that says nothing is 504 after the time to the first byte", async () => {
-      const response = await front.get("/quick/hang");
+      const before = peer.count("/hang");
+      const asked = front.get("/quick/hang");
+      await until("it is there", () => peer.count("/hang") > before);
+      front.advance(TIMEOUT_MS);
+      const response = await asked;
       expect(response.status).toBe(504);
       expect(await response.json()).toMatchObject({ code: "UPSTREAM_TIMEOUT" });
     });
 
     test("the limit of the whole exchange ends it: 504 before the reply, broken off within it", async () => {
-      expect((await front.get("/total/hang")).status).toBe(504);
-      await expect((await front.get("/total/stall")).text()).rejects.toThrow();
+      await using own = await openFront(configuration(peer.url, other.url, 1), { kind });
+      const before = peer.count("/hang");
+      const hanging = own.get("/total/hang");
+      const stalled = await own.get("/total/stall");
+      await until("it is there", () => peer.count("/hang") > before);
+      own.advance(TIMEOUT_MS);
+      expect((await hanging).status).toBe(504);
+      await expect(stalled.text()).rejects.toThrow();
     });
 
     test.each(["half", "torn", "stall"])(
@@ -251,7 +264,9 @@ export function proxySuite(kind: ListenerKind): void {
       async (what) => {
         const client = new RawClient(front.port);
         client.send(`GET /quick/${what} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
-        const text = await client.rest();
+        let text = await client.some();
+        front.advance(TIMEOUT_MS);
+        text += await client.rest();
         expect(text).toMatch(/^HTTP\/1.1 200/);
         // Neither the promised length nor the last chunk.
         expect(text.endsWith("\r\n0\r\n\r\n")).toBe(false);

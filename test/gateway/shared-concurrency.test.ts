@@ -78,7 +78,7 @@ describe.runIf(hasProgram("redis-server"))("concurrency in Redis", () => {
   };
 
   test("what a node that died held is free after its lease, what a living one holds is not", async () => {
-    const options = { timeoutMs: 10_000, leaseMs: 600 };
+    const options = { timeoutMs: 10_000, leaseMs: 2_000 };
     const dead = new RedisPlaces(redis, options);
     const alive = new RedisPlaces(redis, options);
     expect(await dead.hold("k", 1)).not.toBeNull();
