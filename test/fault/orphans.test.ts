@@ -9,9 +9,6 @@ import { gone, isRunning } from "../processes.ts";
 import { temporary } from "../temporary.ts";
 import { Load, echo } from "../e2e/load.ts";
 
-/** Draining nothing. */
-const ENDED_MS_MAX = 5_000;
-
 function sorted(pids: readonly number[]): number[] {
   return pids.toSorted((a, b) => a - b);
 }
@@ -117,12 +114,12 @@ describe("an orphan that no node takes over", () => {
   test("ends on SIGTERM", async () => {
     const [pid = 0] = left.workers;
     process.kill(pid, "SIGTERM");
-    await gone(left.workers, ENDED_MS_MAX);
+    await gone(left.workers);
   });
 });
 
 test("workers of a development node end with their supervisor", async () => {
   await using node = await startNode({ args: ["--dev"] });
   await using left = await node.kill();
-  await gone(left.workers, ENDED_MS_MAX);
+  await gone(left.workers);
 });

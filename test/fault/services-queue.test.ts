@@ -19,6 +19,8 @@ const REACHED = ["SERVICE_UNAVAILABLE", "SERVICE_FAILED", "SERVICE_TIMEOUT"];
 interface Tested {
   readonly actor: ServiceActor<QueueBackend>;
   readonly push: (text: string) => Promise<void>;
+  /** Again and again: it is there once at least. */
+  readonly untilPushed: (text: string) => Promise<void>;
   /** Takes and acknowledges all there is. */
   readonly takeAll: () => Promise<string[]>;
 }
@@ -72,8 +74,15 @@ describe.runIf(hasProgram("redis-server"))("queues in Redis", () => {
     };
     const push = (text: string): Promise<void> =>
       ask((queues, signal) => queues.push(queue, [message(text)], signal));
+    const untilPushed = (text: string): Promise<void> =>
+      waitFor(() =>
+        push(text).then(
+          () => true,
+          () => false,
+        ),
+      );
     try {
-      await use({ actor, push, takeAll });
+      await use({ actor, push, untilPushed, takeAll });
     } finally {
       proxy.heal();
       await actor.stop();
@@ -90,7 +99,7 @@ describe.runIf(hasProgram("redis-server"))("queues in Redis", () => {
   }
 
   test("a call whose connection is reset fails at once or was done; the next ones work", async () => {
-    await withQueue({}, async ({ push, takeAll }) => {
+    await withQueue({}, async ({ push, untilPushed, takeAll }) => {
       await push("first");
       const acknowledged = ["first"];
       const pushed = ["first"];
@@ -108,12 +117,7 @@ describe.runIf(hasProgram("redis-server"))("queues in Redis", () => {
           else expect(REACHED).toContain(code);
         }
         proxy.heal();
-        await waitFor(() =>
-          push("probe").then(
-            () => true,
-            () => false,
-          ),
-        );
+        await untilPushed("probe");
       }
       const found = await takeAll();
       expect(found).toEqual(expect.arrayContaining(acknowledged));
@@ -124,39 +128,20 @@ describe.runIf(hasProgram("redis-server"))("queues in Redis", () => {
   });
 
   test("a server that is away is told at once; one that hangs by the time a call may take", async () => {
-    await withQueue({ timeoutMs: 300 }, async ({ actor, push, takeAll }) => {
-      await push("before");
+    await withQueue({ timeoutMs: 1_000 }, async ({ actor, push, untilPushed, takeAll }) => {
+      // A busy machine may need longer for it than a call has.
+      await untilPushed("before");
       proxy.refuse();
       expect(REACHED).toContain(await failure(push("away")));
       proxy.heal();
-      await waitFor(() =>
-        push("between").then(
-          () => true,
-          () => false,
-        ),
-      );
+      await untilPushed("between");
       proxy.blackhole();
       expect(await failure(push("hangs"))).toBe("SERVICE_TIMEOUT");
       proxy.heal();
-      await waitFor(() =>
-        push("after").then(
-          () => true,
-          () => false,
-        ),
-      );
+      await untilPushed("after");
       // Of the pool's connections each one may learn only now that it is cut.
-      await waitFor(() =>
-        push("again").then(
-          () => true,
-          () => false,
-        ),
-      );
-      await waitFor(() =>
-        push("again").then(
-          () => true,
-          () => false,
-        ),
-      );
+      await untilPushed("again");
+      await untilPushed("again");
       expect(await takeAll()).toEqual(expect.arrayContaining(["before", "between", "after"]));
       expect(actor.stats()).toMatchObject({ running: 0, waiting: 0, health: { ok: true } });
     });
