@@ -160,7 +160,9 @@ export async function startOpenSmtpd(): Promise<TestOpenSmtpd> {
   mkdirSync(folder);
   const nobody = 65_534;
   for (const path of [mails, folder]) chownSync(path, nobody, nobody);
-  const mounts = "mount -t tmpfs tmpfs /run && mount -t tmpfs -o mode=711 tmpfs /var/spool/smtpd";
+  // Its own folder there is missing where it has never run.
+  const spool = "mount -t tmpfs -o mode=755 tmpfs /var/spool && mkdir -m 711 /var/spool/smtpd";
+  const mounts = `mount -t tmpfs tmpfs /run && ${spool}`;
   const server = await startServer({
     command: "unshare",
     args: (place) => {
