@@ -8,10 +8,13 @@ import { once } from "node:events";
 import { connect, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import type { Dispatcher } from "undici";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { sendTrailing } from "../../runtime/gateway/upstream/trailing-request.ts";
 import { createSelfSigned } from "../../runtime/supervisor/tls/self-signed.ts";
 import { HEADER_BYTES_MAX } from "../../sdk/limits.ts";
 import { temporary } from "../temporary.ts";
+import { until } from "../waiting.ts";
 import { openFront, type Front } from "./front.ts";
 
 const OWN = createSelfSigned(["localhost"], Date.now());
@@ -193,4 +196,41 @@ test("on uws they are refused by the parser", async () => {
   const announced = "Trailer: x-sum\r\n";
   const reply = await send(uws.port, head("/one/a", announced), BODY, "x-sum: abc\r\n\r\n");
   expect(reply).toMatch(/^(?:HTTP\/1\.1 505|reset|$)/);
+});
+
+test("a reply that is there whole is not lost when its connection ends before it is taken", async () => {
+  const port = await open(createServer((_incoming, response) => void response.end("all of it")));
+  let isHungUp = false;
+  let control: Dispatcher.DispatchController | null = null;
+  let told = "";
+  sendTrailing(
+    {
+      origin: `http://127.0.0.1:${port}`,
+      connect: (_options, done) => {
+        const socket = connect({ port, host: "127.0.0.1" });
+        socket.on("close", () => setImmediate(() => (isHungUp = true)));
+        done(null, socket);
+      },
+    },
+    {
+      method: "POST",
+      path: "/",
+      headers: ["host", "a.example"],
+      body: Buffer.from("body"),
+      trailing: { names: ["x-sum"], fields: () => [] },
+    },
+    {
+      onResponseStart: (controller) => {
+        control = controller;
+        controller.pause();
+      },
+      onResponseData: (_controller, chunk) => void (told += String(chunk)),
+      onResponseEnd: () => void (told += ", ended"),
+      onResponseError: (_controller, error) => void (told += error.message),
+    },
+  );
+  await until("the server has hung up", () => isHungUp);
+  (control as Dispatcher.DispatchController | null)?.resume();
+  await until("it is told how it ended", () => told !== "" && told !== "all of it");
+  expect(told).toBe("all of it, ended");
 });

@@ -73,9 +73,9 @@ class TrailingTransfer extends TransferControl {
     this.#request = outgoing;
     outgoing.on("socket", () => this.#handler.onRequestStart?.(this, undefined));
     outgoing.on("response", (reply) => this.#begin(reply));
-    outgoing.on("error", (error) => this.fail(error));
+    outgoing.on("error", (error) => this.#lost(error));
     outgoing.on("close", () => {
-      this.fail(new EdgeError("UPSTREAM_FAILED", "the connection was closed"));
+      this.#lost(new EdgeError("UPSTREAM_FAILED", "the connection was closed"));
     });
     const end = (): void => {
       outgoing.addTrailers(trailing.fields());
@@ -106,6 +106,11 @@ class TrailingTransfer extends TransferControl {
   resume(): void {
     this.paused = false;
     this.#reply?.resume();
+  }
+
+  /** A reply that has come whole may wait to be taken; its end follows. */
+  #lost(error: Error): void {
+    if (this.#reply?.complete !== true) this.fail(error);
   }
 
   #begin(reply: IncomingMessage): void {
