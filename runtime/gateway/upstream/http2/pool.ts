@@ -28,6 +28,8 @@ interface Session {
   readonly http2: ClientHttp2Session;
   streams: number;
   streamsMax: number;
+  /** Pieces of replies that have come over it. */
+  heard: number;
   idle: NodeJS.Timeout | null;
 }
 
@@ -72,15 +74,25 @@ export class Http2Pool {
     session.idle = null;
     session.streams++;
     const { protocol } = new URL(this.#options.origin);
+    const before = session.heard;
+    const heard = (): void => void session.heard++;
     const over = (): void => {
       session.streams--;
-      this.#rest(session, this.#options.keepAliveMs);
+      if (transfer.aborted && session.heard === before) this.#leave(session);
+      else this.#rest(session, this.#options.keepAliveMs);
       this.#assign();
     };
-    if (!transfer.start(session.http2, protocol.slice(0, -1), over)) {
+    if (!transfer.start(session.http2, protocol.slice(0, -1), { heard, over })) {
       session.streams--;
       this.#rest(session, this.#options.keepAliveMs);
     }
+  }
+
+  /** Somebody has given up, and nothing came meanwhile: its server may be gone without a word. */
+  #leave(session: Session): void {
+    this.#sessions.delete(session);
+    if (session.streams === 0) session.http2.destroy();
+    else session.http2.close();
   }
 
   #rest(session: Session, ms: number): void {
@@ -113,7 +125,7 @@ export class Http2Pool {
 
   /** It begins with the server's settings. */
   #take(http2: ClientHttp2Session): void {
-    const session: Session = { http2, streams: 0, streamsMax: STREAMS_MAX, idle: null };
+    const session: Session = { http2, streams: 0, streamsMax: STREAMS_MAX, heard: 0, idle: null };
     const { connectMs, keepAliveMs } = this.#options;
     let failure: Error = new EdgeError("UPSTREAM_FAILED", "the server hung up");
     let isBegun = false;

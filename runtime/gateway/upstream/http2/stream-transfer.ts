@@ -9,6 +9,13 @@ import { TransferControl } from "../transfer-control.ts";
 
 type Fields = Record<string, string>;
 
+export interface StreamEvents {
+  /** A piece of the reply has come. */
+  heard(): void;
+  /** The stream is gone. */
+  over(): void;
+}
+
 export class StreamTransfer extends TransferControl {
   readonly #request: ProxyRequest;
   readonly #handler: ReplyHandler;
@@ -24,8 +31,8 @@ export class StreamTransfer extends TransferControl {
     this.#handler = handler;
   }
 
-  /** `onClose`: the stream is gone. False: there is none. */
-  start(session: ClientHttp2Session, scheme: string, onClose: () => void): boolean {
+  /** False: there is no stream. */
+  start(session: ClientHttp2Session, scheme: string, events: StreamEvents): boolean {
     this.#handler.onRequestStart?.(this, undefined);
     if (this.#isOver) return false;
     const { body, trailing } = this.#request;
@@ -40,7 +47,7 @@ export class StreamTransfer extends TransferControl {
       return false;
     }
     this.#stream = stream;
-    this.#listen(stream, onClose);
+    this.#listen(stream, events);
     if (trailing !== undefined) {
       stream.on("wantTrailers", () => stream.sendTrailers(joined(trailing.fields().flat())));
     }
@@ -66,8 +73,9 @@ export class StreamTransfer extends TransferControl {
     this.#stream?.resume();
   }
 
-  #listen(stream: ClientHttp2Stream, onClose: () => void): void {
+  #listen(stream: ClientHttp2Stream, events: StreamEvents): void {
     stream.on("response", (headers, _flags, raw: string[]) => {
+      events.heard();
       this.rawHeaders = withoutPseudo(raw);
       this.#isReplied = true;
       const status = headers[":status"] ?? 0;
@@ -76,6 +84,7 @@ export class StreamTransfer extends TransferControl {
       if (length !== undefined && hasBody) this.#left = Number(length);
       this.#handler.onResponseStart?.(this, status, {});
       stream.on("data", (chunk: Buffer) => {
+        events.heard();
         if (this.#left > 0) this.#left -= chunk.byteLength;
         if (!this.#isOver) this.#handler.onResponseData?.(this, chunk);
       });
@@ -88,7 +97,7 @@ export class StreamTransfer extends TransferControl {
     stream.on("error", (error: Error) => this.fail(error));
     stream.on("close", () => {
       this.fail(resetError(stream));
-      onClose();
+      events.over();
     });
   }
 
