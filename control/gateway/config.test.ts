@@ -177,6 +177,26 @@ const WRONG: readonly (readonly [string, string, string])[] = [
     'edge.yaml:6:45: routes[0].target.stripPrefix: no address of this route begins with "/user"; expected the first segments of the route\'s path, without parameters',
   ],
   [
+    "a redirect's parameter that the route has not",
+    route('target: { redirect: "/new/{id}" }'),
+    "edge.yaml:6:25: routes[0].target.redirect: the route has no parameter {id}; expected one of {rest}",
+  ],
+  [
+    "a header that would say how long a body is",
+    policy('headers: { request: { set: { content-length: "5" } } }'),
+    "routes[0].policies[0].headers.request.set: found a map; expected headers that say nothing of connections and lengths",
+  ],
+  [
+    "a list of nobody who may pass, which would let all pass",
+    policy("ipFilter: { allow: [] }"),
+    "routes[0].policies[0].ipFilter.allow: found a list; expected a network or more; without allow all may pass",
+  ],
+  [
+    "a range of statuses that has none",
+    "upstreams: { a: { servers: [], health: { expect: 399-200 } } }\n",
+    'upstreams.a.health.expect: found "399-200"; expected a status or a range such as 200-399',
+  ],
+  [
     "two targets",
     route("target: { upstream: users, endpoint: hello }"),
     "edge.yaml:6:13: routes[0].target: upstream and endpoint together; expected one of upstream, endpoint, redirect, respond",
@@ -216,6 +236,11 @@ routes:
   expect(faults(text)).toEqual([
     'edge.yaml:4:23: routes[1].match: this route can never match: GET /x/{name} is answered by "a"; expected another host, path or method',
   ]);
+});
+
+test("a single status is one to YAML too", () => {
+  const { upstreams } = parse("upstreams: { a: { servers: [], health: { expect: 204 } } }\n");
+  expect(upstreams[0]?.health).toMatchObject({ statusMin: 204, statusMax: 204 });
 });
 
 test("every fault of a file is told at once", () => {

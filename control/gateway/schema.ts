@@ -65,15 +65,22 @@ const failure = z
 
 const failures = list(failure, "failures", 20);
 
+const STATUSES = "a status or a range such as 200-399";
+const statuses = z
+  .union([z.int(), text(STATUSES)], { error: STATUSES })
+  .transform(String)
+  .refine(
+    (value) => /^[1-5]\d\d(?:-[1-5]\d\d)?$/.test(value) && value.slice(0, 3) <= value.slice(-3),
+    { error: STATUSES },
+  );
+
 const health = z.strictObject({
   path: text("a path that begins with /", /^\/[!-~]*$/).default("/health"),
   interval: duration(100).default(10_000),
   timeout: duration(10).default(2_000),
   unhealthyAfter: count(1, 100).default(3),
   healthyAfter: count(1, 100).default(2),
-  expect: text("a status or a range such as 200-399", /^[1-5]\d\d(?:-[1-5]\d\d)?$/).default(
-    "200-399",
-  ),
+  expect: statuses.default("200-399"),
 });
 
 const failureRate = z.strictObject({

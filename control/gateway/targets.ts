@@ -74,6 +74,9 @@ function singleTargetOf(
     found.push(misplaced([...path, "status"], "redirect"));
   }
   if (fields.redirect !== undefined) {
+    if (pattern !== null) {
+      checkParameters(fields.redirect, parsePattern(pattern), [...path, "redirect"], found);
+    }
     return redirectOf(fields.redirect, fields.status ?? REDIRECT_STATUS, path, found);
   }
   if (fields.respond !== undefined) return { kind: "respond", ...fields.respond };
@@ -106,6 +109,17 @@ function redirectOf(location: string, status: number, path: Path, found: Finding
   return { kind: "redirect", location, status };
 }
 
+/** Each one that is named has to be one of the route's. */
+function checkParameters(text: string, pattern: Pattern, path: Path, found: Finding[]): void {
+  const names = paramNames(pattern);
+  for (const [, name = ""] of text.matchAll(/\{([^}]*)\}/g)) {
+    if (names.includes(name)) continue;
+    const expected =
+      names.length === 0 ? "a path without {…}" : `one of ${names.map((n) => `{${n}}`).join(", ")}`;
+    found.push({ path, expected, problem: `the route has no parameter {${name}}` });
+  }
+}
+
 function pathChange(
   fields: SingleTargetFields,
   pattern: Pattern,
@@ -114,19 +128,7 @@ function pathChange(
 ): PathChange {
   const { stripPrefix, addPrefix = "", rewrite = null } = fields;
   if (rewrite !== null) {
-    const names = paramNames(pattern);
-    for (const [, name = ""] of rewrite.matchAll(/\{([^}]*)\}/g)) {
-      if (names.includes(name)) continue;
-      const expected =
-        names.length === 0
-          ? "a path without {…}"
-          : `one of ${names.map((n) => `{${n}}`).join(", ")}`;
-      found.push({
-        path: [...path, "rewrite"],
-        expected,
-        problem: `the route has no parameter {${name}}`,
-      });
-    }
+    checkParameters(rewrite, pattern, [...path, "rewrite"], found);
     for (const name of ["stripPrefix", "addPrefix"] as const) {
       if (fields[name] === undefined) continue;
       found.push(misplaced([...path, name], "a target without rewrite"));

@@ -28,7 +28,9 @@ import { REVOKED_MAX } from "./revoked.ts";
 
 export const ipFilter: z.ZodType<PolicyConfig, unknown> = z
   .strictObject({
-    allow: list(cidrField, "networks").default([]),
+    allow: list(cidrField, "networks")
+      .refine((networks) => networks.length > 0, "a network or more; without allow all may pass")
+      .default([]),
     deny: list(cidrField, "networks").default([]),
   })
   .transform((fields): PolicyConfig => ({ kind: "ipFilter", ...fields }));

@@ -36,9 +36,14 @@ export const cors: z.ZodType<PolicyConfig, unknown> = z
     maxAgeSec: maxAge,
   }));
 
+/** They say where a message ends, or are a connection's: whoever sends it writes them. */
+const FRAMING = /^(?:connection|content-length|keep-alive|te|trailer|transfer-encoding|upgrade)$/;
+const written = headerPairs.refine((pairs) => !pairs.some(([name]) => FRAMING.test(name)), {
+  error: "headers that say nothing of connections and lengths, which Islet writes itself",
+});
 const headerChange = z.strictObject({
-  set: headerPairs.default([]),
-  add: headerPairs.default([]),
+  set: written.default([]),
+  add: written.default([]),
   remove: list(headerName, "headers").default([]),
 });
 
