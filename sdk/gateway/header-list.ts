@@ -15,6 +15,20 @@ export function headerOf(list: HeaderList, name: string): string | undefined {
   return undefined;
 }
 
+/** All values of a header as one, which is what several fields of a name mean (RFC 9110, section 5.3); "": none. */
+export function wholeHeader(list: HeaderList, name: string): string {
+  const values: string[] = [];
+  for (let at = 0; at < list.length;) {
+    const nameEnd = list.indexOf("\n", at);
+    const valueEnd = list.indexOf("\n", nameEnd + 1);
+    if (nameEnd - at === name.length && list.startsWith(name, at)) {
+      values.push(list.slice(nameEnd + 1, valueEnd));
+    }
+    at = valueEnd + 1;
+  }
+  return values.join(", ");
+}
+
 /** The list without the fields of these names, which are in lower case. */
 export function withoutHeaders(list: HeaderList, names: ReadonlySet<string>): HeaderList {
   let kept = "";

@@ -10,6 +10,7 @@ import { describe, expect, test } from "vitest";
 import { REVOKED_BYTES_MAX, REVOKED_MAX } from "../../control/gateway/policies/revoked.ts";
 import { JWKS_FLOOR_MS, TOKEN_CHARS_MAX } from "../../runtime/gateway/policies/auth/jwt.ts";
 import { temporary } from "../temporary.ts";
+import { RawClient } from "../http/raw-client.ts";
 import { openFront, type Front } from "./front.ts";
 
 interface KeyPair {
@@ -94,6 +95,29 @@ describe("jwt", () => {
       await ask(front, signed(HS, claims(), SECRET), { "x-roles": "admin" })
     ).text();
     expect(without).not.toContain("x-roles");
+  });
+
+  test("a second token beside a valid one does not go on unseen", async () => {
+    await using front = await openFront(
+      routeWith('jwt: { secret: "${SECRET}", from: [bearer, header:x-token, query:token] }'),
+      options,
+    );
+    const good = signed(HS, claims(), SECRET);
+    const forged = signed(HS, claims({ sub: "root" }), "x".repeat(32));
+    const status = async (path: string, ...fields: readonly string[]): Promise<number> => {
+      const client = new RawClient(front.port);
+      client.send(`GET ${path} HTTP/1.1\r\nHost: a.example\r\n${fields.join("\r\n")}\r\n\r\n`);
+      const reply = await client.reply();
+      client.close();
+      return reply.status;
+    };
+    for (const kind of ["Authorization: Bearer ", "X-Token: "]) {
+      expect(await status("/", kind + good)).toBe(200);
+      expect(await status("/", kind + good, kind + forged)).toBe(401);
+      expect(await status("/", kind + forged, kind + good)).toBe(401);
+    }
+    expect(await status(`/?token=${good}`, "X-Other: 1")).toBe(200);
+    expect(await status(`/?token=${good}&token=${forged}`, "X-Other: 1")).toBe(401);
   });
 
   test("DF17: without a token it is 401, and only the configured algorithm and secret verify one", async () => {

@@ -1,7 +1,8 @@
-// Where a request may carry a credential, and how it is taken out of what is sent on.
+// Where a request may carry a credential, and how it is taken out of what is sent on. Two of a kind are none that is
+// right: those behind might go by the one that was not looked at.
 
 import type { CredentialSource } from "../../../../sdk/gateway/policies.ts";
-import { headerOf, withoutHeaders } from "../../../../sdk/gateway/header-list.ts";
+import { headerOf, wholeHeader, withoutHeaders } from "../../../../sdk/gateway/header-list.ts";
 import type { Pass } from "../../pass.ts";
 import { cookieValue } from "../../upstream/balancer.ts";
 
@@ -23,11 +24,12 @@ export function createReader({ kind, name }: CredentialSource): CredentialReader
   switch (kind) {
     case "bearer":
       return {
-        read: ({ exchange }) => BEARER.exec(exchange.header("authorization") ?? "")?.[1] ?? "",
+        read: ({ exchange }) =>
+          BEARER.exec(wholeHeader(exchange.headers, "authorization"))?.[1] ?? "",
         hide: hideHeader,
       };
     case "header":
-      return { read: ({ exchange }) => exchange.header(name) ?? "", hide: hideHeader };
+      return { read: ({ exchange }) => wholeHeader(exchange.headers, name), hide: hideHeader };
     case "query":
       return { read: (pass) => queryOf(pass, name), hide: (pass) => hideQuery(pass, name) };
     case "cookie":
@@ -38,7 +40,7 @@ export function createReader({ kind, name }: CredentialSource): CredentialReader
 function queryOf({ exchange }: Pass, name: string): string {
   const question = exchange.url.indexOf("?");
   if (question < 0) return "";
-  return new URLSearchParams(exchange.url.slice(question + 1)).get(name) ?? "";
+  return new URLSearchParams(exchange.url.slice(question + 1)).getAll(name).join(", ");
 }
 
 /** The rest of the query stays as it was written. */
