@@ -220,6 +220,17 @@ describe("health checks", () => {
     expect(front.lines.some((line) => line.includes("is well again"))).toBe(true);
   });
 
+  test("a reply that does not end tells by its status, and is not read for ever", async () => {
+    await using peer = await openPeer();
+    const endless =
+      ", health: { path: /events, interval: 1m, timeout: 10s, unhealthyAfter: 1, expect: 404 }";
+    await using front = await openFront(upstream([peer.url], endless));
+    await until("its status has been judged", () => front.lines.length === 1);
+    front.advance(11_000);
+    await peer.seen[0]?.closed;
+    expect(front.lines).toEqual([`Upstream all: ${peer.url} is down.`]);
+  });
+
   test("are made once for all workers", async () => {
     await using peer = await openPeer();
     const store = createMemoryStore();

@@ -38,7 +38,10 @@ export class HealthChecks {
 
   /** About ten times a second. */
   look(now: number): void {
-    for (const check of this.#running) check.expire(now, this.#config.timeoutMs);
+    for (const check of this.#running) {
+      check.expire(now, this.#config.timeoutMs);
+      if (check.isOver) this.#running.delete(check);
+    }
     if (this.#isClosed) return;
     for (const server of this.#servers) {
       const everyMs = this.#config.intervalMs * (1 + JITTER * (2 * this.#host.random() - 1));
@@ -54,7 +57,6 @@ export class HealthChecks {
   #check(server: Server, now: number): void {
     const { path, statusMin, statusMax } = this.#config;
     const check = new Check(now, (status) => {
-      this.#running.delete(check);
       if (this.#isClosed) return;
       const isWell = status >= statusMin && status <= statusMax;
       const isChanged = server.checked(isWell, this.#config);
@@ -77,6 +79,8 @@ class Check implements Dispatcher.DispatchHandler {
   readonly #startedMs: number;
   readonly #done: (status: number) => void;
   #controller: Dispatcher.DispatchController | null = null;
+  /** Its reply has ended too. */
+  isOver = false;
   #isDone = false;
 
   /** `done` is told the status, or 0; once. */
@@ -90,13 +94,14 @@ class Check implements Dispatcher.DispatchHandler {
   }
 
   cut(): void {
+    this.isOver = true;
     this.#controller?.abort(new EdgeError("CANCELLED"));
     this.#finish(0);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    if (this.#isDone) controller.abort(new EdgeError("CANCELLED"));
+    if (this.isOver) controller.abort(new EdgeError("CANCELLED"));
   }
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number): void {
@@ -105,9 +110,12 @@ class Check implements Dispatcher.DispatchHandler {
 
   onResponseData(): void {}
 
-  onResponseEnd(): void {}
+  onResponseEnd(): void {
+    this.isOver = true;
+  }
 
   onResponseError(): void {
+    this.isOver = true;
     this.#finish(0);
   }
 
