@@ -26,6 +26,8 @@ import { clientCertificateOf } from "./tls/client-certificate.ts";
 /** RFC 9110, section 10.1.4. */
 const TE_TRAILERS = /(?:^|,)[ \t]*trailers[ \t]*(?:,|$)/i;
 
+const ASCII = /^[\0-\x7f]*$/;
+
 export class NodeExchange implements Exchange, BodySource {
   readonly method: string;
   readonly url: string;
@@ -167,7 +169,8 @@ export class NodeExchange implements Exchange, BodySource {
     this.#finishing = true;
     if (this.#carriesBody() && body !== null) {
       this.#bytesOut = bytes;
-      this.#wire.reply.end(body);
+      // Node writes the head together with a text, and in its encoding.
+      this.#wire.reply.end(ASCII.test(headers) ? body : Buffer.from(body));
     } else this.#wire.reply.end();
   }
 

@@ -278,11 +278,14 @@ function replies({ test, serve, client }: Tools): void {
   });
 
   test("header bytes beyond ASCII go out as one byte each", async () => {
-    const raw = client(await serve((x) => x.reply(200, "x-e\n\xe9!\nx-f\nplain\n", null)));
-    raw.send(`GET / HTTP/1.1\r\n${HEAD}\r\n`);
-    const reply = await raw.reply();
-    expect(valuesOf(reply, "x-e")).toEqual(["\xe9!"]);
-    expect(valuesOf(reply, "x-f")).toEqual(["plain"]);
+    for (const body of [null, "a text"]) {
+      const raw = client(await serve((x) => x.reply(200, "x-e\n\xe9!\nx-f\nplain\n", body)));
+      raw.send(`GET / HTTP/1.1\r\n${HEAD}\r\n`);
+      const reply = await raw.reply();
+      expect(valuesOf(reply, "x-e")).toEqual(["\xe9!"]);
+      expect(valuesOf(reply, "x-f")).toEqual(["plain"]);
+      expect(reply.body.toString()).toBe(body ?? "");
+    }
   });
 
   test("a null body is an empty one", async () => {
