@@ -165,7 +165,7 @@ async function handle(message: ToWorker): Promise<void> {
       slices?.turn(message.given);
       break;
     case "drain":
-      await end(message.timeoutMs);
+      await end(message.timeoutMs, message.lingerMs);
       break;
   }
 }
@@ -248,10 +248,10 @@ function takeGateway(ask: number, wanted: GatewayConfig): void {
   }
 }
 
-async function end(timeoutMs: number): Promise<void> {
+async function end(timeoutMs: number, lingerMs = 0): Promise<void> {
   if (ending) return;
   ending = true;
-  await plane?.drain(timeoutMs);
+  await plane?.drain(timeoutMs, lingerMs);
   supervisor.send({ type: "drained" });
   supervisor.close();
   // An isolate's stuck thread would keep a plain exit waiting for ever.

@@ -131,10 +131,11 @@ export type ExchangeHandler = (exchange: Exchange) => void;
 
 export interface Listener {
   readonly port: number;
-  /** Stops accepting at once; open connections go on. Idempotent. */
-  stopAccepting(): void;
-  /** Resolves when every open exchange is done, or cuts what is left after the timeout; then closes all sockets. */
-  drain(timeoutMs: number): Promise<void>;
+  /**
+   * Stops accepting. Resolves when every open exchange is done and connections without one were kept so long for what
+   * is on its way to them (0 when absent), or cuts what is left after the timeout; then closes all sockets.
+   */
+  drain(timeoutMs: number, lingerMs?: number): Promise<void>;
 }
 
 export interface ListenOptions {

@@ -1,6 +1,7 @@
 // What a listener and its exchanges share: the limit on bodies, and who is still there when the listener goes
 // out of service.
 
+import { setImmediate as turn, setTimeout as delay } from "node:timers/promises";
 import type { HeaderList, ListenOptions } from "../../sdk/exchange.ts";
 import { ProxiedConnections } from "./proxied/proxied-connections.ts";
 
@@ -16,6 +17,11 @@ export interface RequestHead {
   /** The client asks for the end of the connection after the reply, or has lost its trust. */
   readonly closes: boolean;
 }
+
+/** What a turn of the event loop takes in which nothing came: far less than what answers one request. */
+const QUIET_TURN_MS = 0.1;
+/** On a machine with more work than processors none is quiet. */
+const TURNS_MAX = 64;
 
 type HubOptions = Pick<ListenOptions, "bodyBytesMax" | "tls" | "isProxy">;
 
@@ -58,14 +64,47 @@ export class Hub {
     if (this.#open === 0) this.#onIdle?.();
   }
 
-  /** Resolves when no exchange is open, at the latest after the timeout. */
-  async drain(timeoutMs: number): Promise<void> {
+  /**
+   * `stopAccepting` is called when all that the system has accepted so far is accepted here too. Resolves when no
+   * exchange is open, and connections without one have had so long to ask once more; at the latest after the timeout.
+   */
+  async drain({ timeoutMs, lingerMs, stopAccepting }: HubDrain): Promise<void> {
     this.#draining = true;
+    const endMs = performance.now() + timeoutMs;
+    await quietTurn();
+    stopAccepting();
+    await delay(Math.min(lingerMs, timeoutMs));
+    do {
+      await this.#idle(Math.max(0, endMs - performance.now()));
+      await quietTurn();
+    } while (this.#open > 0 && performance.now() < endMs);
+  }
+
+  async #idle(timeoutMs: number): Promise<void> {
     if (this.#open === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#onIdle = resolve;
     const timer = setTimeout(resolve, timeoutMs);
     await promise;
     clearTimeout(timer);
+  }
+}
+
+interface HubDrain {
+  readonly timeoutMs: number;
+  readonly lingerMs: number;
+  readonly stopAccepting: () => void;
+}
+
+/**
+ * Resolves at the end of one. Closing a socket with something unread in it, or a port with somebody not accepted, fails
+ * a client that has done nothing wrong; after such a turn what came is at most some microseconds old.
+ */
+async function quietTurn(): Promise<void> {
+  await turn();
+  for (let at = 0; at < TURNS_MAX; at++) {
+    const begunMs = performance.now();
+    await turn();
+    if (performance.now() - begunMs < QUIET_TURN_MS) return;
   }
 }

@@ -6,6 +6,7 @@ import { createServer, ServerResponse, STATUS_CODES } from "node:http";
 import type { IncomingMessage, Server, ServerOptions } from "node:http";
 import { createServer as createSecureServer, Server as SecureServer } from "node:https";
 import type { ServerHttp2Stream } from "node:http2";
+import { Server as NetServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
@@ -124,22 +125,20 @@ class NodeListener implements HttpListener {
     this.#hub.hsts = tls.hsts;
   }
 
-  stopAccepting(): void {
-    if (this.#server.listening) this.#server.close();
-  }
-
-  drain(timeoutMs: number): Promise<void> {
-    this.#drain ??= this.#drainOnce(timeoutMs);
+  drain(timeoutMs: number, lingerMs = 0): Promise<void> {
+    this.#drain ??= this.#drainOnce(timeoutMs, lingerMs);
     return this.#drain;
   }
 
-  async #drainOnce(timeoutMs: number): Promise<void> {
-    this.stopAccepting();
+  async #drainOnce(timeoutMs: number, lingerMs: number): Promise<void> {
     this.#sockets.closeAll();
     this.#http2.drain();
-    await this.#hub.drain(timeoutMs);
+    // That of node:http would close connections without a request too.
+    const stopAccepting = (): void => void NetServer.prototype.close.call(this.#server);
+    await this.#hub.drain({ timeoutMs, lingerMs, stopAccepting });
     this.#http2.end();
     this.#hub.proxied?.close();
+    this.#server.close();
     this.#server.closeAllConnections();
   }
 

@@ -143,22 +143,22 @@ class UwsListener implements HttpListener {
     app.any("/*", (res, req) => this.#accept(res, req, null));
   }
 
-  stopAccepting(): void {
+  #stopAccepting(): void {
     if (this.#front === null) return;
     this.#uws.us_listen_socket_close(this.#front.socket);
     this.#former.push(this.#front.app);
     this.#front = null;
   }
 
-  drain(timeoutMs: number): Promise<void> {
-    this.#drain ??= this.#drainOnce(timeoutMs);
+  drain(timeoutMs: number, lingerMs = 0): Promise<void> {
+    this.#drain ??= this.#drainOnce(timeoutMs, lingerMs);
     return this.#drain;
   }
 
-  async #drainOnce(timeoutMs: number): Promise<void> {
-    this.stopAccepting();
+  async #drainOnce(timeoutMs: number, lingerMs: number): Promise<void> {
     this.#sockets.closeAll();
-    await this.#hub.drain(timeoutMs);
+    const stopAccepting = (): void => this.#stopAccepting();
+    await this.#hub.drain({ timeoutMs, lingerMs, stopAccepting });
     // The last reply is corked until its callback is over: let it out before the sockets are closed.
     await new Promise((resolve) => setImmediate(resolve));
     for (const app of this.#former) app.close();

@@ -85,7 +85,8 @@ export type ToWorker =
   | { readonly type: "look-closely"; readonly forMs: number }
   /** To long slices: one that waits may run, or has to wait on. */
   | { readonly type: "turn"; readonly given: boolean }
-  | { readonly type: "drain"; readonly timeoutMs: number };
+  /** Connections without a request are kept so long for one that is on its way. */
+  | { readonly type: "drain"; readonly timeoutMs: number; readonly lingerMs: number };
 
 /** A version that ran when a worker broke. */
 export interface Culprit {

@@ -95,9 +95,8 @@ export class WorkerFleet implements Fleet {
   async announce(revision: number): Promise<void> {
     await Promise.all(
       this.#keeper().workers.map((worker) => {
-        if (worker.state === "serving" || worker.state === "leaving") {
-          return this.#read(worker, revision);
-        }
+        // One that drains may be asked on connections that it has.
+        if (worker.state !== "starting") return this.#read(worker, revision);
         worker.send({ type: "announce", revision });
         return Promise.resolve();
       }),

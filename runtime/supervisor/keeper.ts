@@ -21,6 +21,7 @@ import { openWorkersFolder } from "./rights/data-access.ts";
 import type { EarlyStart } from "./start/early.ts";
 import {
   adoptWorker,
+  LINGER_MS,
   spawnWorker,
   WorkerProcess,
   type End,
@@ -387,10 +388,8 @@ export class Keeper {
     const timeoutMs = this.#options.config.drainTimeoutMs;
     if (worker.state === "gone") return;
     if (worker.state === "standby" || worker.channel === null) worker.kill();
-    else if (worker.state !== "draining") {
-      worker.state = "draining";
-      worker.send({ type: "drain", timeoutMs });
-    }
+    // When all go, there is nowhere to go to.
+    else if (worker.state !== "draining") worker.drain(timeoutMs, this.#stopping ? 0 : LINGER_MS);
     const timer = setTimeout(() => worker.kill(), timeoutMs + END_GRACE_MS);
     await worker.handle.ended;
     clearTimeout(timer);

@@ -45,6 +45,12 @@ export interface WorkerHandle {
 /** How often a process that is no child is looked at once it is expected to be gone. */
 const GONE_LOOK_MS = 10;
 
+/**
+ * Clients that ask at least once a second learn from a reply that they have to go elsewhere, and lose nothing. Longer
+ * would cost: a worker may leave because a thread of it spins.
+ */
+export const LINGER_MS = 1_000;
+
 export class WorkerProcess {
   readonly number: number;
   readonly handle: WorkerHandle;
@@ -78,6 +84,12 @@ export class WorkerProcess {
     this.state = "starting";
     this.pool = pool;
     this.send({ type: "configure", config: pool.config });
+  }
+
+  /** `lingerMs`: for requests that are on their way to it. */
+  drain(timeoutMs: number, lingerMs: number): void {
+    this.state = "draining";
+    this.send({ type: "drain", timeoutMs, lingerMs });
   }
 
   connected(channel: Channel<ToWorker>, now: number): void {

@@ -263,13 +263,13 @@ export class DataPlane {
     return samples;
   }
 
-  async drain(timeoutMs: number): Promise<void> {
+  async drain(timeoutMs: number, lingerMs: number): Promise<void> {
     clearInterval(this.#looks);
     this.#stock.close();
     const settled = this.#consumers.stop();
     const deadlineMs = performance.now() + timeoutMs;
     const force = setTimeout(() => this.#endpoints.end(), timeoutMs);
-    await this.#listener.drain(timeoutMs + REFUSAL_MS);
+    await this.#listener.drain(timeoutMs + REFUSAL_MS, lingerMs);
     // Replies are out; what handlers began with waitUntil may still run.
     while (this.#endpoints.inFlight > 0 && performance.now() < deadlineMs) {
       await delay(IDLE_LOOK_MS);

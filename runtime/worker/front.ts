@@ -35,13 +35,9 @@ export class Front implements Listener {
     this.#tls = text;
   }
 
-  stopAccepting(): void {
-    this.#plain.stopAccepting();
-    this.#secure?.stopAccepting();
-  }
-
-  async drain(timeoutMs: number): Promise<void> {
-    await Promise.all([this.#plain.drain(timeoutMs), this.#secure?.drain(timeoutMs)]);
+  async drain(timeoutMs: number, lingerMs: number): Promise<void> {
+    const secure = this.#secure?.drain(timeoutMs, lingerMs);
+    await Promise.all([this.#plain.drain(timeoutMs, lingerMs), secure]);
   }
 }
 

@@ -1,6 +1,7 @@
 // More of sick-workers.test.ts: the reasons that take longest.
 
 import { expect, test } from "vitest";
+import { listeningPorts } from "../../runtime/supervisor/processes.ts";
 import { startNode } from "../node.ts";
 import { isRunning } from "../processes.ts";
 import { until } from "../waiting.ts";
@@ -17,6 +18,15 @@ const HOARDER = `const kept = [];
     },
   };`;
 
+/** Keeps the worker that it has asked. */
+const SLOW = `export default {
+    async fetch() {
+      console.log("asked");
+      await new Promise((resolve) => setTimeout(resolve, 20_000));
+      return new Response("at last");
+    },
+  };`;
+
 test("a worker that stands still is replaced before it is killed: stalled", async () => {
   await using node = await startNode({ standby: true, workers: 1 });
   await node.publish("busy", echo("v1"));
@@ -30,6 +40,22 @@ test("a worker that stands still is replaced before it is killed: stalled", asyn
   expect(await node.serving()).toEqual([standby]);
   // Whoever waited for the one that stood still is cut off; the port itself was always served.
   expect((await client.stop()).filter((text) => text.includes("ECONNREFUSED"))).toEqual([]);
+});
+
+test("a change is not done before a worker that drains serves by it, or is gone", async () => {
+  await using node = await startNode({ standby: true, workers: 1 });
+  await node.publish("busy", echo("v1"));
+  await node.publish("slow", SLOW);
+  await node.standby();
+  const [victim = 0] = node.workers;
+  const slow = node.get("/slow").catch(() => null);
+  await until("it is asked", () => node.output.includes("asked"));
+  process.kill(victim, "SIGTERM");
+  await until("it drains", () => !listeningPorts(victim).includes(node.port));
+  process.kill(victim, "SIGSTOP");
+  const deleted = await node.api("DELETE", "/api/endpoints/busy");
+  expect([deleted.ok, isRunning(victim)]).toEqual([true, false]);
+  await slow;
 });
 
 test("a worker that grows far beyond its budget is replaced before it is killed: memory", async () => {

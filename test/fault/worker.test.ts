@@ -1,4 +1,5 @@
-// Workers that die, once or in a loop: what was on them is lost, nothing else, and others take over.
+// Workers that die, once or in a loop: what was on them is lost, nothing else, and others take over. Nothing at all is
+// lost of those that are told to go.
 
 import { expect, test } from "vitest";
 import { startNode } from "../node.ts";
@@ -37,6 +38,18 @@ test("a worker killed under load loses only what was on it, and is replaced", as
   for (const { number } of spared) expect(failed).not.toContain(number);
   // One exchange at most was under way on each connection; the next question opens a new one.
   expect(load.failures.length).toBeLessThanOrEqual(doomed.length);
+});
+
+test("a worker that is told to go under load loses nothing", async () => {
+  await using node = await startNode({ standby: true, workers: 2 });
+  await node.publish("busy", echo("v1"));
+  await using load = new Load(node.port, "/busy", 16);
+  await load.round();
+  const [victim = 0] = node.workers;
+  process.kill(victim, "SIGTERM");
+  await until("it is gone", () => !node.workerProcesses().includes(victim));
+  await load.round();
+  await load.stopClean();
 });
 
 test("the only worker is replaced by the one that stands by", async () => {

@@ -843,44 +843,6 @@ function ends({ test, serve, client }: Tools): void {
     expect(await failed.promise).toContain("went away");
   });
 
-  test("draining waits for open exchanges, and their replies end the connections", async () => {
-    const called = Promise.withResolvers<Exchange>();
-    const port = await serve((x) => (x.url === "/slow" ? called.resolve(x) : ok(x)));
-    const [idle, slow] = [client(port), client(port)];
-    idle.send(`GET / HTTP/1.1\r\n${HEAD}\r\n`);
-    await idle.reply();
-    slow.send(`GET /slow HTTP/1.1\r\n${HEAD}\r\n`);
-    const exchange = await called.promise;
-    const listener = open.at(-1);
-    let drained = false;
-    const drain = listener?.drain(10_000).then(() => {
-      drained = true;
-    });
-    // Nobody listens any more: another may have the port alone.
-    expect(await probePort({ host: "127.0.0.1", port })).toBe(port);
-    expect(drained).toBe(false);
-    exchange.reply(200, "", "at last");
-    await drain;
-    expect(await slow.rest()).toMatch(/\r\nconnection: close\r\n[^]*\r\n\r\nat last$/i);
-    expect(await idle.rest()).toBe("");
-  });
-
-  test("draining cuts what is open after its timeout", async () => {
-    const called = Promise.withResolvers<void>();
-    const gone = Promise.withResolvers<void>();
-    const raw = client(
-      await serve((x) => {
-        x.onGone(gone.resolve);
-        called.resolve();
-      }),
-    );
-    raw.send(`GET / HTTP/1.1\r\n${HEAD}\r\n`);
-    await called.promise;
-    await open.at(-1)?.drain(1);
-    await gone.promise;
-    expect(await raw.rest()).toBe("");
-  });
-
   test("two listeners share one port, and a probe sees them", async () => {
     const port = await serve(ok);
     expect(await serve(ok, BODY_BYTES_MAX, port)).toBe(port);

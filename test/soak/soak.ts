@@ -2,7 +2,7 @@
 //   npm run soak                                publishes, then kills
 //   npm run soak -- publishes [publishes]       220 publishes under 32 connections
 //   npm run soak -- kills [kills]               50 times kill -9 of the supervisor while it publishes
-//   npm run soak -- workers [kills]             30 workers killed under load, one a second
+//   npm run soak -- workers [kills]             30 workers killed under load, one a second; 30 told to go
 //   npm run soak -- hostile [minutes] [text] [trust]
 //                                               every attack of test/hostile, then random mixes for 10 minutes of
 //                                               those that cost no worker and 10 of all, under each trust setting;

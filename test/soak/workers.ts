@@ -1,4 +1,5 @@
-// Workers killed one after the other under load: only what was on them fails, and each is replaced soon.
+// Workers killed one after the other under load: only what was on them fails, and each is replaced soon. Then as many
+// that are told to go: nothing fails.
 
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
@@ -35,6 +36,26 @@ export async function workers(kills: number, print: (line: string) => void): Pro
       `${load.failures.length} failed, of ${doomed} connections that were on them; another one listened after ` +
       `${Math.round(median)} ms (median), ${Math.round(longest)} ms (longest; goal ${REPLACED_MS_GOAL} ms)`,
   );
+  await leave(node, kills, print);
+}
+
+/** As those that are sick go: replaced first, then drained. */
+async function leave(node: TestNode, times: number, print: (line: string) => void): Promise<void> {
+  await using load = new Load(node.port, "/busy", CONNECTIONS);
+  for (let at = 0; at < times; at++) {
+    await load.round();
+    await node.standby();
+    const [victim = 0] = await node.serving();
+    process.kill(victim, "SIGTERM");
+    await until("it is gone", () => !node.workerProcesses().includes(victim));
+  }
+  await load.round();
+  await load.stop();
+  print(
+    `${times} workers of 2 told to go, under ${CONNECTIONS} connections: ${load.answered} requests answered, ` +
+      `${load.failures.length} failed`,
+  );
+  assert.deepEqual(load.failures, []);
 }
 
 /** Resolves when as many workers listen again; throws when a connection failed that was on another one. */

@@ -56,12 +56,8 @@ class CordonListener implements Listener {
     renameSync(own, path);
   }
 
-  stopAccepting(): void {
-    if (this.#server.listening) this.#server.close();
-  }
-
   async drain(timeoutMs: number): Promise<void> {
-    this.stopAccepting();
+    this.#server.close();
     this.#leaving = true;
     for (const connection of this.#connections) connection.leave();
     if (this.#connections.size === 0) return;

@@ -69,8 +69,14 @@ function take(text: string): void {
   const length = Number(/^content-length: (\d+)/im.exec(received)?.[1] ?? 0);
   if (received.length < end + 4 + length) return;
   const right = received.startsWith("HTTP/1.1 200") && received.slice(end + 4) === data.answer;
+  const closes = /^connection: close/im.test(received);
   received = "";
   waiting = false;
+  // Its end may come a turn after its reply: what was asked in between would be nobody's fault but ours.
+  if (closes) {
+    socket?.destroy();
+    socket = null;
+  }
   if (right) answered();
   else wrong++;
 }
