@@ -5,6 +5,7 @@
 import { bytesOf } from "./buffer-source.ts";
 import { blobBytes, chunksOf, concatBytes, isBlob } from "./blob.ts";
 import { decodeUtf8, encodeUtf8 } from "./encoding.ts";
+import { DOMException } from "./dom-exception.ts";
 import { isFormData } from "./form-data.ts";
 import { settle } from "./job.ts";
 import { encodeForm } from "./multipart.ts";
@@ -302,7 +303,9 @@ function pulled(reader: Reader): PulledBody {
       return apply(copy, checkChunk(value), []) as Uint8Array;
     },
     cancel(reason) {
-      void cancelRead(reader, reason);
+      // What the author's streams are cancelled with is looked at as errors are.
+      const why = typeof reason === "string" ? new DOMException(reason, "AbortError") : reason;
+      void cancelRead(reader, why);
     },
   };
 }

@@ -92,7 +92,7 @@ export default {
       Promise.reject(new Error("listened to"));
     }
     if (pathname === "/stream") {
-      const cancel = () => console.log("cancelled");
+      const cancel = (why) => console.log("cancelled", why instanceof DOMException && why.name);
       return new Response(new ReadableStream({ pull: (c) => c.enqueue(new Uint8Array(1)), cancel }, { highWaterMark: 0 }));
     }
     if (pathname === "/left") Promise.reject(new Error("left behind"));
@@ -129,7 +129,7 @@ describe.each(["own", "untrusted"] as const)(
       await until("the reply has begun", () => sent.exchange.bytesOut > 0);
       sent.exchange.disconnect();
       await until("both are logged", () => sent.logs.length === 2);
-      expect(sent.logs).toEqual(["info aborted", "info cancelled"]);
+      expect(sent.logs).toEqual(["info aborted", "info cancelled AbortError"]);
     });
 
     test("what no listener prevents is in the log", async () => {
