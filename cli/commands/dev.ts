@@ -55,10 +55,10 @@ async function runDev(context: CommandContext): Promise<CommandResult> {
     changes.mark();
   });
   try {
-    let live = "";
+    let last: Outcome = { live: "", failure: "" };
     while (stopped === null) {
       changes.clear();
-      live = await build({ context, client, read, watcher }, live);
+      last = await build({ context, client, read, watcher }, last);
       await changes.next();
     }
   } finally {
@@ -78,11 +78,18 @@ interface Build {
   readonly watcher: FileWatch;
 }
 
-/**
- * One attempt; its failure is shown, never thrown. Gives what is live after it, to compare with: saving a file
- * is several events, and most of them change nothing any more.
- */
-async function build({ context, client, read, watcher }: Build, live: string): Promise<string> {
+/** What the next attempt compares with: saving a file is several events, and most of them change nothing any more. */
+interface Outcome {
+  readonly live: string;
+  /** What was said of it; "" when it went well. */
+  readonly failure: string;
+}
+
+/** One attempt; its failure is shown, never thrown. */
+async function build(
+  { context, client, read, watcher }: Build,
+  { live, failure }: Outcome,
+): Promise<Outcome> {
   const { output } = context;
   try {
     const project = read();
@@ -92,19 +99,20 @@ async function build({ context, client, read, watcher }: Build, live: string): P
     const next = JSON.stringify([project, bundled.bundle.code]);
     if (next === live) {
       output.stepDone();
-      return live;
+      return { live, failure: "" };
     }
     const data = await upload(client, output, { project, bundled, options: {} });
     output.note(publishedText(data, false));
-    return next;
+    return { live: next, failure: "" };
   } catch (error) {
     // The file that has to change may be one that the last good bundle did not know.
     watcher.follow(null);
     if (!(error instanceof EdgeError)) throw error;
-    output.note(
-      `${errorText(errorData(error))}\n\nWaiting for a change; what was live stays live.`,
-    );
-    return live;
+    const text = errorText(errorData(error));
+    // Said again it would, in a log beside the sources, be a change itself.
+    if (text === failure) output.stepDone();
+    else output.note(`${text}\n\nWaiting for a change; what was live stays live.`);
+    return { live, failure: text };
   }
 }
 
