@@ -67,12 +67,11 @@ const failures = list(failure, "failures", 20);
 
 const STATUSES = "a status or a range such as 200-399";
 const statuses = z
-  .union([z.int(), text(STATUSES)], { error: STATUSES })
+  .union([z.int().min(100).max(599), text(STATUSES, /^[1-5]\d\d(?:-[1-5]\d\d)?$/)], {
+    error: STATUSES,
+  })
   .transform(String)
-  .refine(
-    (value) => /^[1-5]\d\d(?:-[1-5]\d\d)?$/.test(value) && value.slice(0, 3) <= value.slice(-3),
-    { error: STATUSES },
-  );
+  .refine((value) => value.slice(0, 3) <= value.slice(-3), { error: STATUSES });
 
 const health = z.strictObject({
   path: text("a path that begins with /", /^\/[!-~]*$/).default("/health"),
