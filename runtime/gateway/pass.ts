@@ -52,6 +52,8 @@ export class Pass {
   claims: Readonly<Record<string, unknown>> | null = null;
   /** Who asks, by a credential that was verified. */
   consumer: Consumer | null = null;
+  /** A policy has found out who asks, whatever it goes by. */
+  isKnown = false;
   /** Of the whole exchange; 0: not limited by a policy. */
   totalMs = 0;
   bodyBytesMax: number;

@@ -46,6 +46,7 @@ routes:
   - { match: { path: "/c/*" }, target: { upstream: peer }, policies: [ cache: { maxSize: 1KiB } ] }
   - { name: shop, match: { path: "/shop/*" }, target: { upstream: peer }, policies: [ cache: {} ] }
   - { match: { path: "/t/*" }, target: { upstream: peer }, policies: [ cache: { ttl: 60s, headers: [x-tenant], staleWhileRevalidate: 60s, staleIfError: 1h } ] }
+  - { match: { path: "/who/*" }, target: { upstream: peer }, policies: [ forwardAuth: { url: "http://127.0.0.1:${port}/asked", responseHeaders: [x-user] }, cache: { ttl: 60s } ] }
 `;
   const options = { replies: folder.path };
   fronts = [await openFront(text, options), await openFront(text, { ...options, kind: "node" })];
@@ -141,6 +142,19 @@ describe("cache", () => {
     answer = says(reply);
     await get(request);
     expect((await get(request)).text).toBe("reply 2");
+  });
+
+  test("what a client gets whom forwardAuth knows is no other's", async () => {
+    answer = ({ url, headers }, response) => {
+      if (url === "/asked") response.setHeader("x-user", headers.cookie ?? "");
+      response.end(`for ${String(headers["x-user"])}`);
+    };
+    const who = async (cookie: string): Promise<string> =>
+      (await ask(fronts[0], "/who", { cookie })).text;
+    expect(await who("a=ann")).toBe("for a=ann");
+    expect(await who("a=ann")).toBe("for a=ann");
+    expect(await who("a=bob")).toBe("for a=bob");
+    expect(seen).toHaveLength(6);
   });
 
   test("credentials do not matter to what is public", async () => {

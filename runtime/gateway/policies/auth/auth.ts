@@ -22,7 +22,10 @@ interface Objections {
 
 export function createAuth({ methods, required }: AuthOptions, host: PolicyHost): Policy {
   const owned = new Set(methods.flatMap((method) => method.owned));
-  const accepted = (pass: Pass): boolean | Promise<boolean> => pass.consumer?.limit?.(pass) ?? true;
+  const accepted = (pass: Pass): boolean | Promise<boolean> => {
+    pass.isKnown = true;
+    return pass.consumer?.limit?.(pass) ?? true;
+  };
   const denied = (pass: Pass, { challenge, refused }: Objections): boolean => {
     if (refused === null && !required) return true;
     host.counted("edge_auth_failures_total", refused?.reason ?? "missing");

@@ -29,6 +29,7 @@ export function createMtls({ allow, forward }: MtlsPolicy, host: PolicyHost): Po
         pass.ticket.fail("CONSUMER_DENIED");
         return false;
       }
+      pass.isKnown = true;
       for (const [what, header] of forward) {
         pass.headers += `${header}\n${valueOf(certificate, what)}\n`;
       }

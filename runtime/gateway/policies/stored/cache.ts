@@ -223,8 +223,7 @@ class Cache {
 }
 
 /** Who is known by other means counts as one who has sent credentials. */
-function credentialsOf({ exchange, consumer, claims }: Pass): HeaderList {
-  const isKnown = consumer !== null || claims !== null;
+function credentialsOf({ exchange, isKnown }: Pass): HeaderList {
   return isKnown || exchange.header("authorization") !== undefined ? "authorization\n1\n" : "";
 }
 
