@@ -28,7 +28,7 @@ export interface JailOptions {
   readonly v8Flags: readonly string[];
   /** Node's compile cache, so that children start faster; null for none. */
   readonly compileCacheDir: string | null;
-  /** Children kept started; 0 for none. One check uses two. */
+  /** Children kept started; 0 for none. A check uses one, and another where it makes a snapshot. */
   readonly standby: number;
 }
 

@@ -46,7 +46,7 @@ import type { WorkerFleet } from "./fleet.ts";
 import { Schedule, timerClock } from "./schedule/schedule.ts";
 import { refreshSnapshots } from "./snapshots.ts";
 
-/** A check uses one child for the dry run and the snapshot, one for the probe. */
+/** A check uses one, and another where a snapshot is probed; else that one is for the check that comes next. */
 const JAILS_STANDING_BY = 2;
 
 export interface ControlPlaneOptions {
