@@ -17,7 +17,7 @@ const FOREVER = new AbortController().signal;
 /** Longer than any test. */
 const LONG_MS = 600_000;
 /** Over soon, but not while a test takes and settles in between, also where that takes long. */
-const SHORT_MS = 300;
+const SHORT_MS = 600;
 const NOW: QueueTake = { max: 100, waitMs: 0, visibilityMs: LONG_MS, concurrency: 100 };
 
 export function message(text: string, more: Partial<QueuePush> = {}): QueuePush {

@@ -305,8 +305,9 @@ test("a peer that sends its head, or the rest of its body, too late is given up"
   const peer = await startPeer((request, response) => {
     if (request.url === "/body") response.write("first");
   });
-  const guest = startGuest({}, { headersTimeoutMs: 50, bodyTimeoutMs: 50 });
-  expect((await failure(guest.fetch(peer.url))).message).toMatch(/no response came in time/);
+  const hasty = startGuest({}, { headersTimeoutMs: 50 });
+  expect((await failure(hasty.fetch(peer.url))).message).toMatch(/no response came in time/);
+  const guest = startGuest({}, { bodyTimeoutMs: 50 });
   const { id } = await guest.fetch(`${peer.url}/body`);
   expect((await failure(guest.text(id))).message).toMatch(/the response stopped arriving/);
 });

@@ -17,7 +17,10 @@ async function crash(node: TestNode, number: number, running: readonly string[])
   process.kill(pid, "SIGSEGV");
   await until("it is gone", () => !isRunning(pid));
   await Promise.all(asked);
-  await until("another serves", async () => (await node.serving().catch(() => [])).length === 1);
+  await until("another serves", async () => {
+    const serving = await node.serving().catch((): number[] => []);
+    return serving.length === 1 && !serving.includes(pid);
+  });
 }
 
 test(
@@ -38,8 +41,12 @@ test(
     expect((await node.edge("show", "bad")).stdout).toMatch(/strikes +crash at 20/);
     await crash(node, 3, ["bad"]);
     await crash(node, 4, ["bad"]);
+    await until("bad has three strikes", async () => (await strikes(node, "bad")).length === 3);
     await until("bad is quarantined", async () => {
-      const { status, text } = await node.get("/bad").catch(() => ({ status: 0, text: "" }));
+      // Before its worker knows, it would run for as long as it may.
+      const signal = AbortSignal.timeout(2_000);
+      const none = { status: 0, text: "" };
+      const { status, text } = await node.get("/bad", { signal }).catch(() => none);
       return status === 503 && field(JSON.parse(text), "code") === "QUARANTINED";
     });
     expect((await node.get("/good?nonce=n")).text).toBe("v1:n");

@@ -26,6 +26,8 @@ const PEAK_BYTES_MAX: number = 400 * MB;
 
 /** With more of the machine in others' hands, a gap says nothing. */
 export const OTHERS_MAX = 0.2;
+/** What they took is no time of the node's: an attack takes so much longer, up to ten times. */
+const TAKEN_MAX = 0.9;
 
 /** What the probe's own thread was late is not the node's. */
 export function gapOf({ stretch }: Pick<Result, "stretch">): number {
@@ -42,7 +44,8 @@ export function brokenProperties(result: Result, bounds: Bounds): Property[] {
   const broken: Property[] = [];
   if (!verdicts.every((one) => isExpected(one, result))) broken.push("verdict");
   if (attack.reply !== undefined && !isLike(result.reply, attack.reply)) broken.push("reply");
-  if (result.ms > (attack.withinMs ?? WITHIN_MS) + gapMax) broken.push("time");
+  const ownMs = result.ms * (1 - Math.min(result.others, TAKEN_MAX));
+  if (ownMs > (attack.withinMs ?? WITHIN_MS) + gapMax) broken.push("time");
   if (gapOf(result) > gapMax && result.others <= OTHERS_MAX) broken.push("gap");
   if (stretch.wrong > 0 && !mayDie) broken.push("neighbour");
   if (!result.recovered) broken.push("recovery");
