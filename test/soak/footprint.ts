@@ -1,9 +1,12 @@
 // What a node costs while mixes of attacks run: memory of its processes, and open files. Looked at once a minute, when it
 // has rested. What its processes keep when their garbage is collected is exact; what is resident moves by tens of
-// megabytes (free pieces between others in allocators, pages that V8 has not returned), but misses nothing.
+// megabytes (free pieces between others in allocators, pages that V8 has not returned), but misses nothing. Each process is
+// judged by itself, and without the files it maps: what a worker has says nothing of the one that takes its place, and
+// how much of Node's own code a process is charged with depends on how many others run.
 
 import type { TestNode } from "../node.ts";
-import { descendants, descriptors, pssBytes } from "../processes.ts";
+import { memoryBytesOf } from "../../runtime/supervisor/health.ts";
+import { descriptors } from "../processes.ts";
 import { keptBytes } from "./kept-memory.ts";
 import { trendOf, type Point } from "./trend.ts";
 
@@ -18,67 +21,83 @@ export const GROWTH_MB_MAX = 1;
 /** Connections of clients that have just gone, and of processes that are being made. */
 export const DESCRIPTORS_MORE_MAX = 16;
 
-const MEASURES = [
-  "supervisor keeps",
-  "worker keeps",
-  "supervisor",
-  "workers",
-  /** Jails and the bundler come and go: they cannot grow for long. */
-  "others",
-] as const;
-type Measure = (typeof MEASURES)[number];
+const MEASURES = ["keeps", "resident"] as const;
 
 interface Look {
   readonly minute: number;
-  readonly mb: Readonly<Record<Measure, number>>;
+  readonly keeps: number;
+  readonly resident: number;
   readonly descriptors: number;
+}
+
+/** Of one process, from when it was first seen to serve. */
+interface Series {
+  readonly name: string;
+  readonly begunMs: number;
+  readonly looks: Look[];
 }
 
 export class Footprint {
   readonly #node: TestNode;
-  /** Since a worker was last replaced; its replacement begins anew. */
-  #looks: Look[] = [];
-  #begunMs: number = performance.now();
+  readonly #series = new Map<number, Series>();
 
   constructor(node: TestNode) {
     this.#node = node;
   }
 
-  /** A worker has come in place of another. */
-  restart(): void {
-    this.#looks = [];
-    this.#begunMs = performance.now();
-  }
-
-  /** The node rests. One line. */
+  /** The node rests. One line: of the supervisor and of the workers that serve. */
   async look(): Promise<string> {
-    const minute = (performance.now() - this.#begunMs) / MINUTE_MS;
-    const look = await lookAt(this.#node, minute);
-    this.#looks.push(look);
-    const parts = MEASURES.map((measure) => `${measure} ${look.mb[measure].toFixed(1)}`);
-    return `${parts.join(", ")} MB, ${look.descriptors} files`;
+    const parts: string[] = [];
+    for (const pid of [this.#node.pid, ...(await this.#node.serving())]) {
+      const { name, looks, begunMs } = this.#seriesOf(pid);
+      const minute = (performance.now() - begunMs) / MINUTE_MS;
+      const keeps = (await keptBytes(pid)) / MB;
+      const look = {
+        minute,
+        keeps,
+        resident: (memoryBytesOf(pid) ?? 0) / MB,
+        descriptors: descriptors(pid),
+      };
+      looks.push(look);
+      const memory = MEASURES.map((measure) => `${measure} ${look[measure].toFixed(1)}`);
+      parts.push(`${name} ${memory.join(", ")} MB, ${look.descriptors} files`);
+    }
+    parts.push(`${this.#node.workerProcesses().length} worker processes`);
+    return parts.join("; ");
   }
 
   /** One line, and what of it is too much. */
   verdict(): { readonly line: string; readonly complaints: readonly string[] } {
-    const warm = this.#looks.filter(({ minute }) => minute >= WARM_UP_MINUTES);
-    const [first, last] = [warm[0], warm.at(-1)];
-    if (first === undefined || last === undefined || warm.length < LOOKS_MIN) {
-      const line = `memory not judged: ${warm.length} looks since the last replacement and its warm-up`;
-      return { line, complaints: [] };
-    }
     const complaints: string[] = [];
-    const parts = MEASURES.map((measure) => {
-      const points = warm.map(({ minute, mb }) => ({ x: minute, y: mb[measure] }));
-      const { text, grows } = growthOf(points);
-      if (grows && measure !== "others") complaints.push(`memory grows: ${measure} ${text}`);
-      return `${measure} ${text}`;
-    });
-    const files = `files ${first.descriptors} before, ${last.descriptors} after`;
-    if (last.descriptors - first.descriptors > DESCRIPTORS_MORE_MAX) {
-      complaints.push(`open ${files}`);
+    const parts: string[] = [];
+    for (const { name, looks } of this.#series.values()) {
+      const warm = looks.filter(({ minute }) => minute >= WARM_UP_MINUTES);
+      const [first, last] = [warm[0], warm.at(-1)];
+      if (first === undefined || last === undefined || warm.length < LOOKS_MIN) continue;
+      for (const measure of MEASURES) {
+        const { text, grows } = growthOf(
+          warm.map((look) => ({ x: look.minute, y: look[measure] })),
+        );
+        if (grows) complaints.push(`memory grows: ${name} ${measure} ${text}`);
+        parts.push(`${name} ${measure} ${text}`);
+      }
+      const files = `${name} files ${first.descriptors} before, ${last.descriptors} after`;
+      if (last.descriptors - first.descriptors > DESCRIPTORS_MORE_MAX) {
+        complaints.push(`open ${files}`);
+      }
+      parts.push(files);
     }
-    return { line: `memory per 10 minutes: ${parts.join(", ")}; ${files}`, complaints };
+    const said = parts.length > 0 ? parts.join(", ") : "not judged, no process was there for long";
+    return { line: `memory per 10 minutes: ${said}`, complaints };
+  }
+
+  #seriesOf(pid: number): Series {
+    const known = this.#series.get(pid);
+    if (known !== undefined) return known;
+    const name = pid === this.#node.pid ? "supervisor" : `worker ${pid}`;
+    const series: Series = { name, begunMs: performance.now(), looks: [] };
+    this.#series.set(pid, series);
+    return series;
   }
 }
 
@@ -89,27 +108,4 @@ function growthOf(points: readonly Point[]): { readonly text: string; readonly g
   const error = trend.standardError * 20;
   const text = `${growth.toFixed(1)} ± ${error.toFixed(1)} MB`;
   return { text, grows: growth - error > GROWTH_MB_MAX };
-}
-
-async function lookAt(node: TestNode, minute: number): Promise<Look> {
-  const [serving = 0] = await node.serving();
-  const mb: Record<Measure, number> = {
-    "supervisor keeps": (await keptBytes(node.pid)) / MB,
-    "worker keeps": (await keptBytes(serving)) / MB,
-    supervisor: 0,
-    workers: 0,
-    others: 0,
-  };
-  let files = 0;
-  const workers = new Set(node.workerProcesses());
-  for (const pid of new Set([node.pid, ...descendants(node.pid), ...workers])) {
-    try {
-      mb[pid === node.pid ? "supervisor" : workers.has(pid) ? "workers" : "others"] +=
-        pssBytes(pid) / MB;
-      files += descriptors(pid);
-    } catch {
-      // It has ended.
-    }
-  }
-  return { minute, mb, descriptors: files };
 }

@@ -97,7 +97,6 @@ async function mixed(
     const line = `gap ${Math.round(gapOf(seen))} ms, workers lost ${[seen.lost, ...seen.why].join(", ")}; ${askedOf(seen)}: ${mix.map(titleOf).join(" + ")}`;
     if (broken) failed.push(`${trust}, mix, ${line}`);
     if (broken || gapOf(seen) > QUIET.gapMs || seen.lost > 0) print(line);
-    if (seen.lost > 0) footprint.restart();
     const minute = Math.floor((performance.now() - begun) / MINUTE_MS);
     if (minute === told) continue;
     told = minute;
