@@ -60,7 +60,7 @@ export function judge(findings: Findings): Goal[] {
   const bare1 = at(1, BARE)?.p50Us.median;
   const over = inline1 === undefined || bare1 === undefined ? undefined : inline1 - bare1;
   const cordon1 = findings.cordon.find(({ connections }) => connections === 1);
-  const hono = findings.cold?.answers.find(({ app }) => app === "hono");
+  const hono = findings.cold?.answers.find(({ app }) => app === "hono, apart");
   const cli = findings.publish.find(({ by }) => by === "command line");
   return [
     ratio("inline ≥ 0.6 × bare uWS", [INLINE, BARE], 0.6),
