@@ -53,7 +53,7 @@ export class UwsExchange implements Exchange, BodySource, Corkable, StreamOwner 
   #offers: UwsOffers | null = null;
   #patience: UwsPatience | null = null;
   #dispatched = false;
-  #next: "reply" | "begin" | "push" | "offer" = "reply";
+  #next: "reply" | "push" | "offer" = "reply";
   #replyHeaders: HeaderList = "";
   #replyBody: string | Uint8Array | null = null;
 
@@ -154,7 +154,7 @@ export class UwsExchange implements Exchange, BodySource, Corkable, StreamOwner 
     this.#state = "streaming";
     this.#status = status;
     this.#replyHeaders = headers;
-    this.#cork("begin");
+    this.#stream = new UwsStream(this.#res, this);
   }
 
   write(chunk: Uint8Array): boolean {
@@ -242,15 +242,17 @@ export class UwsExchange implements Exchange, BodySource, Corkable, StreamOwner 
   }
 
   flushCorked(): void {
-    if (this.#next === "reply") this.#sendReply();
-    else if (this.#next === "begin") this.#sendBegin();
-    else if (this.#stream !== null) {
-      const stream = this.#stream;
-      this.#pushed(stream, this.#next === "push" ? stream.push() : stream.offer());
+    if (this.#next === "reply") return this.#sendReply();
+    const stream = this.#stream;
+    if (stream === null) return;
+    if (stream.isHeadDue) {
+      if (stream.isEmpty && !stream.isFinishing) return;
+      this.#sendHead(stream);
     }
+    this.#pushed(stream, this.#next === "push" ? stream.push() : stream.offer());
   }
 
-  #cork(next: "reply" | "begin" | "push" | "offer"): void {
+  #cork(next: "reply" | "push" | "offer"): void {
     this.#next = next;
     cork(this, this.#res);
     this.#pauseIfHeld();
@@ -294,8 +296,8 @@ export class UwsExchange implements Exchange, BodySource, Corkable, StreamOwner 
     this.#complete();
   }
 
-  #sendBegin(): void {
-    const stream = (this.#stream = new UwsStream(this.#res, this));
+  #sendHead(stream: UwsStream): void {
+    stream.isHeadDue = false;
     const length = this.#writeHead();
     stream.headLength = length;
     if (hasNoBody(this.#status) || this.method === "HEAD") return;

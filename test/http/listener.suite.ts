@@ -503,6 +503,18 @@ function streams({ test, serve, client }: Tools): void {
     raw.send(`GET / HTTP/1.1\r\n${HEAD}\r\n`);
     await expect(raw.reply()).rejects.toThrow("ended");
   });
+
+  test("a reset before the first chunk is no reply", async () => {
+    const raw = client(
+      await serve((x) => {
+        x.begin(200, "a\nb\n");
+        setImmediate(() => x.reset());
+      }),
+    );
+    raw.send(`GET / HTTP/1.1\r\n${HEAD}\r\n`);
+    // Nothing, or a whole head of a body that does not end: never a part of a head.
+    expect(await raw.rest()).toMatch(/^$|\r\n\r\n$/);
+  });
 }
 
 function bodies({ test, serve, client }: Tools): void {

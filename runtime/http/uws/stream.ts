@@ -20,6 +20,8 @@ export class UwsStream {
   total = -1;
   /** What HEAD reports. */
   headLength = -1;
+  /** Goes with the first chunk or the end: alone it has no end, and cut off there passes for an empty reply. */
+  isHeadDue = true;
   isBlocked = false;
   isFinishing = false;
   bytesOut = 0;
@@ -111,9 +113,10 @@ export class UwsStream {
   }
 }
 
-/** Of a body that is there whole. */
+/** Of a body that is there whole, behind its head. */
 export function wholeStream(res: UwsResponse, owner: StreamOwner, body: Uint8Array): UwsStream {
   const stream = new UwsStream(res, owner);
+  stream.isHeadDue = false;
   stream.isFinishing = true;
   stream.total = body.byteLength;
   stream.add(body);
