@@ -5,7 +5,7 @@ import { EdgeError } from "../../../sdk/errors.ts";
 import type { Failure, UpstreamConfig } from "../../../sdk/gateway/config.ts";
 import type { Dispatcher } from "./connections.ts";
 import { epochOf, isClosed } from "./breaker.ts";
-import { reasonOf } from "./failure.ts";
+import { reasonOf, UnprocessedError } from "./failure.ts";
 import type { Server } from "./server.ts";
 import type { DialHandler } from "./sockets/dial.ts";
 
@@ -74,8 +74,7 @@ export class Attempt implements DialHandler {
 
   /** The client is gone: nobody's fault. */
   abandon(): void {
-    if (!this.#isJudged) this.server.abandoned(this.#epoch);
-    this.#isJudged = true;
+    this.#acquit();
     this.#cut();
   }
 
@@ -158,8 +157,11 @@ export class Attempt implements DialHandler {
     if (this.#isCut) return;
     this.#isCut = true;
     const { text, timedOut } = reasonOf(error);
-    const failure: Failure = this.isSent ? "reset" : "connect";
-    this.#judge(failure);
+    const isUnprocessed = error instanceof UnprocessedError;
+    const failure: Failure = this.isSent && !isUnprocessed ? "reset" : "connect";
+    // One that restarts ends many at once, and is well.
+    if (isUnprocessed && error.isFarewell) this.#acquit();
+    else this.#judge(failure);
     this.#parts.owner.failed(this, failure, text, timedOut);
   }
 
@@ -182,6 +184,12 @@ export class Attempt implements DialHandler {
 
   #counts(failure: Failure): boolean {
     return this.#parts.config.breaker?.on.includes(failure) === true;
+  }
+
+  /** It says nothing of the server. */
+  #acquit(): void {
+    if (!this.#isJudged) this.server.abandoned(this.#epoch);
+    this.#isJudged = true;
   }
 
   /** null: it went well. Once. */

@@ -22,6 +22,17 @@ const TIMEOUTS: readonly string[] = ["ETIMEDOUT", "UND_ERR_CONNECT_TIMEOUT", "UP
 /** A chain of causes is as deep as undici and Node make it; more is a cycle. */
 const CAUSES_MAX = 8;
 
+/** The server has done nothing with the request: doing it again is doing it once (RFC 9113, section 8.7). */
+export class UnprocessedError extends Error {
+  /** The server leaves; it does not turn away what it could take. */
+  readonly isFarewell: boolean;
+
+  constructor(isFarewell: boolean) {
+    super(isFarewell ? "the server ended the session" : "the server refused the stream");
+    this.isFarewell = isFarewell;
+  }
+}
+
 export function reasonOf(error: unknown): { text: string; timedOut: boolean } {
   let at = error;
   for (let depth = 0; depth < CAUSES_MAX && at instanceof Error; depth++) {

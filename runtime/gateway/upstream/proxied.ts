@@ -238,7 +238,7 @@ export class Proxied implements AttemptOwner {
     const { retry } = this.#upstream.config;
     if (this.#isFinal || this.#tried.length >= retry.attempts) return false;
     if (!retry.on.includes(failure) || this.#exchange.state !== "open") return false;
-    // A connection that never was has carried nothing.
+    // A connection that never was has carried nothing; what a server has not looked at counts as that.
     const isSafe = failure === "connect" || this.#isIdempotent();
     if (!isSafe || !this.#upload.replayable) return false;
     this.#holdsRetry ||= this.#upstream.takeRetry();

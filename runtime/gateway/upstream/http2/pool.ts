@@ -31,6 +31,8 @@ interface Session {
   /** Pieces of replies that have come over it. */
   heard: number;
   idle: NodeJS.Timeout | null;
+  /** The last stream that the server has looked at, once it has said farewell. */
+  lastSeen: number;
 }
 
 export class Http2Pool {
@@ -76,13 +78,14 @@ export class Http2Pool {
     const { protocol } = new URL(this.#options.origin);
     const before = session.heard;
     const heard = (): void => void session.heard++;
+    const isUnseen = (id: number): boolean => id > session.lastSeen;
     const over = (): void => {
       session.streams--;
       if (transfer.aborted && session.heard === before) this.#leave(session);
       else this.#rest(session, this.#options.keepAliveMs);
       this.#assign();
     };
-    if (!transfer.start(session.http2, protocol.slice(0, -1), { heard, over })) {
+    if (!transfer.start(session.http2, protocol.slice(0, -1), { heard, isUnseen, over })) {
       session.streams--;
       this.#rest(session, this.#options.keepAliveMs);
     }
@@ -125,7 +128,14 @@ export class Http2Pool {
 
   /** It begins with the server's settings. */
   #take(http2: ClientHttp2Session): void {
-    const session: Session = { http2, streams: 0, streamsMax: STREAMS_MAX, heard: 0, idle: null };
+    const session: Session = {
+      http2,
+      streams: 0,
+      streamsMax: STREAMS_MAX,
+      heard: 0,
+      idle: null,
+      lastSeen: Number.POSITIVE_INFINITY,
+    };
     const { connectMs, keepAliveMs } = this.#options;
     let failure: Error = new EdgeError("UPSTREAM_FAILED", "the server hung up");
     let isBegun = false;
@@ -145,7 +155,10 @@ export class Http2Pool {
       }
       this.#assign();
     });
-    http2.on("goaway", leave);
+    http2.on("goaway", (_code: number, lastSeen: number) => {
+      session.lastSeen = lastSeen;
+      leave();
+    });
     // Its streams are told as well.
     http2.on("error", (error: Error) => {
       failure = error;

@@ -3,6 +3,7 @@
 
 import { constants, type ClientHttp2Session, type ClientHttp2Stream } from "node:http2";
 import { EdgeError } from "../../../../sdk/errors.ts";
+import { UnprocessedError } from "../failure.ts";
 import type { ReplyHandler } from "../http1/transfer.ts";
 import type { ProxyRequest } from "../trailing-request.ts";
 import { TransferControl } from "../transfer-control.ts";
@@ -12,6 +13,8 @@ type Fields = Record<string, string>;
 export interface StreamEvents {
   /** A piece of the reply has come. */
   heard(): void;
+  /** The server has said farewell, and that it has not looked at this stream. */
+  isUnseen(id: number): boolean;
   /** The stream is gone. */
   over(): void;
 }
@@ -94,11 +97,18 @@ export class StreamTransfer extends TransferControl {
       this.rawTrailers = withoutPseudo(raw);
     });
     stream.on("end", () => this.#end(stream));
-    stream.on("error", (error: Error) => this.fail(error));
+    stream.on("error", (error: Error) => this.fail(this.#unprocessed(stream, events) ?? error));
     stream.on("close", () => {
-      this.fail(resetError(stream));
+      this.fail(this.#unprocessed(stream, events) ?? resetError(stream));
       events.over();
     });
+  }
+
+  /** Node ends streams beyond a farewell as refused ones, or with the session's error where it was none in peace. */
+  #unprocessed({ id, rstCode }: ClientHttp2Stream, events: StreamEvents): UnprocessedError | null {
+    const isUnseen = events.isUnseen(id ?? 0);
+    const isRefused = isUnseen || rstCode === constants.NGHTTP2_REFUSED_STREAM;
+    return isRefused && !this.#isReplied ? new UnprocessedError(isUnseen) : null;
   }
 
   #end(stream: ClientHttp2Stream): void {
