@@ -38,8 +38,8 @@ async function listen(onSocket: (socket: Socket) => void): Promise<number> {
 
 type Serve = (stream: ServerHttp2Stream) => void;
 
-function speakHttp2(serve: Serve): Http2Server {
-  const server = createServer();
+function speakHttp2(serve: Serve, settings: { maxConcurrentStreams?: number } = {}): Http2Server {
+  const server = createServer({ settings });
   server.on("session", (session) => session.on("error", () => {}));
   server.on("stream", (stream) => {
     stream.on("error", () => {});
@@ -183,4 +183,23 @@ test("a server that says nothing but farewell is not asked for ever, and its bre
   expect(asked).toBe(3);
   expect(front.lines.join("\n")).toContain("the server ended the session");
   expect(front.gateway.upstreams()[0]?.servers[0]?.breaker).toBe("closed");
+});
+
+test("what waits for a session is not given to one that ends", async () => {
+  const held: ServerHttp2Stream[] = [];
+  const server = speakHttp2((stream) => void held.push(stream), { maxConcurrentStreams: 1 });
+  const links: Socket[] = [];
+  const port = await listen((socket) => {
+    if (links.push(socket) === 1) server.emit("connection", socket);
+  });
+  await using front = await openTo([port], "breaker: false, retry: false");
+  const lost = post(front, "lost");
+  await until("it is there", () => held.length === 1);
+  const waiting = post(front, "waiting");
+  await until("it has a connection made", () => links.length === 2);
+  links[0]?.destroy();
+  expect(await lost).toEqual([502, "1", ""]);
+  server.on("stream", echo);
+  server.emit("connection", links[1]);
+  expect(await waiting).toEqual([200, null, "waiting"]);
 });

@@ -62,6 +62,8 @@ export class Http2Pool {
 
   #assign(): void {
     for (const session of this.#sessions) {
+      // It tells of its end after its streams.
+      if (session.http2.closed || session.http2.destroyed) continue;
       while (session.streams < session.streamsMax) {
         const transfer = this.#waiting.shift();
         if (transfer === undefined) return;
