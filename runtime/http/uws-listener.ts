@@ -4,7 +4,7 @@
 // What uWS decides below us and nobody above can change: HTTP/1.0, absolute-form, asterisk-form and trailers
 // are answered 505, its own 400 and 431 are HTML without a request id, a second request pipelined behind one
 // whose reply is not out yet closes the connection without an answer to either (they are never mixed up),
-// header values lose bytes beyond ASCII at their end, and fields that follow one with an empty name are seen
+// header values lose bytes beyond ASCII at both ends, and fields that follow one with an empty name are seen
 // by nobody, neither uWS nor us. While an upload is held up, a client that goes away is not noticed.
 // The node listener has none of these.
 
