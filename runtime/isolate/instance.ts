@@ -137,7 +137,8 @@ export class Instance implements SliceEvents {
 
   /** Ends what has passed its time limit. Called every now and then. */
   expire(now: number): void {
-    this.#open.forget();
+    // What runs, or is about to, may be what those that are closed still have to say.
+    if (this.#runner?.quiet !== false) this.#open.forget();
     for (const job of this.#open.values()) {
       if (job.deadlineMs > now) continue;
       if (!job.answered || isGoingOn(job)) this.#failJob(job, "HANDLER_TIMEOUT");

@@ -109,9 +109,9 @@ export class SliceRunner implements Runner {
     if (this.#state === "idle") this.#schedule();
   }
 
-  /** No thread of the pool can be in the isolate: what waits for it there does not block this one. */
+  /** No thread of the pool is in the isolate or will be: what waits for it there does not block this one. */
   get quiet(): boolean {
-    return this.#state === "idle" && this.#trailing === null;
+    return this.#state === "idle" && this.#trailing === null && this.#queue.isEmpty;
   }
 
   /** What the guest holds that the engine does not count, as it last reported. */
