@@ -177,7 +177,7 @@ const CASES: readonly (readonly [RequestInput & { readonly url: string }, Expect
   [{ url: "/slowStream" }, { text: "123" }],
   [{ url: "/brokenStream" }, { text: "A", state: "gone", logs: ["error The reply's stream failed: mid-way"] }],
   [{ url: "/endless", method: "HEAD" }, { bytes: [], replied: "content-length\n9\n" }],
-  [{ url: "/cancelled" }, { text: "A HEAD request's reply has no body." }],
+  [{ url: "/cancelled" }, { text: "AbortError: A HEAD request's reply has no body." }],
   [{ url: "/timer" }, { text: "late" }],
   [{ url: "/interval" }, { text: "3" }],
   [{ url: "/background" }, { text: "answered" }],
