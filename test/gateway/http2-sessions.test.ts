@@ -62,10 +62,12 @@ test("one on which nothing comes any more costs those who wait on it, and nobody
 upstreams:
   one: { http2: true, servers: ["http://127.0.0.1:${port}"], breaker: false, retry: false, keepAlive: 1m }
 routes: [ { name: one, match: { path: "/*" }, target: { upstream: one } } ]`);
+  const active = (): number | undefined => front.gateway.upstreams()[0]?.servers[0]?.active;
   expect((await front.get("/a")).status).toBe(200);
+  await until("it is over", () => active() === 0);
   deadMax = 1;
   const lost = front.get("/b");
-  await until("it is on its way", () => front.gateway.upstreams()[0]?.servers[0]?.active === 1);
+  await until("it is on its way", () => active() === 1);
   front.advance(31_000);
   expect((await lost).status).toBe(504);
   expect((await front.get("/c")).status).toBe(200);
