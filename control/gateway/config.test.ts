@@ -97,6 +97,16 @@ const WRONG: readonly (readonly [string, string, string])[] = [
     'edge.yaml:1:56: upstreams.a.retry.on[0]: found "conect"; expected one of connect, reset, timeout, 500, 502, 503, 504. Did you mean connect?',
   ],
   [
+    "a Host whose port cannot be one",
+    "upstreams: { a: { servers: ['http://a'], host: 'h:65536' } }\n",
+    'edge.yaml:1:48: upstreams.a.host: found "h:65536"; expected upstream, preserve or a host\'s name',
+  ],
+  ...["[]", "{ methods: [] }"].map((none): [string, string, string] => [
+    `no way at all to say who asks, ${none},`,
+    policy(`anyOf: ${none}`),
+    "one way to say who asks, of jwt, apiKey, basic, forwardAuth",
+  ]),
+  [
     "a variable that is not set",
     policy('jwt: { secret: "${NO_SECRET}" }'),
     "edge.yaml:7:32: the variable NO_SECRET is not set; expected NO_SECRET in the environment",

@@ -15,6 +15,9 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}$/;
 /** What may stand in a header on the wire, in ASCII. */
 const HEADER_VALUE = /^[\t -~]*$/;
+/** A name or address, and a port up to 65535: another as Host is 400 to servers. */
+const AUTHORITY =
+  /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?:[0-5]?\d{0,4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]))?$/;
 const METHOD = /^[A-Z][A-Z0-9-]{0,31}$/;
 const TEXT_CHARS_MAX = 64 * 1024;
 
@@ -78,6 +81,12 @@ export const nameField: z.ZodType<string, string> = text(
 
 export const headerName: z.ZodType<string, string> = text("a header's name", HEADER_NAME).transform(
   (name) => name.toLowerCase(),
+);
+
+/** What servers see as Host. */
+export const hostField: z.ZodType<string, string> = text(
+  "upstream, preserve or a host's name",
+  AUTHORITY,
 );
 
 const headerValue = text("a header's value: printable ASCII without line breaks", HEADER_VALUE);

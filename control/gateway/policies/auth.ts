@@ -161,19 +161,16 @@ const method: z.ZodType<AuthPolicy, unknown> = z
     return z.NEVER;
   });
 
+const methods = list(method, "ways to say who asks", 10).refine(({ length }) => length > 0, ONE);
+
 const anyOf: z.ZodType<AnyOfPolicy, unknown> = z
-  .union(
-    [
-      list(method, "ways to say who asks", 10),
-      z.strictObject({ methods: list(method, "ways to say who asks", 10), required }),
-    ],
-    { error: "a list of ways to say who asks, or { methods, required }" },
-  )
+  .union([methods, z.strictObject({ methods, required })], {
+    error: "a list of ways to say who asks, or { methods, required }",
+  })
   .transform((fields): AnyOfPolicy => {
-    const { methods, required: isRequired } = Array.isArray(fields)
-      ? { methods: fields, required: true }
-      : fields;
-    return { kind: "anyOf", methods, required: isRequired };
+    return Array.isArray(fields)
+      ? { kind: "anyOf", methods: fields, required: true }
+      : { kind: "anyOf", ...fields };
   });
 
 export const AUTH: {
