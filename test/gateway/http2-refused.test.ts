@@ -123,7 +123,13 @@ test.each([
   let streams = 0;
   const port = await listenHttp2((stream) => {
     if (++streams > 1) echo(stream);
-    else stream.once("data", () => stream.close(NGHTTP2_REFUSED_STREAM));
+    else {
+      let got = 0;
+      stream.on("data", (piece: Buffer) => {
+        got += piece.byteLength;
+        if (got === bytes) stream.close(NGHTTP2_REFUSED_STREAM);
+      });
+    }
   });
   await using front = await openTo([port], "breaker: false, retry: { bodyLimit: 1KiB }");
   let rest: ReadableStreamDefaultController<Uint8Array> | null = null;
@@ -183,6 +189,17 @@ test("a server that says nothing but farewell is not asked for ever, and its bre
   expect(asked).toBe(3);
   expect(front.lines.join("\n")).toContain("the server ended the session");
   expect(front.gateway.upstreams()[0]?.servers[0]?.breaker).toBe("closed");
+});
+
+test("a server that says farewell at once is not connected to for ever", async () => {
+  let connections = 0;
+  const port = await listen((socket) => {
+    connections++;
+    socket.end(Buffer.concat([SETTINGS, GOAWAY_BEFORE_ALL]));
+  });
+  await using front = await openTo([port], "breaker: false");
+  expect(await post(front, "text")).toEqual([502, "3", ""]);
+  expect(connections).toBe(3);
 });
 
 test("what waits for a session is not given to one that ends", async () => {
