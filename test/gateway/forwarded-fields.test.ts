@@ -104,6 +104,14 @@ test("fields of Via stay in their order", async () => {
   expect(seen).toMatchObject([{ via: "1.0 one, 1.1 two, 1.1 islet" }]);
 });
 
+test("a field whose value is the word connection names none behind it", async () => {
+  await status(
+    "GET /plain HTTP/1.1\r\nX-Kind: connection\r\nX-Next: kept\r\nConnection: x-named\r\nX-Named: 1",
+  );
+  expect(seen).toMatchObject([{ "x-kind": "connection", "x-next": "kept" }]);
+  expect(seen[0]).not.toHaveProperty("x-named");
+});
+
 test("what a client says of its own connection's HTTP/2 breaks none of ours", async () => {
   expect(await status("GET /streams HTTP/1.1\r\nHTTP2-Settings: AAMAAABk")).toBe(200);
   expect(seen.map((fields) => fields["http2-settings"])).toEqual([undefined]);

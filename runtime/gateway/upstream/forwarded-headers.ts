@@ -3,7 +3,7 @@
 // anew, unless a trusted proxy wrote it.
 
 import type { HeaderList } from "../../../sdk/exchange.ts";
-import { withoutHeaders } from "../../../sdk/gateway/header-list.ts";
+import { wholeHeader, withoutHeaders } from "../../../sdk/gateway/header-list.ts";
 import type { Pass } from "../pass.ts";
 
 /** Of one connection, whichever direction. Expect: the listener has answered it. Length and host are set anew. */
@@ -165,15 +165,10 @@ export function withoutNamed(list: HeaderList): HeaderList {
 
 /** What Connection names goes with it; null: nothing. */
 function connectionNames(list: HeaderList): ReadonlySet<string> | null {
-  let names: Set<string> | null = null;
-  for (let at = list.indexOf("connection\n"); at >= 0; at = list.indexOf("connection\n", at + 1)) {
-    if (at > 0 && list[at - 1] !== "\n") continue;
-    const from = at + "connection\n".length;
-    for (const name of list.slice(from, list.indexOf("\n", from)).split(",")) {
-      (names ??= new Set()).add(name.trim().toLowerCase());
-    }
-  }
-  return names;
+  // Most requests say nothing of it.
+  if (!list.includes("connection\n")) return null;
+  const value = wholeHeader(list, "connection");
+  return value === "" ? null : namesOf(value);
 }
 
 /** `raw`: names and values in turns, as they came. */
