@@ -63,9 +63,10 @@ export const listenUws: Listen = async (options: ListenOptions): Promise<HttpLis
 
 /**
  * In one turn: what is answered at once (from a policy, or that there is nothing) can be asked for 20 000 times in one
- * read of a socket, which is a second of this thread. Beyond this replies end their connections, and uWS stops reading.
+ * read of a socket, which is a second of this thread and more. Beyond this replies end their connections, and uWS stops
+ * reading: after an eighth of a second. As many connections as one poll tells of may have one request each.
  */
-const TURN_REQUESTS_MAX = 2_048;
+export const TURN_REQUESTS_MAX = 1_024;
 
 /** An app and where it listens. One after the other as certificates change; each serves whom it has accepted. */
 interface Front {
