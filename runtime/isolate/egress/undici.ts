@@ -5,6 +5,7 @@ import { Agent, buildConnector, fetch, Headers, Response, type Dispatcher } from
 import { HEADER_BYTES_MAX } from "../../../sdk/limits.ts";
 import { isPrivateAddress } from "./addresses.ts";
 import { guardedLookup, isOpened, literalDenial, type Reach } from "./guard.ts";
+import { JoinedReply } from "./joined-reply.ts";
 import { giveBackSent } from "./sent-chunks.ts";
 
 export { Headers, Response };
@@ -96,7 +97,8 @@ export async function send(outgoing: Outgoing, options: SendOptions): Promise<Re
   const { method, url, redirect, headers, body } = outgoing;
   const dispatcher = options.dispatcher.compose((dispatch) => (request, handler) => {
     options.onHop();
-    return dispatch({ ...request, headers: asProgram(request.headers, headers) }, handler);
+    const asked = { ...request, headers: asProgram(request.headers, headers) };
+    return dispatch(asked, new JoinedReply(handler));
   });
   return await fetch(url, {
     method,
