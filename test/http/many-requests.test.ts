@@ -1,5 +1,6 @@
 // Many requests in one read of a socket, which hold the accepting thread together.
 
+import { connect } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { listenUws, TURN_REQUESTS_MAX } from "../../runtime/http/uws-listener.ts";
 import type { Listener } from "../../sdk/exchange.ts";
@@ -45,4 +46,17 @@ test("one more ends the connection behind its reply", async () => {
   expect(replies.length).toBe(TURN_REQUESTS_MAX + 1);
   const closing = replies.filter((reply) => /^connection: close\r$/im.test(reply));
   expect(closing).toEqual([replies.at(-1)]);
+});
+
+test("who asks for far too much without waiting is not answered all of it", async () => {
+  const asked = 40_000;
+  const socket = connect(listener.port, "127.0.0.1");
+  let answered = 0;
+  socket.setEncoding("latin1").on("data", (text: string) => {
+    answered += text.split("HTTP/1.1 200").length - 1;
+  });
+  socket.on("error", () => {});
+  socket.write(REQUEST.repeat(asked));
+  await new Promise((resolve) => socket.once("close", resolve));
+  expect(answered).toBeLessThan(asked);
 });
