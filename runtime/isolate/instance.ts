@@ -156,6 +156,7 @@ export class Instance implements SliceEvents {
     this.#runner?.stop();
     this.#timers.close();
     this.#calls.close();
+    this.#open.clearLate();
   }
 
   ran(id: number, cpuUs: number): void {

@@ -69,3 +69,12 @@ test(`the last ${LATE_MAX} that were closed are found until nothing was closed b
   jobs.forget();
   expect(found()).toBe(0);
 });
+
+test("nothing is found late of an isolate that has ended", () => {
+  const jobs = new OpenJobs();
+  const id = open(jobs);
+  jobs.delete(id);
+  expect(jobs.lately(id)?.id).toBe(id);
+  jobs.clearLate();
+  expect(jobs.lately(id)).toBeUndefined();
+});

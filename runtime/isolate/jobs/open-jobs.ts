@@ -48,8 +48,16 @@ export class OpenJobs {
 
   /** Called every now and then: lets go of closed jobs when none was closed since. */
   forget(): void {
-    if (this.#forgotten === this.#closed) this.#late.fill(null);
+    if (this.#forgotten === this.#closed) this.clearLate();
     this.#forgotten = this.#closed;
+  }
+
+  /**
+   * Nothing is said any more. Not left to the collector: an isolate's objects are old by then, and what such garbage
+   * points to is kept until the next full collection.
+   */
+  clearLate(): void {
+    this.#late.fill(null);
   }
 
   has(id: number): boolean {
