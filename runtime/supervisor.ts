@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { openDataFolder } from "../control/data-folder.ts";
 import { verifyRegistry } from "../control/registry/verification.ts";
 import type { ServeOptions } from "../sdk/serve.ts";
+import { diskFault } from "./link/disk-fault.ts";
 import { RELEASE } from "./link/places.ts";
 import { narrowInheritance } from "./supervisor/environment.ts";
 import { findAccount } from "./supervisor/rights/confinement.ts";
@@ -34,6 +35,8 @@ export async function serve(
     } finally {
       early?.end();
     }
+  } catch (error) {
+    throw diskFault(error, folder.path);
   } finally {
     await folder.close();
   }

@@ -14,6 +14,7 @@ import { EdgeError, errorData } from "../sdk/errors.ts";
 import { EMPTY_GATEWAY, type GatewayConfig } from "../sdk/gateway/config.ts";
 import type { LongSlices } from "../sdk/node.ts";
 import { openDialer, type Dialer } from "./link/dialer.ts";
+import { diskFault } from "./link/disk-fault.ts";
 import type { Condemnation, ToSupervisor, ToWorker, WorkerConfig } from "./link/messages.ts";
 import { createLog } from "./observe/log.ts";
 import { startDataPlane, type DataPlane } from "./worker/data-plane.ts";
@@ -186,8 +187,9 @@ async function start(wanted: WorkerConfig): Promise<void> {
       onCondemned: condemn,
     });
     announce(plane);
-  } catch (error) {
+  } catch (cause) {
     config = null;
+    const error = diskFault(cause, wanted.data);
     if (!(error instanceof EdgeError)) process.stderr.write(`${inspect(error)}\n`);
     supervisor.send({ type: "failed", error: errorData(error) });
   }

@@ -11,10 +11,13 @@ const CORDON_PATH_MAX = 40;
 
 /** In the data folder (absolute), or, where that path is too long for a socket, in a private temporary one. */
 export function controlSocketPath(data: string): string {
-  const run = join(data, "run");
-  if (Buffer.byteLength(run) + CORDON_PATH_MAX <= SOCKET_PATH_MAX) return join(run, "control.sock");
-  const name = createHash("sha256").update(data).digest("hex").slice(0, 16);
-  return join(tmpdir(), `islet-${process.getuid?.() ?? 0}-${name}`, "control.sock");
+  const hash = createHash("sha256").update(data).digest("hex").slice(0, 16);
+  const name = `islet-${process.getuid?.() ?? 0}-${hash}`;
+  const folders = [join(data, "run"), join(tmpdir(), name)];
+  const short = folders.find(
+    (path) => Buffer.byteLength(path) + CORDON_PATH_MAX <= SOCKET_PATH_MAX,
+  );
+  return join(short ?? join("/tmp", name), "control.sock");
 }
 
 export function cordonFolder(socketPath: string): string {

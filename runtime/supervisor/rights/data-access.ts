@@ -36,6 +36,7 @@ const UMASK = 0o027;
 const FOLDER_MODE = 0o2750;
 const FILE_MODE = 0o640;
 const PASS_MODE = 0o710;
+const PASS_OTHERS = 0o001;
 const OWN_MODE = 0o700;
 const JOINED_MODE = 0o660;
 const SHARED = ["registry", "blobs", "snapshots", "cache"];
@@ -43,7 +44,7 @@ const LOCK_FILE = "lock.mdb";
 
 /** Before anything in the folder is opened; it exists. Throws USER_UNUSABLE. Gives the account's home. */
 export function shareData(path: string, account: Account): string {
-  const { uid } = lstatSync(path);
+  const { uid, mode } = lstatSync(path);
   if (uid !== ROOT) {
     const message = `${path} belongs to user ${uid}; with --user it must be root's: chown -R root:root ${path}`;
     throw new EdgeError("USER_UNUSABLE", message, { detail: { path, uid } });
@@ -58,7 +59,8 @@ export function shareData(path: string, account: Account): string {
     give(join(path, own), account);
   }
   give(home, account);
-  letPass(path, account);
+  // One that holds other things was left as it was (control/data-folder.ts).
+  if ((mode & PASS_OTHERS) === 0) letPass(path, account);
   return home;
 }
 
