@@ -185,7 +185,7 @@ export class Calls {
   async #upload(fetchId: number, next: () => Promise<Uint8Array | null>): Promise<void> {
     try {
       for (;;) {
-        const chunk = await next();
+        const chunk = await this.#nextOf(fetchId, next);
         if (chunk === null) break;
         if (chunk.byteLength > 0) await this.begin(CALLS.FETCH_PUSH, `${fetchId}`, chunk).answer;
       }
@@ -193,6 +193,19 @@ export class Calls {
     } catch {
       // The fetch itself rejects for whatever reason the upload could not go on; cancelling it ends both.
       this.cancel(fetchId);
+    }
+  }
+
+  async #nextOf(
+    fetchId: number,
+    next: () => Promise<Uint8Array | null>,
+  ): Promise<Uint8Array | null> {
+    try {
+      return await next();
+    } catch (cause) {
+      const message = "The stream of the request's body failed.";
+      this.#reject(fetchId, { __proto__: null, code: "FETCH_FAILED", message, cause });
+      throw cause;
     }
   }
 

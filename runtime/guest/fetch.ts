@@ -183,8 +183,9 @@ async function fail(reason: unknown): Promise<never> {
 
 /** The host's plain data as the TypeError that authors expect, with the code for those who look. */
 function failure(error: unknown): TypeError {
-  const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
-  const result = new TypeError(typeof message === "string" ? message : "The subrequest failed.");
+  const { code, message, cause } = error as Readonly<Record<string, unknown>>;
+  const text = typeof message === "string" ? message : "The subrequest failed.";
+  const result = new TypeError(text, cause === undefined ? undefined : { cause });
   if (typeof code === "string") {
     Object.defineProperty(result, "code", { value: code, enumerable: true, configurable: true });
   }

@@ -12,6 +12,14 @@ const cases = {
     const response = await env.NEXT.fetch("http://next.test/json", { method: "POST", body: JSON.stringify({ a: 1 }) });
     return Response.json({ status: response.status, body: await response.json(), id: response.headers.get("x-request-id") !== null });
   },
+  async failingUpload(env) {
+    const body = new ReadableStream({
+      start(controller) { controller.enqueue(new Uint8Array([91])); },
+      pull: () => Promise.reject(new RangeError("no more")),
+    });
+    const error = await env.NEXT.fetch("http://next.test/json", { method: "POST", body, duplex: "half" }).catch((error) => error);
+    return Response.json([error.name, error.code, error.message, String(error.cause)]);
+  },
   fails: (env) => env.NEXT.fetch("http://next.test/throws"),
   async broken(env) {
     const response = await env.NEXT.fetch("http://next.test/breaks");
@@ -125,6 +133,12 @@ test("bodies cross both ways, whole and streamed", async () => {
   } as RequestInit);
   expect(status).toBe(200);
   expect(text).toBe("A".repeat(1_000_000));
+});
+
+test("a fetch whose body fails tells what its stream failed with", async () => {
+  const [, text] = await ask("failingUpload");
+  const message = "The stream of the request's body failed.";
+  expect(JSON.parse(text)).toEqual(["TypeError", "FETCH_FAILED", message, "RangeError: no more"]);
 });
 
 test("what the callee throws is its 500, and nothing of it crosses", async () => {
