@@ -2,58 +2,35 @@
 // from outside, since time stands still within an isolate; what asks the host (fetch, crypto.subtle, compression,
 // timers) is not here.
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { bundle, stopEsbuild } from "../../compiler/bundle.ts";
-import { buildGuest } from "../../compiler/guest.ts";
-import { snapshotScripts } from "../../compiler/script.ts";
-import { WARM_UP } from "../../compiler/warm-up.ts";
-import { createEngine, makeSnapshot, newCells } from "../../runtime/isolate/engine.ts";
-import { GUEST_ENTRY } from "../../runtime/link/places.ts";
 import { BODY, ENTER, pack } from "../../sdk/bridge.ts";
 import { spread } from "../statistics.ts";
 import { grouped, printTable, rounded } from "../table.ts";
+import { openIsolate } from "./isolate.ts";
 import { SERIAL_FILE } from "./list.ts";
 import { APIS, type Timed } from "./platform/apis.ts";
 
-const TIMEOUT_MS = 2_000;
-/** One run: long beside the crossing, short beside the time-out. */
+/** One run: long beside the crossing. */
 const RUN_MS = 3;
 const ROUNDS = 60;
 const NS_PER_MS = 1e6;
 
 type Run = (times: number) => Promise<number>;
 
-async function openIsolate(): Promise<(api: string) => Run> {
-  const cacheDir = mkdtempSync(join(tmpdir(), "islet-bench-platform-"));
-  const guest = await buildGuest({ entry: GUEST_ENTRY, cacheDir });
-  rmSync(cacheDir, { recursive: true, force: true });
-  const entry = join(import.meta.dirname, "platform/handler.ts");
-  const { code } = await bundle({ entry, cwd: import.meta.dirname });
-  await stopEsbuild();
-  const snapshot = makeSnapshot(snapshotScripts(guest.code, code), WARM_UP);
-  const engine = await createEngine({ memoryMb: 128, snapshot, onCatastrophic: () => {} });
+async function inIsolate(): Promise<(api: string) => Run> {
   let answer = "";
-  await engine.boot(
-    {
-      cells: newCells(),
-      leaveInline: (_slice, _settled, text) => (answer += text),
-      leavePool: () => {},
-      encodings: new SharedArrayBuffer(0),
-      seed: new Uint8Array(32),
-      env: "{}",
-      now: 0,
-    },
-    TIMEOUT_MS,
-  );
-  let slice = 0;
+  const handler = join(import.meta.dirname, "platform/handler.ts");
+  const enter = await openIsolate(handler, (packed) => {
+    answer += packed;
+  });
+  let request = 0;
   return (api) => (times) => {
     const url = `http://a/?api=${encodeURIComponent(api)}&times=${times}`;
-    const packed = pack(ENTER.REQUEST, ++slice, `GET\n${url}\n${BODY.NONE}\nid\n`);
+    const packed = pack(ENTER.REQUEST, ++request, `GET\n${url}\n${BODY.NONE}\nid\n`);
     answer = "";
     const started = performance.now();
-    engine.enterInline(slice, 0, packed, [], TIMEOUT_MS);
+    enter(packed);
     const tookMs = performance.now() - started;
     if (!answer.includes("\n200\n") && !/\n200\n1\n/.test(answer)) {
       throw new Error(`${api} did not answer: ${answer.slice(0, 200)}`);
@@ -80,7 +57,7 @@ async function calibrate(run: Run): Promise<number> {
   }
 }
 
-const isolate = await openIsolate();
+const isolate = await inIsolate();
 const rows = [];
 for (const [name, timed] of Object.entries(APIS)) {
   const sides = [isolate(name), inNode(timed)];
