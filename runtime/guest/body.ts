@@ -70,10 +70,29 @@ export class Body {
 
 export const TEXT_TYPE = "text/plain;charset=UTF-8";
 
-/** Which body feeds a stream made here, so that a stream passed on untouched is read at its source. */
-const origins = new WeakMap<ReadableStream<unknown>, Body>();
-const originOf = origins.get.bind(origins);
-const keepOrigin = origins.set.bind(origins);
+/** Whoever extends it adds fields to an object that is there. */
+class Given {
+  constructor(object: object) {
+    return object;
+  }
+}
+
+/**
+ * Which body feeds a stream made here, so that a stream passed on untouched is read at its source. In a field that
+ * nobody sees, since the garbage collector pays for each entry of a WeakMap.
+ */
+class Origin extends Given {
+  readonly #body: Body;
+
+  constructor(stream: ReadableStream<unknown>, body: Body) {
+    super(stream);
+    this.#body = body;
+  }
+
+  static of(stream: object): Body | undefined {
+    return #body in stream ? stream.#body : undefined;
+  }
+}
 
 export function textBody(text: string, type: string | null): Body {
   return new Body(text, null, null, type);
@@ -95,10 +114,6 @@ function streamBody(stream: ReadableStream<unknown>): Body {
 export function extractBody(value: unknown): Body {
   if (typeof value === "string") return textBody(value, TEXT_TYPE);
   if (typeof value === "object" && value !== null) {
-    const bytes = bytesOf(value);
-    if (bytes !== null) {
-      return new Body(null, apply(copy, bytes, []) as Uint8Array, null, null);
-    }
     if (isReadableStream(value)) {
       if (isLocked(value) || isDisturbed(value)) {
         throw new TypeError("The stream is locked or has been read from.");
@@ -116,6 +131,11 @@ export function extractBody(value: unknown): Body {
     }
     if (value instanceof URLSearchParams) {
       return textBody(`${value as unknown as string}`, FORM_TYPE);
+    }
+    // Last: asking costs an exception where it is none.
+    const bytes = bytesOf(value);
+    if (bytes !== null) {
+      return new Body(null, apply(copy, bytes, []) as Uint8Array, null, null);
     }
   }
   return textBody(`${value as string}`, TEXT_TYPE);
@@ -141,7 +161,14 @@ function begin(body: Body): void {
 function sourceOf(body: Body): ByteSource {
   const { incoming } = body;
   if (incoming !== null) return incoming;
-  return chunksOf(body.bytes ?? encodeUtf8(body.text ?? ""));
+  return body.bytes === null ? chunksOfText(body.text ?? "") : chunksOf(body.bytes);
+}
+
+/** Encoded when it is read: most streams are only passed on. */
+function chunksOfText(text: string): ByteSource {
+  let made: ByteSource | null = null;
+  const chunks = (): ByteSource => (made ??= chunksOf(encodeUtf8(text)));
+  return { pull: () => chunks().pull(), cancel: () => chunks().cancel() };
 }
 
 /** The body's stream, made at the first call. */
@@ -152,7 +179,7 @@ export function streamOf(body: Body): ReadableStream<unknown> {
   if (body.used) retire(made.stream);
   else {
     body.fail = made.fail;
-    keepOrigin(made.stream, body);
+    new Origin(made.stream, body);
     if (body.failure !== null) made.fail(body.failure.reason);
   }
   return made.stream;
@@ -250,7 +277,7 @@ export function cloneBody(body: Body): Body {
   const [mine, other] = tee(stream);
   body.stream = mine;
   // A byte stream's tee copies by itself; chunks of the author's own streams would be shared.
-  return streamBody(originOf(stream) === undefined ? copied(other) : other);
+  return streamBody(Origin.of(stream) === undefined ? copied(other) : other);
 }
 
 export interface PulledBody {
@@ -264,7 +291,7 @@ export function takeForHost(body: Body): string | Uint8Array | PulledBody {
   if (stream !== null) {
     if (isUnusable(body)) throw new TypeError("The body has been used already.");
     body.used = true;
-    const origin = originOf(stream);
+    const origin = Origin.of(stream);
     // An untouched stream of our own: whoever feeds it can be asked directly.
     if (origin !== undefined && origin.failure === null) {
       retire(stream);

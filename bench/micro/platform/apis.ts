@@ -97,6 +97,10 @@ export const APIS: Readonly<Record<string, Timed>> = {
   "new Request": each(() => new Request("https://example.com/a")),
   "request.json": eachAwaited(() => post().json()),
   "new Response, text": each(() => new Response("hello")),
+  "new Response, another's body": each(() => {
+    const response = new Response("hello");
+    return new Response(response.body, response);
+  }),
   "Response.json": each(() => Response.json(NESTED.list)),
   "response.text": eachAwaited(() => new Response(TEXT).text()),
   "response.clone, both read": eachAwaited(async () => {
