@@ -2,7 +2,7 @@
 
 import { createServer, type Server } from "node:http";
 import { getRequestListener } from "@hono/node-server";
-import { EdgeError } from "../sdk/errors.ts";
+import { listenFault } from "../sdk/serve.ts";
 import type { AdminApp } from "./app.ts";
 
 /** People and their tools, never traffic. */
@@ -25,7 +25,7 @@ export interface ListenOptions {
 
 const CLOSE_GRACE_MS = 2_000;
 
-/** Rejects with PORT_IN_USE. */
+/** Rejects with PORT_IN_USE, PORT_PRIVILEGED or HOST_UNUSABLE. */
 export async function listenAdmin({ host, port, app }: ListenOptions): Promise<AdminServer> {
   const listener = getRequestListener(app.fetch);
   const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
@@ -33,19 +33,12 @@ export async function listenAdmin({ host, port, app }: ListenOptions): Promise<A
   });
   server.maxConnections = CONNECTIONS_MAX;
   await new Promise<void>((resolve, reject) => {
-    server.once("error", (cause) => reject(listenError(cause, host, port)));
+    server.once("error", (cause) => reject(listenFault(cause, { host, port })));
     server.listen(port, host, resolve);
   });
   const address = server.address();
   const bound = typeof address === "object" && address !== null ? address.port : port;
   return { port: bound, close: (graceMs = CLOSE_GRACE_MS) => closeServer(server, graceMs) };
-}
-
-function listenError(cause: Error, host: string, port: number): Error {
-  const isTaken = "code" in cause && cause.code === "EADDRINUSE";
-  if (!isTaken) return cause;
-  const message = `Port ${port} of ${host} is in use`;
-  return new EdgeError("PORT_IN_USE", message, { detail: { host, port }, cause });
 }
 
 async function closeServer(server: Server, graceMs: number): Promise<void> {

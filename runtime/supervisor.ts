@@ -9,6 +9,7 @@ import { diskFault } from "./link/disk-fault.ts";
 import { RELEASE } from "./link/places.ts";
 import { narrowInheritance } from "./supervisor/environment.ts";
 import { findAccount } from "./supervisor/rights/confinement.ts";
+import { checkBeforehand } from "./supervisor/start/beforehand.ts";
 import { startEarly } from "./supervisor/start/early.ts";
 import type { ServeEnvironment } from "./supervisor/start/node.ts";
 
@@ -22,6 +23,7 @@ export async function serve(
 ): Promise<void> {
   const variables = narrowInheritance();
   const account = options.user === undefined ? null : findAccount(options.user);
+  await checkBeforehand(options, { account, variables });
   const folder = await openDataFolder(options.data);
   try {
     // With an account all this waits until the folder is shared with it.

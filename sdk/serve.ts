@@ -1,5 +1,6 @@
 // What `edge serve` is told: flags and environment, parsed and checked by the CLI, given to the supervisor.
 
+import { type Code, EdgeError } from "./errors.ts";
 import type { LimitOverrides } from "./limits.ts";
 import type { Trust } from "./records.ts";
 
@@ -51,4 +52,21 @@ export interface ServeOptions {
   /** What secrets are sealed with: the key itself, or an absolute path; otherwise kept in the data folder. */
   readonly secretKey?: string;
   readonly secretKeyFile?: string;
+}
+
+/** What the system has against a listener there: PORT_IN_USE, PORT_PRIVILEGED or HOST_UNUSABLE. */
+export function listenFault(
+  cause: Error,
+  { host, port }: { readonly host: string; readonly port: number },
+): EdgeError {
+  const errno: unknown = "code" in cause ? cause.code : "";
+  const faults: Readonly<Record<string, readonly [Code, string]>> = {
+    EADDRINUSE: ["PORT_IN_USE", `Port ${port} of ${host} is in use`],
+    EACCES: ["PORT_PRIVILEGED", `Port ${port} of ${host} is for root`],
+    ENOTFOUND: ["HOST_UNUSABLE", `${host} is no address, and no name that has one`],
+    EAI_AGAIN: ["HOST_UNUSABLE", `The name servers do not say what address ${host} has`],
+    EADDRNOTAVAIL: ["HOST_UNUSABLE", `${host} is not an address of this machine`],
+  };
+  const [code, message] = faults[String(errno)] ?? ["HOST_UNUSABLE", `${host}: ${cause.message}`];
+  return new EdgeError(code, message, { detail: { host, port }, cause });
 }

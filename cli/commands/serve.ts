@@ -141,26 +141,31 @@ export const serve: Command = {
 
 export function readServeOptions(values: Values, cwd: string): ServeOptions {
   const port = (name: string, fallback: number): number => {
-    const text = values.text(name);
-    return text === undefined ? fallback : parsePort(text, `--${name}`);
+    const given = values.text(name);
+    return given === undefined ? fallback : parsePort(given, `--${name}`);
+  };
+  const text = (name: string): string | undefined => {
+    const given = values.text(name);
+    if (given !== "") return given;
+    throw new EdgeError("USAGE", `--${name} must not be empty`);
   };
   const path = (name: string): string | undefined => {
-    const text = values.text(name);
-    return text === undefined ? undefined : resolve(cwd, text);
+    const given = text(name);
+    return given === undefined ? undefined : resolve(cwd, given);
   };
   const config = path("config");
-  const user = values.text("user");
+  const user = text("user");
   const readyFile = path("ready-file");
-  const adminToken = values.text("token");
+  const adminToken = text("token");
   const secretKeyFile = path("secret-key-file");
   const tlsPort = values.text("tls-port");
   const tlsCert = path("tls-cert");
   const tlsKey = path("tls-key");
   return {
     port: port("port", 9_080),
-    host: values.text("host") ?? "0.0.0.0",
+    host: text("host") ?? "0.0.0.0",
     adminPort: port("admin-port", 9_081),
-    adminHost: values.text("admin-host") ?? "127.0.0.1",
+    adminHost: text("admin-host") ?? "127.0.0.1",
     data: path("data") ?? resolve(cwd, ".edge"),
     workers: readWorkers(values.text("workers")),
     listener: values.text("listener") === "node" ? "node" : "uws",

@@ -11,7 +11,6 @@ import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import type { Code } from "../../sdk/errors.ts";
-import { EdgeError } from "../../sdk/errors.ts";
 import type { HeaderList, HttpListener, Listen, ListenOptions } from "../../sdk/exchange.ts";
 import {
   asciiTarget,
@@ -30,6 +29,7 @@ import { NodeSockets } from "./sockets/node-socket.ts";
 import { problem } from "./problem.ts";
 import { nextRequestId } from "./request-id.ts";
 import type { FrontTls } from "../../sdk/gateway/config.ts";
+import { listenFault } from "../../sdk/serve.ts";
 import { Http2Sessions } from "./h2/h2-sessions.ts";
 import { Http2Wire, streamHead } from "./h2/h2-wire.ts";
 import { Http1Wire } from "./h2/wire.ts";
@@ -105,10 +105,7 @@ class NodeListener implements HttpListener {
     const { host, port } = this.#options;
     const server = this.#server;
     return new Promise((resolve, reject) => {
-      server.once("error", (cause) => {
-        const message = `Cannot listen on ${host}, port ${port}.`;
-        reject(new EdgeError("PORT_IN_USE", message, { cause, detail: { host, port } }));
-      });
+      server.once("error", (cause) => reject(listenFault(cause, { host, port })));
       server.listen({ host, port, reusePort: true }, () => {
         this.#port = (server.address() as AddressInfo).port;
         resolve();

@@ -6,7 +6,7 @@
 
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
-import { EdgeError } from "../../sdk/errors.ts";
+import { listenFault } from "../../sdk/serve.ts";
 
 export interface PortProbe {
   readonly host: string;
@@ -16,17 +16,13 @@ export interface PortProbe {
 
 /**
  * Resolves to the port, a concrete one where 0 was asked for; rejects with PORT_IN_USE when something listens
- * there or the address cannot be used. The port is free again when this resolves, so be quick.
+ * there, and with what else `listenFault` knows. The port is free again when this resolves, so be quick.
  */
 export function probePort(probe: PortProbe): Promise<number> {
   const { host, port } = probe;
   return new Promise((resolve, reject) => {
     const server = createServer();
-    server.once("error", (cause: NodeJS.ErrnoException) => {
-      const why = cause.code === "EADDRINUSE" ? "is in use" : `cannot be used (${cause.code})`;
-      const message = `Port ${port} on ${host} ${why}.`;
-      reject(new EdgeError("PORT_IN_USE", message, { cause, detail: { host, port } }));
-    });
+    server.once("error", (cause) => reject(listenFault(cause, probe)));
     server.listen({ host, port, exclusive: true }, () => {
       const address = server.address() as AddressInfo;
       server.close(() => resolve(address.port));

@@ -59,6 +59,15 @@ test("doctor reports a port in use as a warning with its way out", async () => {
   }
 });
 
+test("doctor reports an address that is not of this machine", async () => {
+  const report = await doctor({ ...LOOPBACK, adminHost: "192.0.2.1", data: folder });
+  expect(named(report.checks, "admin port")).toMatchObject({
+    status: "error",
+    code: "HOST_UNUSABLE",
+    found: "192.0.2.1 is not an address of this machine",
+  });
+});
+
 test("doctor reports a data folder below a file as unwritable", async () => {
   const report = await doctor({ ...LOOPBACK, data: "/proc/version/data" });
   expect(named(report.checks, "data folder")).toMatchObject({

@@ -206,6 +206,7 @@ async function findPort(host: string, port: number): Promise<Finding> {
     await probePort({ host, port });
     return { status: "ok", found: port === 0 ? "a free one" : `${port} on ${host} is free` };
   } catch (error) {
+    if (!(error instanceof EdgeError) || error.code !== "PORT_IN_USE") throw error;
     // Perhaps by the node that is being examined.
     return { status: "warning", found: reason(error), code: "PORT_IN_USE" };
   }

@@ -1,6 +1,6 @@
 // Wrong input from outside, each with its code and a way out; what ran before goes on running.
 
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { once } from "node:events";
@@ -162,6 +162,49 @@ test("a node does not start on a folder it cannot use: DATA_UNWRITABLE, REGISTRY
   writeFileSync(registry, whole);
   await using again = await startNode({ data });
   expect((await again.get("/kept")).text).toBe("kept");
+});
+
+describe("a first start that is refused makes nothing", () => {
+  /** Below a folder that is not there yet. */
+  const cases: readonly [Code, string[]][] = [
+    ["HOST_UNUSABLE", ["--host", "nosuch.invalid"]],
+    ["HOST_UNUSABLE", ["--host", "256.1.1.1"]],
+    ["HOST_UNUSABLE", ["--host", "192.0.2.1"]],
+    ["HOST_UNUSABLE", ["--admin-host", "nosuch.invalid"]],
+    ["HOST_UNUSABLE", ["--admin-host", "192.0.2.1"]],
+    ["USAGE", ["--host", ""]],
+    ["USAGE", ["--port", "70000"]],
+    ["USAGE", ["--port", "-1"]],
+    ["USAGE", ["--tls-port", "0"]],
+    ["USAGE", ["--tls-cert", "/none.crt"]],
+    ["USAGE", ["--tls-self-signed", "--tls-cert", "/none.crt", "--tls-key", "/none.key"]],
+    ["GATEWAY_CONFIG_INVALID", ["--tls-cert", "/none.crt", "--tls-key", "/none.key"]],
+    ["GATEWAY_CONFIG_INVALID", ["--config", "/none.yaml"]],
+    ["GATEWAY_CONFIG_INVALID", ["--config", "BAD"]],
+    ["GATEWAY_CONFIG_INVALID", ["--config", "PROXIED"]],
+    ["SECRET_KEY_INVALID", ["--secret-key-file", "BAD"]],
+    ["SECRET_KEY_INVALID", ["--secret-key-file", "/none"]],
+    ["USER_UNKNOWN", ["--user", "nobody-of-this-name"]],
+    ["FILE_UNWRITABLE", ["--ready-file", "/proc/islet/ready.json"]],
+    ["FILE_UNWRITABLE", ["--ready-file", "BAD/ready.json"]],
+    ["FILE_UNWRITABLE", ["--ready-file", "/proc"]],
+  ];
+  const files: Readonly<Record<string, string>> = {
+    BAD: "routess: []",
+    PROXIED: "proxyProtocol: [10.0.0.0/8]",
+  };
+
+  test.each(cases)("%s: %j", async (code, args) => {
+    using folder = temporary();
+    const inside = args.map((arg) => arg.replace(/^(?:BAD|PROXIED)/, join(folder.path, "$&")));
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder.path, name), text);
+    const wanted = code === "USER_UNKNOWN" && process.getuid?.() !== 0 ? "USER_NOT_ROOT" : code;
+    const data = join(folder.path, "deep", "data");
+    const refused = await edge([...serveArgs(0, 0, data), ...inside]);
+    expectFailure(refused, wanted);
+    expect(refused.stderr).toBe("");
+    expect(readdirSync(folder.path).toSorted()).toEqual(Object.keys(files));
+  });
 });
 
 test("an admin port that is taken while the node starts is named, and nothing is left running", async () => {

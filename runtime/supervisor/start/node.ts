@@ -2,12 +2,11 @@
 // serves the admin API, and on SIGTERM or SIGINT drains and returns. With all that it imports it takes as long to load
 // as a worker does: see early.ts.
 
-import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import type { AdminServer } from "../../../admin-api/listen.ts";
 import type { DataFolder } from "../../../control/data-folder.ts";
 import { AddedServers } from "../../../control/gateway/servers.ts";
-import { EdgeError } from "../../../sdk/errors.ts";
 import { cordonsOf } from "../../../sdk/isolation.ts";
 import type { ServeOptions } from "../../../sdk/serve.ts";
 import { POSTGRES_FOLDER } from "../../../services/database/postgres/embedded/launch.ts";
@@ -29,7 +28,7 @@ import { Keeper, type KeeperOptions } from "../keeper.ts";
 import { findWorkers, type Orphan } from "../processes.ts";
 import { openConfinement, warnOfRights, type Account } from "../rights/confinement.ts";
 import { openWorkersFolder, shareData } from "../rights/data-access.ts";
-import { checkFront, checkProxies, type FrontPlace } from "../tls/check.ts";
+import { assertHasTls, checkFront, checkProxies, type FrontPlace } from "../tls/check.ts";
 import { findPorts, type FrontPorts } from "../tls/ports.ts";
 import { tlsFlags } from "../tls/flags.ts";
 import { timerClock } from "../schedule/schedule.ts";
@@ -37,6 +36,7 @@ import type { WorkerStart } from "../worker-process.ts";
 import { workerConfig, type Place } from "../worker-config.ts";
 import { openControlServer } from "./control-server.ts";
 import type { EarlyStart } from "./early.ts";
+import { writeReadyFile } from "./ready-file.ts";
 
 export interface ServeEnvironment {
   readonly release: string;
@@ -180,14 +180,9 @@ async function openPorts(
   { file, folder, orphans }: Pick<Start, "file" | "folder"> & { orphans: readonly Orphan[] },
 ): Promise<FrontPorts> {
   file.secure(tlsFlags(options, folder.path));
-  const hasTls = file.config.tls !== null;
-  if (options.tlsPort !== undefined && !hasTls) {
-    const needed = "tls in --config, --tls-cert or --tls-self-signed";
-    throw new EdgeError("USAGE", `--tls-port needs a certificate: ${needed}`);
-  }
-  const ports = await findPorts(options, { orphans, hasTls });
-  const { adminHost: host, adminPort: port } = options;
-  if (port !== 0) await probePort({ host, port });
+  assertHasTls(options, file.config.tls);
+  const ports = await findPorts(options, { orphans, hasTls: file.config.tls !== null });
+  await probePort({ host: options.adminHost, port: options.adminPort });
   return ports;
 }
 
@@ -276,20 +271,13 @@ function announceReady(options: ServeOptions, ready: Ready): void {
   const { readyFile } = options;
   if (readyFile !== undefined) {
     const workers = ready.keeper.servingClients.map((worker) => worker.pid);
-    const text = JSON.stringify({
+    writeReadyFile(readyFile, {
       port: ready.port,
       ...(ready.tlsPort !== null && { tlsPort: ready.tlsPort }),
       adminPort: ready.admin.port,
       pid: process.pid,
       workers,
     });
-    // Whole or not at all: somebody polls for it.
-    const temporary = `${readyFile}.${process.pid}`;
-    mkdirSync(dirname(readyFile), { recursive: true });
-    writeFileSync(temporary, text);
-    // Not a secret, and others may wait for it.
-    chmodSync(temporary, 0o644);
-    renameSync(temporary, readyFile);
   }
   print(`Gateway  ${ready.gatewayUrl}`);
   if (ready.tlsPort !== null) print(`TLS      https://${shownHost(options.host)}:${ready.tlsPort}`);

@@ -2,7 +2,7 @@
 
 import { EdgeError } from "../../../sdk/errors.ts";
 import type { ClientAuth, FrontTls } from "../../../sdk/gateway/config.ts";
-import type { ListenerKind } from "../../../sdk/serve.ts";
+import type { ListenerKind, ServeOptions } from "../../../sdk/serve.ts";
 
 export interface FrontPlace {
   readonly listener: ListenerKind;
@@ -10,6 +10,13 @@ export interface FrontPlace {
   readonly tlsPort: number | null;
   /** As at its start. */
   readonly clientAuth: ClientAuth;
+}
+
+/** Throws USAGE. */
+export function assertHasTls({ tlsPort }: ServeOptions, tls: FrontTls | null): void {
+  if (tlsPort === undefined || tls !== null) return;
+  const needed = "tls in --config, --tls-cert or --tls-self-signed";
+  throw new EdgeError("USAGE", `--tls-port needs a certificate: ${needed}`);
 }
 
 /** Throws GATEWAY_CONFIG_INVALID. */

@@ -51,7 +51,7 @@ test("a certificate of the node's own is made anew when it is about to end, or h
   expect(tlsFlags(flags, folder.path)?.().certificates[0]).toEqual(made);
   const path = join(folder.path, "tls/self-signed.crt");
   writeFileSync(path, createSelfSigned(["old"], Date.now() - 368 * DAY_MS).cert);
-  tlsFlags(flags, folder.path);
+  tlsFlags(flags, folder.path)?.();
   expect(new X509Certificate(readFileSync(path)).subject).toBe("CN=localhost");
 });
 

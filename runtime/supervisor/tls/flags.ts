@@ -14,6 +14,17 @@ const FOLDER = "tls";
 /** A browser's exception is for one certificate; a new one only when this one is about to end. */
 const RENEW_BEFORE_MS = 30 * 86_400_000;
 
+/** By flags, without its certificate. */
+export const PLAIN_TLS: FrontTls = {
+  certificates: [],
+  minVersion: "TLSv1.2",
+  clientAuth: "none",
+  clientCa: "",
+  clientCaFile: "",
+  redirectPort: null,
+  hsts: "",
+};
+
 /** null: TLS stands in the file, or nowhere. */
 export type TlsFlags = () => FrontTls;
 
@@ -32,8 +43,10 @@ export function tlsFlags(options: ServeOptions, data: string): TlsFlags | null {
   if (!tlsSelfSigned) return null;
   const folder = join(data, FOLDER);
   const [cert, key] = [join(folder, "self-signed.crt"), join(folder, "self-signed.key")];
-  if (!isUsable(cert, key)) makeFiles(folder, { cert, key });
-  return () => settings(cert, key);
+  return () => {
+    if (!isUsable(cert, key)) makeFiles(folder, { cert, key });
+    return settings(cert, key);
+  };
 }
 
 /** Throws GATEWAY_CONFIG_INVALID where both say something. */
@@ -47,15 +60,7 @@ export function withFlags(config: GatewayConfig, flags: TlsFlags | null): Gatewa
 function settings(certFile: string, keyFile: string): FrontTls {
   const certificate = readCertificate(certFile, keyFile);
   if (typeof certificate === "string") throw new EdgeError("GATEWAY_CONFIG_INVALID", certificate);
-  return {
-    certificates: [certificate],
-    minVersion: "TLSv1.2",
-    clientAuth: "none",
-    clientCa: "",
-    clientCaFile: "",
-    redirectPort: null,
-    hsts: "",
-  };
+  return { ...PLAIN_TLS, certificates: [certificate] };
 }
 
 function isUsable(cert: string, key: string): boolean {

@@ -10,7 +10,7 @@ export interface FrontPorts {
   readonly tlsPort: number | null;
 }
 
-const TLS_PORT_DEFAULT = 9_443;
+export const TLS_PORT_DEFAULT = 9_443;
 
 /** Where both may be any, that of TLS is the higher one: so a supervisor knows them again in what workers hold. */
 export async function findPorts(
