@@ -4,6 +4,12 @@
 import type { Code } from "../sdk/errors.ts";
 import type { BundleFormat } from "../sdk/records.ts";
 
+/**
+ * Each stage of a job is bounded by the CPU time that it uses; this only ends what does not get to use it: a child that
+ * is stopped, or a machine that has no time for it. Honest stages take less than a second of a quiet one.
+ */
+export const JAIL_WALL_MS_MAX = 60_000;
+
 export interface CheckJob {
   readonly kind: "check";
   readonly guestCode: string;

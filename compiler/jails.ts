@@ -1,13 +1,15 @@
 // Child processes in which authors' code may do its worst: each takes one job and is killed after it. A few
 // wait, already started, because starting Node takes longer than a whole check.
 //
-// A child cannot be asked to stop: its thread may be stuck in code that nothing interrupts. So the clock, the
-// memory watch and the kill are here, and the kernel's limits end it even if this process dies first.
+// A child cannot be asked to stop: its thread may be stuck in code that nothing interrupts. So the watch over its
+// time and memory and the kill are here, and the kernel's limits end it even if this process dies first. Its time is
+// the CPU time that it has used: what becomes of a job must not depend on what else this machine does.
 
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import { Socket } from "node:net";
+import { JAIL_WALL_MS_MAX } from "./jail-protocol.ts";
 import type { JailJob, JailReport, JailVerdict } from "./jail-protocol.ts";
 
 /** Starts a child with no more rights than it needs; plain `spawn` by default. */
@@ -36,14 +38,18 @@ export type JailEnd =
   | { readonly kind: "verdict"; readonly verdict: JailVerdict }
   /** It had to be killed, or died. */
   | { readonly kind: "timeout" }
+  /** It has not used its CPU time, but too much time has passed: it was stopped, or others had the processors. */
+  | { readonly kind: "starved" }
   | { readonly kind: "memory" }
   | { readonly kind: "died"; readonly how: string };
 
 export interface JailRun {
-  readonly timeoutMs: number;
-  /** The dry run passed; from here on `nextTimeoutMs` counts. */
+  readonly cpuMs: number;
+  /** The dry run passed; from here on `nextCpuMs` counts. */
   readonly onStage?: (report: JailReport & { type: "stage" }) => void;
-  readonly nextTimeoutMs?: number;
+  readonly nextCpuMs?: number;
+  /** For its start, and for each stage, however little of a processor it gets. */
+  readonly wallMs?: number;
 }
 
 export interface Jails {
@@ -54,14 +60,16 @@ export interface Jails {
   close(): void;
 }
 
-/** A child that has not come up by then will not. */
-const START_TIMEOUT_MS = 15_000;
+/** A fifth of a second in truth: a child that has not come up by then will not. */
+const START_CPU_MS_MAX = 5_000;
 /** Resident size at which a child is killed: Node itself, the isolate's limit, and as much again. */
 const RSS_BYTES_MAX: number = 512 * 1024 * 1024;
-const RSS_PERIOD_MS = 20;
+const LOOK_MS = 20;
 /** Linux counts in pages; every platform with prebuilt binaries has these. */
 const PAGE_BYTES = 4096;
-/** For a child whose parent died while its thread was stuck. */
+/** USER_HZ, which is 100 on all of them. */
+const TICK_MS = 10;
+/** For a child whose parent died while its thread was stuck: more than it may use in all. */
 const CPU_SECONDS_MAX = 30;
 /** Kilobytes of writable memory. V8 reserves half a gigabyte for code per isolate, so it cannot be tight. */
 const DATA_KB_MAX = 4_000_000;
@@ -139,35 +147,25 @@ function startChild(options: JailOptions): Child {
   function work(job: JailJob, run: JailRun): Promise<JailEnd> {
     busy(child);
     return new Promise((settle) => {
-      let timer: NodeJS.Timeout;
       const end = (how: JailEnd): void => {
         if (finished) return;
         finished = true;
-        clearTimeout(timer);
-        clearInterval(watch);
+        watch.stop();
         settle(how);
       };
-      const arm = (ms: number): void => {
-        clearTimeout(timer);
-        timer = setTimeout(() => end({ kind: "timeout" }), ms);
-      };
-      const watch = setInterval(() => {
-        void residentBytes(child.pid).then((bytes) => {
-          if (bytes > RSS_BYTES_MAX) end({ kind: "memory" });
-        });
-      }, RSS_PERIOD_MS);
+      const watch = watchOver(child.pid, run.wallMs ?? JAIL_WALL_MS_MAX, end);
+      watch.allow(START_CPU_MS_MAX);
       const gone = (how: string): void =>
         end(OUT_OF_MEMORY.test(stderr) ? { kind: "memory" } : { kind: "died", how });
-      timer = setTimeout(() => gone("did not start"), START_TIMEOUT_MS);
       const begin = (): void => {
-        arm(run.timeoutMs);
+        watch.allow(run.cpuMs);
         child.send(job, (error) => error && gone(error.message));
       };
       child.on("message", (report: JailReport) => {
         if (report.type === "ready") begin();
         if (report.type === "verdict") end({ kind: "verdict", verdict: report.verdict });
         if (report.type === "stage") {
-          arm(run.nextTimeoutMs ?? run.timeoutMs);
+          watch.allow(run.nextCpuMs ?? run.cpuMs);
           run.onStage?.(report);
         }
       });
@@ -193,12 +191,59 @@ function busy(child: ChildProcess): void {
   child.channel?.ref();
 }
 
-/** 0 where the system does not tell: the kernel's own limit has to do there. */
-async function residentBytes(pid: number | undefined): Promise<number> {
+interface Watch {
+  /** From now on it may use this much, whatever it has used before. */
+  allow(cpuMs: number): void;
+  stop(): void;
+}
+
+function watchOver(pid: number | undefined, wallMs: number, end: (how: JailEnd) => void): Watch {
+  let cpuMsMax = Number.POSITIVE_INFINITY;
+  let usedMs = stopwatch(null);
+  let timer: NodeJS.Timeout;
+  const looks = setInterval(() => {
+    const usage = usageOf(pid);
+    if (usage !== null && usage.rssBytes > RSS_BYTES_MAX) end({ kind: "memory" });
+    else if (usedMs(usage) > cpuMsMax) end({ kind: "timeout" });
+  }, LOOK_MS);
+  return {
+    allow(cpuMs) {
+      cpuMsMax = cpuMs;
+      usedMs = stopwatch(usageOf(pid));
+      clearTimeout(timer);
+      timer = setTimeout(() => end({ kind: "starved" }), wallMs);
+    },
+    stop() {
+      clearInterval(looks);
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** CPU time since `first`; where the system does not tell, time. */
+function stopwatch(first: Usage | null): (now: Usage | null) => number {
+  const startedAt = performance.now();
+  if (first === null) return () => performance.now() - startedAt;
+  // A child that is gone uses none: its end is told soon.
+  return (now) => (now ?? first).cpuMs - first.cpuMs;
+}
+
+/** Of all threads of a process. */
+interface Usage {
+  readonly cpuMs: number;
+  readonly rssBytes: number;
+}
+
+/** null where the system does not tell: the kernel's own limit on memory has to do there. */
+function usageOf(pid: number | undefined): Usage | null {
   try {
-    const pages = (await readFile(`/proc/${pid}/statm`, "utf8")).split(" ")[1];
-    return Number(pages) * PAGE_BYTES;
+    const text = readFileSync(`/proc/${pid}/stat`, "latin1");
+    // The fields after the second one, a name in brackets, which may hold any character.
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    const [user, system, pages] = [fields[11], fields[12], fields[21]];
+    const cpuMs = (Number(user) + Number(system)) * TICK_MS;
+    return { cpuMs, rssBytes: Number(pages) * PAGE_BYTES };
   } catch {
-    return 0;
+    return null;
   }
 }

@@ -15,6 +15,7 @@ import {
 } from "../compiler/script.ts";
 import { readChecked, writeChecked } from "../compiler/snapshot-store.ts";
 import { WARM_UP } from "../compiler/warm-up.ts";
+import { JAIL_WALL_MS_MAX } from "../compiler/jail-protocol.ts";
 import type {
   CheckJob,
   DryRun,
@@ -27,11 +28,10 @@ import type {
 import { createEngine, makeSnapshot, newCells, safeEngineVersion } from "./isolate/engine.ts";
 import type { Engine } from "./isolate/engine.ts";
 import { SliceError } from "./isolate/slice/fault.ts";
+import { withinCpu } from "./jail/within-cpu.ts";
 
-/** The platform's own code is trusted to end; this only bounds a bug in it. */
-const GUEST_TIMEOUT_MS = 5_000;
-/** The engine's time-out counts wall time; on a busy machine a cut run is tried again with more of it. */
-const WALL_FACTOR = 4;
+/** The engine's time-outs count wall time, which says nothing here: the parent bounds what the platform takes. */
+const TIMEOUT_MS: number = JAIL_WALL_MS_MAX;
 /**
  * CPU time of a top level that starts from an isolate made ahead (isolate/life/stock.ts) and needs no snapshot: less
  * than half of what making an isolate from its own would cost.
@@ -74,7 +74,7 @@ async function perform(job: JailJob): Promise<JailVerdict> {
 }
 
 async function check(job: CheckJob): Promise<JailVerdict> {
-  const passed = await dryRun(job, STARTUP_CPU_MS_MAX);
+  const passed = await dryRun(job);
   if ("kind" in passed) return passed;
   report({ type: "stage", dryRun: passed });
   const { inspection, isQuick } = passed;
@@ -85,46 +85,39 @@ async function check(job: CheckJob): Promise<JailVerdict> {
 }
 
 /** How a worker starts a bundle on top of the platform, within limits. */
-async function dryRun(
-  job: CheckJob,
-  timeoutMs: number,
-): Promise<DryRun | (JailVerdict & { kind: "threw" })> {
+async function dryRun(job: CheckJob): Promise<DryRun | (JailVerdict & { kind: "threw" })> {
   const engine = await createPlatform(job, STARTUP_MEMORY_MB_MAX);
-  let cpuBefore = process.cpuUsage();
   try {
     const preview = `${GUEST_NAME}.preview(${JSON.stringify(job.env)})`;
-    await engine.run({ code: preview, filename: GUEST_FILE, timeoutMs: GUEST_TIMEOUT_MS });
+    await engine.run({ code: preview, filename: GUEST_FILE, timeoutMs: TIMEOUT_MS });
     const isModule = job.format === "module";
     const script = { code: isModule ? job.code : wrapScript(job.code), filename: BUNDLE_FILE };
     if (!isModule && script.code.length <= WHOLE_CHARS_MAX) await engine.compileWhole(script);
-    cpuBefore = process.cpuUsage();
-    if (isModule) await engine.runModule({ ...script, timeoutMs });
-    else await engine.run({ ...script, timeoutMs });
-    const topLevelMs = cpuMsSince(cpuBefore);
+    const clocks = { cpuMs, runMs: () => Number(engine.runNs()) / 1e6 };
+    const topLevelMs = await withinCpu(STARTUP_CPU_MS_MAX, clocks, () =>
+      isModule
+        ? engine.runModule({ ...script, timeoutMs: TIMEOUT_MS })
+        : engine.run({ ...script, timeoutMs: TIMEOUT_MS }),
+    );
     const inspection = await inspect(engine);
     const cache = isModule ? null : await engine.codeCache(script);
     if (cache !== null) writeChecked(job.codeCache, cache);
     const hasCodeCache = cache !== null;
     const isAlike = inspection.reads.length === 0;
     const isQuick = hasCodeCache && isAlike && topLevelMs <= QUICK_TOP_LEVEL_MS;
+    // Only now: a thread may still be inside an isolate that failed, and this process ends with the verdict.
+    engine.dispose();
     return { inspection, hasCodeCache, isQuick };
   } catch (error) {
-    const wasStarved = cpuMsSince(cpuBefore) < STARTUP_CPU_MS_MAX * 0.9;
-    const wasCut = error instanceof SliceError && error.fault === "timeout";
-    const longer = STARTUP_CPU_MS_MAX * WALL_FACTOR;
-    if (wasCut && wasStarved && timeoutMs < longer) return await dryRun(job, longer);
     const verdict = verdictOf(error);
     if (verdict.kind !== "threw" || verdict.syntax || engine.disposed) throw error;
     // What it threw may be the platform's refusal of a call.
     return { ...verdict, io: (await inspect(engine)).io };
-  } finally {
-    // Not of an isolate that has taken all its memory: that one is gone already.
-    engine.dispose();
   }
 }
 
-function cpuMsSince(before: NodeJS.CpuUsage): number {
-  const { user, system } = process.cpuUsage(before);
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
   return (user + system) / 1_000;
 }
 
@@ -168,7 +161,7 @@ async function probe(file: string, holdsBundle: boolean): Promise<JailVerdict> {
       env: "{}",
       now: 0,
     },
-    GUEST_TIMEOUT_MS,
+    TIMEOUT_MS,
   );
   engine.dispose();
   return { kind: "done" };
@@ -181,7 +174,7 @@ async function createPlatform(
   const payload = job.platform === null ? null : readChecked(job.platform);
   const engine = await createEngine({ memoryMb, snapshot: payload, onCatastrophic });
   if (payload === null) {
-    await engine.run({ code: job.guestCode, filename: GUEST_FILE, timeoutMs: GUEST_TIMEOUT_MS });
+    await engine.run({ code: job.guestCode, filename: GUEST_FILE, timeoutMs: TIMEOUT_MS });
   }
   return engine;
 }
@@ -192,7 +185,7 @@ function onCatastrophic(message: string): void {
 }
 
 async function inspect(engine: Engine): Promise<Inspection> {
-  const text = await engine.evaluate(`${GUEST_NAME}.inspect()`, GUEST_TIMEOUT_MS);
+  const text = await engine.evaluate(`${GUEST_NAME}.inspect()`, TIMEOUT_MS);
   const found: unknown = JSON.parse(String(text));
   if (typeof found !== "object" || found === null || !("handler" in found)) {
     throw new EdgeError("INTERNAL", "The guest does not say what it has loaded.");

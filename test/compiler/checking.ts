@@ -6,7 +6,7 @@ import { bundleSource, hashBundle } from "../../compiler/bundle.ts";
 import { createChecker } from "../../compiler/check.ts";
 import type { PlatformChecker } from "../../compiler/check.ts";
 import { buildGuest } from "../../compiler/guest.ts";
-import { openJails } from "../../compiler/jails.ts";
+import { openJails, type SpawnJail } from "../../compiler/jails.ts";
 import { openSnapshotStore } from "../../compiler/snapshot-store.ts";
 import type { SnapshotBasis, SnapshotStore } from "../../compiler/snapshot-store.ts";
 import { engineVersion } from "../../runtime/isolate/engine.ts";
@@ -34,14 +34,18 @@ const JAIL: string =
     ? fileURLToPath(new URL("../../runtime/jail.ts", import.meta.url))
     : join(PACKAGE, "dist/runtime/jail.js");
 
-export async function openChecking(guestEntry: string = STAND_IN): Promise<Checking> {
+export async function openChecking(
+  guestEntry: string = STAND_IN,
+  spawn?: SpawnJail,
+): Promise<Checking> {
   const folder = temporary();
   const guest = await buildGuest({ entry: guestEntry, cacheDir: cacheFolder() });
   const basis = { engine: engineVersion(), v8Flags: [], guestHash: guest.hash };
   const storeDir = join(folder.path, "snapshots");
   const store = openSnapshotStore(storeDir);
   const compileCacheDir = cacheFolder();
-  const jails = openJails({ main: JAIL, v8Flags: [], compileCacheDir, standby: 2 });
+  const started = spawn === undefined ? {} : { spawn };
+  const jails = openJails({ ...started, main: JAIL, v8Flags: [], compileCacheDir, standby: 2 });
   const checker = createChecker({ guest, basis, store, jails });
   await checker.preparePlatform();
   return {
