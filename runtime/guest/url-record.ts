@@ -323,9 +323,12 @@ for (let code = 0x21; code < 0x7f; code++) {
     (SPECIAL_QUERY_SET[code] === 0 && FRAGMENT_SET[code] === 0 ? 4 : 0);
 }
 
+/** An IPv4 address as it is serialised. */
+const PLAIN_IPV4 = /^(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(?:\.(?=[0-9])|$)){4}$/;
+
 /**
- * The fast path: http and https with a lower-case ASCII host, no credentials, nothing to encode, decode or
- * resolve. null sends the input to the full parser; url.test.ts compares the two.
+ * The fast path: http and https with a lower-case ASCII host or a plain IPv4 address, no credentials, nothing to
+ * encode, decode or resolve. null sends the input to the full parser; url.test.ts compares the two.
  */
 export function parsePlain(text: string): UrlRecord | null {
   const scheme = text.startsWith("https://") ? "https" : text.startsWith("http://") ? "http" : null;
@@ -341,10 +344,10 @@ export function parsePlain(text: string): UrlRecord | null {
     if (code === 0x2e) label = at;
   }
   const first = text.charCodeAt(label);
-  // An empty or numeric last label needs the IPv4 parser; "xn--" anywhere needs IDNA.
-  if (label === at || (first >= 0x30 && first <= 0x39)) return null;
   const host = text.slice(hostStart, at);
-  if (host.includes("xn--")) return null;
+  // An empty or numeric last label needs the IPv4 parser; "xn--" anywhere needs IDNA.
+  if (label === at || host.includes("xn--")) return null;
+  if (first >= 0x30 && first <= 0x39 && !PLAIN_IPV4.test(host)) return null;
   let port: number | null = null;
   if (text.charCodeAt(at) === 0x3a) {
     const portStart = ++at;
