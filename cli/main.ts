@@ -49,27 +49,57 @@ First steps:
 export async function main(options: MainOptions): Promise<number> {
   const json = options.argv.includes("--json");
   const output = createOutput({ ...options, json });
-  const parser = createParser(options, output);
+  let failed: Parser | null = null;
+  const onFailure = (parser: Parser, error: CommanderError): never => {
+    failed = parser;
+    throw error;
+  };
   try {
+    assertIsText(options.argv);
+    const parser = createParser({ options, output, onFailure });
     await parser.parseAsync([...options.argv], { from: "user" });
     return 0;
   } catch (error) {
     if (!(error instanceof CommanderError)) return output.error(error);
     if (error.exitCode === 0) return 0;
-    if (error.code === "commander.help") {
-      options.stderr.write(parser.helpInformation());
-      return output.error(new EdgeError("USAGE", "A command is missing"));
-    }
-    const message = error.message.replace(/^error: /, "").replace(/\n+\((.*)\)$/, ". $1");
-    return output.error(new EdgeError("USAGE", message));
+    return output.error(usageError(error, failed, (text) => output.note(text)));
   }
 }
 
-function createParser(options: MainOptions, output: Output): Parser {
+/** Node puts U+FFFD in the place of bytes that are no UTF-8: another file's name, another key. */
+function assertIsText(argv: readonly string[]): void {
+  const broken = argv.find((text) => text.includes("\ufffd"));
+  if (broken !== undefined) throw new EdgeError("USAGE", `The argument "${broken}" is not UTF-8`);
+}
+
+/** `parser`: of the command that failed; null: before there was one. */
+function usageError(
+  error: CommanderError,
+  parser: Parser | null,
+  note: (text: string) => void,
+): EdgeError {
+  const isRoot = parser?.parent === null;
+  if (error.code === "commander.help" && parser !== null) {
+    note(parser.helpInformation());
+    const after = isRoot ? "" : ` after "${wordsOf(parser)}"`;
+    return new EdgeError("USAGE", `A command is missing${after}`);
+  }
+  const message = error.message.replace(/^error: /, "").replace(/\n+\((.*)\)$/, ". $1");
+  if (parser === null || isRoot) return new EdgeError("USAGE", message);
+  const usage = parser.createHelp().commandUsage(parser);
+  return new EdgeError("USAGE", `${message.replace(/[^.?]$/, "$&.")} Usage: ${usage}`);
+}
+
+/** "edge kv get" */
+function wordsOf(parser: Parser): string {
+  return parser.parent === null ? parser.name() : `${wordsOf(parser.parent)} ${parser.name()}`;
+}
+
+function createParser(surroundings: Surroundings): Parser {
+  const { options, onFailure } = surroundings;
   const parser = new Parser("edge")
     .description("Runs fetch handlers on your own machines.")
     .version(readVersion(), "-V, --version")
-    .helpCommand("help [command]", "show the help of a command")
     .addHelpText("after", FIRST_STEPS)
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
@@ -77,15 +107,36 @@ function createParser(options: MainOptions, output: Output): Parser {
       // Errors are printed by main, in one form with all others.
       writeErr: () => undefined,
     })
-    .exitOverride();
+    .exitOverride((error) => onFailure(parser, error));
   for (const spec of GLOBAL_OPTIONS) parser.addOption(createOption(spec));
-  addAll(parser, COMMANDS, { options, output });
+  addAll(parser, COMMANDS, surroundings);
+  addHelp(parser);
   return parser;
 }
 
 interface Surroundings {
   readonly options: MainOptions;
   readonly output: Output;
+  readonly onFailure: (parser: Parser, error: CommanderError) => never;
+}
+
+/** Commander's own gives the group's help for `help kv get`, and takes `help nosuch` for a command that is missing. */
+function addHelp(parser: Parser): void {
+  parser.helpCommand(false);
+  const isHidden = parser.parent !== null;
+  const sub = parser.command("help [command...]", { hidden: isHidden });
+  sub.summary("show the help of a command").action((words: readonly string[]) => {
+    let found = parser;
+    for (const word of words) {
+      const next = found.commands.find((one) => [one.name(), ...one.aliases()].includes(word));
+      if (next === undefined) {
+        const message = `There is no command "${wordsOf(parser)} ${words.join(" ")}"`;
+        throw new EdgeError("USAGE", message);
+      }
+      found = next;
+    }
+    found.outputHelp();
+  });
 }
 
 function addAll(
@@ -97,18 +148,22 @@ function addAll(
     if (!("commands" in each)) addCommand(parser, each, surroundings);
     else {
       const sub = parser.command(each.name).summary(each.summary).description(each.summary);
+      sub.exitOverride((error) => surroundings.onFailure(sub, error));
       addAll(sub, each.commands, surroundings);
+      addHelp(sub);
     }
   }
 }
 
-function addCommand(parser: Parser, command: Command, { options, output }: Surroundings): void {
+function addCommand(parser: Parser, command: Command, surroundings: Surroundings): void {
+  const { options, output, onFailure } = surroundings;
   const sub = parser
     .command(command.name)
     .aliases(command.aliases ?? [])
     .summary(command.summary)
     .description(command.summary)
-    .addHelpText("after", examplesText(command));
+    .addHelpText("after", examplesText(command))
+    .exitOverride((error) => onFailure(sub, error));
   for (const { name, summary } of command.args ?? []) sub.argument(name, summary);
   for (const spec of command.options) sub.addOption(createOption(spec));
   sub.action(async (...received: unknown[]) => {

@@ -15,6 +15,10 @@ import { succeed, type AdminContext, type AdminEnv } from "../envelope.ts";
 
 const TARGETS = "/api/upstreams/:name/targets";
 const FILE_ROUTE = "route:";
+/** A token, as HTTP has it. */
+const METHOD = /^[!#$%&'*+.^`|~\w-]+$/;
+/** Nobody means the host of `http:a` or `//a`. */
+const ADDRESS = /^(?:https?:\/\/[^/]|\/(?!\/))/i;
 
 export function addGatewayRoutes(app: Hono<AdminEnv>, deps: AdminDeps): void {
   app.get("/api/upstreams", async (context) => {
@@ -54,8 +58,12 @@ export function addGatewayRoutes(app: Hono<AdminEnv>, deps: AdminDeps): void {
   app.get("/api/routes/test", (context) => {
     const method = (context.req.query("method") ?? "GET").toUpperCase();
     const text = context.req.query("url") ?? "";
-    const url = URL.canParse(text, deps.gatewayUrl()) ? new URL(text, deps.gatewayUrl()) : null;
-    if (url === null) throw new EdgeError("INPUT_INVALID", `"${text}" is no address`);
+    if (!METHOD.test(method)) throw new EdgeError("INPUT_INVALID", `"${method}" is no method`);
+    const url = ADDRESS.test(text) ? URL.parse(text, deps.gatewayUrl()) : null;
+    if (url === null) {
+      const message = `"${text}" is neither an address such as http://HOST/PATH nor a path that begins with /`;
+      throw new EdgeError("INPUT_INVALID", message);
+    }
     const asked = { method, host: url.hostname, path: url.pathname };
     return succeed(context, traceView(deps.gateway.trace(asked), deps.gateway.config()));
   });

@@ -210,6 +210,27 @@ describe("admin API", () => {
     expect(released).toMatchObject({ state: "loaded", quarantine: null, strikes: [], error: null });
   });
 
+  test("a request that is asked for has a method and an address or a path", async () => {
+    await using admin = await openTestAdmin();
+    const ask = (method: string, url: string): Promise<Answer> =>
+      admin.call("GET", `/api/routes/test?${new URLSearchParams({ method, url }).toString()}`);
+    for (const url of ["/", "/a?b#c", "http://a.example", "HTTPS://a.example/b"]) {
+      expect(await ask("get", url)).toMatchObject({ status: 200 });
+    }
+    for (const url of [
+      "",
+      "nota",
+      "a.example/b",
+      "//a.example",
+      "ftp://a/",
+      "http:a",
+      "http://[",
+    ]) {
+      expectError(await ask("GET", url), "INPUT_INVALID");
+    }
+    for (const method of ["", "G T", "/a"]) expectError(await ask(method, "/"), "INPUT_INVALID");
+  });
+
   test("metrics are the workers' text", async () => {
     await using admin = await openTestAdmin();
     const answer = await admin.call("GET", "/metrics");
