@@ -28,6 +28,57 @@ test("copies any plain value as Node does", () => {
   );
 });
 
+test("takes an object for what it is, whatever prototype and tag it was given", () => {
+  class Mine {
+    x = 1;
+  }
+  const real = [
+    () => new Date(5),
+    () => new Map([[1, { a: 1 }]]),
+    () => new Set([{ a: 1 }]),
+    () => /a/,
+    () => new RangeError("r"),
+    () => new Mine(),
+    ...[1, "s", true, 1n, Symbol("y")].map((value) => () => Object(value) as object),
+  ];
+  const prototypes = [Date, Map, Set, ArrayBuffer, Uint8Array, RegExp, Error, Mine, Number, BigInt];
+  const disguise = fc.record(
+    {
+      prototype: fc.constantFrom(...prototypes.map((kind) => kind.prototype as object)),
+      tag: fc.constantFrom("Date", "Map", "Error", "Object", "RegExp", "BigInt", 1),
+    },
+    { requiredKeys: [] },
+  );
+  const attempt = (run: () => unknown): unknown => {
+    try {
+      return run();
+    } catch (error) {
+      return `failed: ${(error as Error).name}`;
+    }
+  };
+  fc.assert(
+    fc.property(fc.constantFrom(...real), disguise, (make, { prototype, tag }) => {
+      const value = make();
+      if (prototype !== undefined) Object.setPrototypeOf(value, prototype);
+      if (tag !== undefined) Object.defineProperty(value, Symbol.toStringTag, { value: tag });
+      const ours = attempt(() => clone(value));
+      const nodes = attempt(() => globalThis.structuredClone(value));
+      expect(Object.prototype.toString.call(ours)).toBe(Object.prototype.toString.call(nodes));
+      expect(ours).toStrictEqual(nodes);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test("runs no getter of a tag to tell a map", () => {
+  class Mine extends Map<number, number> {
+    override get [Symbol.toStringTag](): string {
+      throw new Error("asked");
+    }
+  }
+  expect(clone(new Mine([[1, 2]]))).toEqual(new Map([[1, 2]]));
+});
+
 test("keeps cycles and shared references", () => {
   const inner = {
     list: [] as unknown[],

@@ -4,9 +4,10 @@
 // the buffers moved, into the result.
 
 import { isArrayBuffer, typedArrayName } from "./buffer-source.ts";
-import { createGrowable, transferCounted } from "./growable.ts";
+import { copyNative, probe } from "./cloning/natives.ts";
+import { isOutOfBounds, lengthOf, viewConstructor } from "./cloning/views.ts";
 import { DOMException, QuotaExceededError } from "./dom-exception.ts";
-import { isOutOfBounds, lengthOf, viewConstructor } from "./cloned-views.ts";
+import { transferCounted } from "./growable.ts";
 import { isPlatformObject } from "./interface.ts";
 
 type Callable = (this: unknown, ...args: never[]) => unknown;
@@ -20,29 +21,9 @@ const objectPrototype = Object.prototype;
 const tagText = Object.prototype.toString;
 const isArray = Array.isArray;
 const isView = ArrayBuffer.isView;
-const dateTime = Date.prototype.getTime;
-const setBytes = Uint8Array.prototype.set as Callable;
-const unboxers: readonly Callable[] = [
-  Number.prototype.valueOf,
-  String.prototype.valueOf,
-  Boolean.prototype.valueOf,
-  BigInt.prototype.valueOf,
-];
-const mapSize = descriptorOf(Map.prototype, "size")?.get as Callable;
-const setSize = descriptorOf(Set.prototype, "size")?.get as Callable;
-const eachOfMap = Map.prototype.forEach as Callable;
-const eachOfSet = Set.prototype.forEach as Callable;
 const getFromMap = Map.prototype.get as Callable;
 const setInMap = Map.prototype.set as Callable;
-const addToSet = Set.prototype.add as Callable;
-const regexpSource = descriptorOf(RegExp.prototype, "source")?.get as Callable;
-const regexpFlags = descriptorOf(RegExp.prototype, "flags")?.get as Callable;
-const NativeArrayBuffer = ArrayBuffer;
-const NativeDate = Date;
 const NativeMap = Map;
-const NativeSet = Set;
-const NativeRegExp = RegExp;
-const toObject = Object;
 
 const ERRORS: Readonly<Record<string, ErrorConstructor>> = Object.assign(
   Object.create(null) as object,
@@ -51,14 +32,14 @@ const ERRORS: Readonly<Record<string, ErrorConstructor>> = Object.assign(
 
 /** Kinds with inner state that nothing here can copy; told by their tag. */
 const OPAQUE_TAGS: readonly string[] = [
-  "Promise",
-  "WeakMap",
-  "WeakSet",
-  "WeakRef",
-  "FinalizationRegistry",
-  "Generator",
-  "AsyncGenerator",
-  "SharedArrayBuffer",
+  "[object Promise]",
+  "[object WeakMap]",
+  "[object WeakSet]",
+  "[object WeakRef]",
+  "[object FinalizationRegistry]",
+  "[object Generator]",
+  "[object AsyncGenerator]",
+  "[object SharedArrayBuffer]",
 ];
 
 /** Copies a platform object; null when `value` is none of its kind. */
@@ -232,7 +213,7 @@ function clone(value: unknown, walk: Walk): unknown {
   const plain = prototype === objectPrototype || prototype === null;
   return plain && apply(tagText, value, []) === "[object Object]"
     ? cloneProperties(value, remember(walk, value, {}), walk)
-    : cloneSpecial(value, walk);
+    : cloneSpecial(value, prototype, walk);
 }
 
 function cloneProperties(from: object, to: object, walk: Walk): object {
@@ -250,56 +231,31 @@ function cloneProperties(from: object, to: object, walk: Walk): object {
   return to;
 }
 
-/** Runs a getter or method that throws for all but its own kind of object. */
-function probe(method: Callable, value: object): { readonly result: unknown } | null {
-  try {
-    return { result: apply(method, value, []) };
-  } catch {
-    return null;
-  }
-}
-
-function cloneSpecial(value: object, walk: Walk): object {
-  if (isArrayBuffer(value)) return remember(walk, value, copyBuffer(value));
+function cloneSpecial(value: object, prototype: object | null, walk: Walk): object {
   if (isView(value)) return cloneView(value, walk);
-  const time = probe(dateTime, value);
-  if (time !== null) return remember(walk, value, new NativeDate(time.result as number));
-  if (probe(mapSize, value) !== null) return cloneMap(value, walk);
-  if (probe(setSize, value) !== null) return cloneSet(value, walk);
-  for (const unboxer of unboxers) {
-    const unboxed = probe(unboxer, value);
-    if (unboxed !== null) return remember(walk, value, toObject(unboxed.result) as object);
+  const native = copyNative(value, prototype);
+  if (native !== null) {
+    remember(walk, value, native.copy);
+    native.fill?.((inner) => clone(inner, walk));
+    return native.copy;
   }
-  // RegExp.prototype answers too, without being one.
-  if (value !== NativeRegExp.prototype) {
-    const source = probe(regexpSource, value);
-    if (source !== null) {
-      const flags = apply(regexpFlags, value, []) as string;
-      return remember(walk, value, new NativeRegExp(source.result as string, flags));
-    }
-  }
-  for (const cloner of cloners) {
-    const copy = cloner(value, (inner) => clone(inner, walk));
+  for (let i = 0; i < cloners.length; i++) {
+    const copy = cloners[i]?.(value, (inner) => clone(inner, walk)) ?? null;
     if (copy !== null) return remember(walk, value, copy);
   }
-  for (const isKind of refusals) if (isKind(value)) refuse("The object could not be cloned");
+  for (let i = 0; i < refusals.length; i++) {
+    if (refusals[i]?.(value) === true) refuse("The object could not be cloned");
+  }
   if (isPlatformObject(value)) refuse("The object could not be cloned");
   if (isError(value)) return cloneError(value, walk);
-  const tag = apply(tagText, value, []).slice(8, -1);
-  if (OPAQUE_TAGS.includes(tag)) refuse(`A ${tag} could not be cloned`);
+  const tag = apply(tagText, value, []);
+  for (let i = 0; i < OPAQUE_TAGS.length; i++) {
+    if (tag === OPAQUE_TAGS[i]) refuse(`A ${tag.slice(8, -1)} could not be cloned`);
+  }
   if (probe(symbolValue, value) !== null) refuse("A symbol could not be cloned");
   return cloneProperties(value, remember(walk, value, {}), walk);
 }
 const symbolValue = Symbol.prototype.valueOf as Callable;
-
-function copyBuffer(buffer: ArrayBuffer): ArrayBuffer {
-  if (buffer.detached) refuse("A detached ArrayBuffer could not be cloned");
-  const copy = buffer.resizable
-    ? createGrowable(buffer.byteLength, buffer.maxByteLength)
-    : new NativeArrayBuffer(buffer.byteLength);
-  apply(setBytes, new Uint8Array(copy), [new Uint8Array(buffer)] as never[]);
-  return copy;
-}
 
 function cloneView(view: ArrayBufferView, walk: Walk): object {
   const name = typedArrayName(view) ?? "DataView";
@@ -324,35 +280,6 @@ function createView(name: string, buffer: ArrayBuffer, offset: number, length?: 
 function isMoving({ moving }: Walk, buffer: object): boolean {
   for (let i = 0; i < moving.length; i++) if (moving[i] === buffer) return true;
   return false;
-}
-
-function cloneMap(map: object, walk: Walk): object {
-  const copy = remember(walk, map, new NativeMap());
-  const entries: unknown[] = [];
-  // The entries as they are now: getters further down may change the map.
-  const collect = (value: unknown, key: unknown): void => {
-    entries[entries.length] = key;
-    entries[entries.length] = value;
-  };
-  apply(eachOfMap, map, [collect] as never[]);
-  for (let i = 0; i < entries.length; i += 2) {
-    const pair = [clone(entries[i], walk), clone(entries[i + 1], walk)];
-    apply(setInMap, copy, pair as never[]);
-  }
-  return copy;
-}
-
-function cloneSet(set: object, walk: Walk): object {
-  const copy = remember(walk, set, new NativeSet());
-  const entries: unknown[] = [];
-  const collect = (value: unknown): void => {
-    entries[entries.length] = value;
-  };
-  apply(eachOfSet, set, [collect] as never[]);
-  for (let i = 0; i < entries.length; i++) {
-    apply(addToSet, copy, [clone(entries[i], walk)] as never[]);
-  }
-  return copy;
 }
 
 function isError(value: object): value is Error {
