@@ -25,6 +25,8 @@ export const ADMIN_URL_DEFAULT = "http://127.0.0.1:9081";
 const CALL_TIMEOUT_MS = 60_000;
 /** Publishing waits for a compile, a snapshot and every worker. */
 const FOLLOW_TIMEOUT_MS = 300_000;
+/** What a header takes as it is. */
+const HEADER_TEXT = /^[\x20-\x7e\x80-\xff]*$/;
 /** An answer of the admin API: lists and metadata, never code. */
 const ANSWER_CHARS_MAX = 64 * 1024 * 1024;
 
@@ -33,8 +35,11 @@ export function resolveNode(
   given: { admin?: string | undefined; token?: string | undefined; data: string },
   env: Readonly<Record<string, string | undefined>>,
 ): ClientOptions {
-  const url = parseAdminUrl(given.admin ?? env["EDGE_ADMIN_URL"] ?? defaultUrl(env));
-  const token = given.token ?? (env["EDGE_ADMIN_TOKEN"] || null);
+  const url = parseAdminUrl(given.admin ?? (env["EDGE_ADMIN_URL"] || defaultUrl(env)));
+  const token = (given.token ?? env["EDGE_ADMIN_TOKEN"])?.trim() || null;
+  if (token !== null && !HEADER_TEXT.test(token)) {
+    throw new EdgeError("USAGE", "--token has characters that no admin token has");
+  }
   return { url: url.href.replace(/\/$/, ""), token: token ?? localToken(url, given.data) };
 }
 
@@ -134,8 +139,9 @@ function parseJson(url: string, text: string): Json {
 }
 
 function parseAdminUrl(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  if (url?.protocol === "http:" || url?.protocol === "https:") return url;
+  const url = URL.parse(text);
+  const isPlain = url?.username === "" && url.password === "" && !/[?#]/.test(text);
+  if (isPlain && ["http:", "https:"].includes(url.protocol)) return url;
   throw new EdgeError("USAGE", `--admin is an address such as ${ADMIN_URL_DEFAULT}, not "${text}"`);
 }
 

@@ -169,6 +169,10 @@ function addCommand(parser: Parser, command: Command, surroundings: Surroundings
   sub.action(async (...received: unknown[]) => {
     const given = received.slice(0, command.args?.length ?? 0);
     const args = given.map((arg) => (typeof arg === "string" ? arg : undefined));
+    for (const [index, { name }] of (command.args ?? []).entries()) {
+      if (!name.startsWith("<") || args[index] !== "") continue;
+      throw new EdgeError("USAGE", `${name} must not be empty`);
+    }
     const specs = [...GLOBAL_OPTIONS, ...command.options];
     const values = createValues(specs, sub.optsWithGlobals(), options.env);
     const context: CommandContext = {

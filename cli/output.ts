@@ -1,7 +1,7 @@
 // What a command prints and where: its result on stdout, exactly one JSON document with --json; everything
 // else (progress, notes, warnings, errors for people) on stderr.
 
-import { errorData, infoOf } from "../sdk/errors.ts";
+import { EdgeError, errorData, infoOf } from "../sdk/errors.ts";
 import type { ErrorData } from "../sdk/errors.ts";
 import type { CommandResult } from "./command.ts";
 
@@ -75,8 +75,10 @@ export function createOutput({ json, stdout, stderr, stdinIsTty }: OutputOptions
       const data = errorData(error);
       if (json) stdout.write(`${JSON.stringify({ ok: false, error: data })}\n`);
       else stderr.write(`${errorText(data)}\n`);
-      if (data.code === "INTERNAL" && error instanceof Error)
+      // A bug of the command's; what the node had to say of its own stands in its log.
+      if (error instanceof Error && !(error instanceof EdgeError)) {
         stderr.write(`${error.stack ?? ""}\n`);
+      }
       return data.code === "USAGE" ? EXIT_USAGE : EXIT_FAILED;
     },
     note: (text) => {

@@ -135,6 +135,7 @@ export const CODES = {
   WORKERS_ORPHANED: { fault: "operator", status: 500, retry: false, title: "Workers of this data folder run without a supervisor", fix: "Run edge serve on the same folder: it takes them over, and ends them when it is stopped. Or end them: kill (SIGTERM) the processes named above." },
   DATA_UNWRITABLE: { fault: "operator", status: 500, retry: false, title: "The data folder cannot be written", fix: "Give this user the right to write there, make room if its disk is full, or pick another folder with --data." },
   FILE_UNWRITABLE: { fault: "client", status: 500, retry: false, title: "A file cannot be written", fix: "Give this user the right to write there, or name another file." },
+  FILE_UNREADABLE: { fault: "client", status: 500, retry: false, title: "A file cannot be read", fix: "Is it there, and has this user the right to read it?" },
   USER_UNKNOWN: { fault: "operator", status: 500, retry: false, title: "The system user does not exist", fix: "Make it (useradd --system NAME), or name another with --user." },
   USER_NOT_ROOT: { fault: "operator", status: 500, retry: false, title: "Only root can start processes as another user", fix: "Leave --user out and start the node as that user, or start it as root." },
   USER_UNUSABLE: { fault: "operator", status: 500, retry: false, title: "The node's processes cannot run as this user", fix: "Keep the installation and the data folder where that user may read, the data folder owned by root; or name another user." },

@@ -1,12 +1,11 @@
 // Keys of a node's KV namespaces, one call of the admin API each.
 
-import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { EdgeError } from "../../sdk/errors.ts";
 import type { Json, JsonObject } from "../../sdk/errors.ts";
-import { OPERATOR_BYTES_MAX } from "../../sdk/services/service.ts";
 import { NODE_OPTIONS } from "../command.ts";
 import type { Command, CommandContext, CommandGroup, OptionSpec } from "../command.ts";
+import { readInput, THROUGH_HANDLER, writeOutput } from "../files.ts";
 import { field, isList, isObject, textOf } from "../json.ts";
 import { printable, tableText } from "../output.ts";
 import { parseCount } from "../parse.ts";
@@ -38,7 +37,7 @@ const get: Command = {
     const file = resolve(context.cwd, given);
     const bytes =
       typeof value === "string" ? Buffer.from(value) : Buffer.from(textOf(base64), "base64");
-    writeFileSync(file, bytes);
+    writeOutput(file, bytes);
     return { data: { ...rest, file }, text: `Wrote ${bytes.byteLength} bytes into ${file}` };
   },
 };
@@ -150,16 +149,7 @@ function contentOf({ args, values, cwd }: CommandContext): JsonObject {
     throw new EdgeError("USAGE", "Give either a value or --file");
   }
   if (file === undefined) return { value: value ?? "" };
-  let bytes: Buffer | null = null;
-  try {
-    const path = resolve(cwd, file);
-    if (statSync(path).size <= OPERATOR_BYTES_MAX) bytes = readFileSync(path);
-  } catch (cause) {
-    throw new EdgeError("USAGE", `${file} cannot be read`, { cause });
-  }
-  if (bytes !== null) return { base64: bytes.toString("base64") };
-  const text = `${file} has more than ${OPERATOR_BYTES_MAX} bytes: store it through a handler`;
-  throw new EdgeError("BODY_TOO_LARGE", text);
+  return { base64: readInput(resolve(cwd, file), file, THROUGH_HANDLER).toString("base64") };
 }
 
 function secondsOf(text: string | undefined, flag: string): number | null {

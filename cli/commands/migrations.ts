@@ -7,6 +7,7 @@ import { EdgeError } from "../../sdk/errors.ts";
 import type { Json } from "../../sdk/errors.ts";
 import type { Command, CommandContext, CommandGroup } from "../command.ts";
 import { counted, databasePath, NAME, readSql, scopeOf, SQL_OPTIONS } from "../database.ts";
+import { orUnwritable } from "../files.ts";
 import { field, isList, textOf } from "../json.ts";
 import { printable, tableText } from "../output.ts";
 import { findPart } from "../project/part.ts";
@@ -97,17 +98,16 @@ const create: Command = {
   run: async (context) => {
     const message = context.args[1] ?? "";
     const folder = folderOf(context, undefined);
-    mkdirSync(folder.path, { recursive: true });
+    orUnwritable(folder.path, () => mkdirSync(folder.path, { recursive: true }));
     const last = readFolder(folder).at(-1) ?? "0";
     const number = `${BigInt(/^\d+/.exec(last)?.[0] ?? "0") + 1n}`.padStart(NUMBER_DIGITS, "0");
     const slug = message.replaceAll(/[^\p{L}\p{N}]+/gu, "_").replaceAll(/^_+|_+$/g, "");
     if (slug === "") throw new EdgeError("USAGE", `"${message}" is no name for a file`);
     const name = `${number}_${slug.slice(0, SLUG_CHARS_MAX)}.sql`;
     // Never over one that is there.
-    writeFileSync(join(folder.path, name), `-- ${message.replaceAll(/\s+/g, " ")}\n`, {
-      flag: "wx",
-    });
     const file = join(folder.shown, name);
+    const text = `-- ${message.replaceAll(/\s+/g, " ")}\n`;
+    orUnwritable(file, () => writeFileSync(join(folder.path, name), text, { flag: "wx" }));
     return { data: { file }, text: `Made ${file}` };
   },
 };

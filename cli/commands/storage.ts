@@ -1,12 +1,10 @@
 // Objects of a node's storage services, one call of the admin API each.
 
-import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { basename, resolve } from "node:path";
-import { EdgeError } from "../../sdk/errors.ts";
 import type { Json } from "../../sdk/errors.ts";
-import { OPERATOR_BYTES_MAX } from "../../sdk/services/service.ts";
 import { NODE_OPTIONS } from "../command.ts";
 import type { Command, CommandContext, CommandGroup, OptionSpec } from "../command.ts";
+import { readInput, THROUGH_HANDLER, writeOutput } from "../files.ts";
 import { field, isList, isObject, textOf } from "../json.ts";
 import { tableText } from "../output.ts";
 
@@ -59,7 +57,7 @@ const get: Command = {
     const { content, ...data } = isObject(found) ? found : {};
     const file = resolve(cwd, args[2] ?? basename(key));
     const bytes = Buffer.from(textOf(content), "base64");
-    writeFileSync(file, bytes);
+    writeOutput(file, bytes);
     return { data: { ...data, file }, text: `Wrote ${bytes.byteLength} bytes into ${file}` };
   },
 };
@@ -73,7 +71,9 @@ const put: Command = {
   run: async (context) => {
     const { args, values, client, cwd } = context;
     const key = args[1] ?? "";
-    const content = readContent(resolve(cwd, args[2] ?? "")).toString("base64");
+    const content = readInput(resolve(cwd, args[2] ?? ""), args[2] ?? "", THROUGH_HANDLER).toString(
+      "base64",
+    );
     const type = values.text("type");
     const body = type === undefined ? { content } : { content, type };
     const data = await client().send("PUT", path(context, key, { encoding: "base64" }), body);
@@ -113,14 +113,4 @@ function path(
   }
   const address = `/api/storage/${parts.map(encodeURIComponent).join("/")}`;
   return search.size === 0 ? address : `${address}?${search.toString()}`;
-}
-
-function readContent(file: string): Buffer {
-  try {
-    if (statSync(file).size <= OPERATOR_BYTES_MAX) return readFileSync(file);
-  } catch (cause) {
-    throw new EdgeError("USAGE", `${file} cannot be read`, { cause });
-  }
-  const text = `${file} has more than ${OPERATOR_BYTES_MAX} bytes: store it through a handler`;
-  throw new EdgeError("BODY_TOO_LARGE", text);
 }

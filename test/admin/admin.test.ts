@@ -210,6 +210,13 @@ describe("admin API", () => {
     expect(released).toMatchObject({ state: "loaded", quarantine: null, strikes: [], error: null });
   });
 
+  test("an endpoint is found by no name that is longer than any", async () => {
+    await using admin = await openTestAdmin();
+    for (const name of ["a".repeat(64), "a".repeat(5_000), "%F0%9F%98%80".repeat(400)]) {
+      expectError(await admin.call("GET", `/api/endpoints/${name}`), "ENDPOINT_NOT_FOUND");
+    }
+  });
+
   test("a request that is asked for has a method and an address or a path", async () => {
     await using admin = await openTestAdmin();
     const ask = (method: string, url: string): Promise<Answer> =>

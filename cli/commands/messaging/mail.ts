@@ -1,10 +1,10 @@
 // Mails that a node's embedded service keeps instead of sending them.
 
-import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { NODE_OPTIONS } from "../../command.ts";
 import type { Command, CommandGroup, OptionSpec } from "../../command.ts";
 import type { Json } from "../../../sdk/errors.ts";
+import { writeOutput } from "../../files.ts";
 import { field, isList, textOf } from "../../json.ts";
 import { printable, tableText } from "../../output.ts";
 
@@ -66,7 +66,7 @@ const show: Command = {
       return { data, text: text.map(printable).join("\n") };
     }
     const file = resolve(cwd, given);
-    writeFileSync(file, bytes);
+    writeOutput(file, bytes);
     const written = { id: args[0] ?? "", file, bytes: bytes.byteLength };
     return { data: written, text: `Wrote ${bytes.byteLength} bytes into ${file}` };
   },
