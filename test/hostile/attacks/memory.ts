@@ -64,7 +64,6 @@ const catastrophic: Readonly<Record<string, string>> = {
   "arrays filled by a builtin": "const a = []; for (;;) a.push(new Array(1000).fill(a.length));",
   "structured clone bomb":
     "let a = [1]; for (let i = 0; i < 40; i++) a = [structuredClone(a), structuredClone(a)]; return new Response(String(a.length));",
-  "split of a large string": 'return new Response(String("x".repeat(2e7).split("").length));',
   "one growing array": "const a = []; for (;;) a.push(a.length);",
   "a billion zeros": "new Array(1e9).fill(0);",
   maps: 'const m = new Map(); for (let i = 0; ; i++) m.set(i, { i, s: "v" + i });',
@@ -117,10 +116,34 @@ const linear: Attack[] = Object.entries(wasm).map(([name, body]) => ({
   withinMs: 5_000,
 }));
 
+const untilItFails: NonNullable<Attack["trigger"]> = async (target) => {
+  for (let i = 0; i < 100; i++) {
+    const verdict = await target.get();
+    if (verdict !== "ok") return verdict;
+  }
+  return "ok";
+};
+
 export const MEMORY: readonly Attack[] = [
   ...growing,
   ...exploding,
   ...linear,
+  {
+    // V8 gives once what does not fit, rather than fail, and looks when it collects the next time: by then the first
+    // request may have its answer. What is kept has to be found soon.
+    name: "split of a large string",
+    group: "memory",
+    source: handler(
+      'kept ??= "x".repeat(2e7).split(""); return new Response(`${kept.length} ${new Array(1e5).fill(0)}`);',
+      "let kept;",
+    ),
+    limits: LIMITS,
+    trigger: untilItFails,
+    expect: FAILED,
+    withinMs: 12_000,
+    mayCostWorker: CATASTROPHIC,
+    known: EXPLOSION.filter(({ property }) => property !== "verdict"),
+  },
   {
     name: "slow growth over requests",
     group: "memory",
@@ -129,13 +152,7 @@ export const MEMORY: readonly Attack[] = [
       "const kept = [];",
     ),
     limits: LIMITS,
-    trigger: async (target) => {
-      for (let i = 0; i < 100; i++) {
-        const verdict = await target.get();
-        if (verdict !== "ok") return verdict;
-      }
-      return "ok";
-    },
+    trigger: untilItFails,
     expect: ["MEMORY_LIMIT", "ok"],
     withinMs: 6_000,
   },
