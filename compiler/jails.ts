@@ -60,8 +60,6 @@ export interface Jails {
   close(): void;
 }
 
-/** A fifth of a second in truth: a child that has not come up by then will not. */
-const START_CPU_MS_MAX = 5_000;
 /** Resident size at which a child is killed: Node itself, the isolate's limit, and as much again. */
 const RSS_BYTES_MAX: number = 512 * 1024 * 1024;
 const LOOK_MS = 20;
@@ -154,7 +152,6 @@ function startChild(options: JailOptions): Child {
         settle(how);
       };
       const watch = watchOver(child.pid, run.wallMs ?? JAIL_WALL_MS_MAX, end);
-      watch.allow(START_CPU_MS_MAX);
       const gone = (how: string): void =>
         end(OUT_OF_MEMORY.test(stderr) ? { kind: "memory" } : { kind: "died", how });
       const begin = (): void => {
@@ -162,6 +159,8 @@ function startChild(options: JailOptions): Child {
         child.send(job, (error) => error && gone(error.message));
       };
       child.on("message", (report: JailReport) => {
+        // What was on its way when the job was given up.
+        if (finished) return;
         if (report.type === "ready") begin();
         if (report.type === "verdict") end({ kind: "verdict", verdict: report.verdict });
         if (report.type === "stage") {
@@ -198,9 +197,11 @@ interface Watch {
 }
 
 function watchOver(pid: number | undefined, wallMs: number, end: (how: JailEnd) => void): Watch {
+  // It may take what it needs to come up.
   let cpuMsMax = Number.POSITIVE_INFINITY;
   let usedMs = stopwatch(null);
-  let timer: NodeJS.Timeout;
+  const late = (): NodeJS.Timeout => setTimeout(() => end({ kind: "starved" }), wallMs);
+  let timer = late();
   const looks = setInterval(() => {
     const usage = usageOf(pid);
     if (usage !== null && usage.rssBytes > RSS_BYTES_MAX) end({ kind: "memory" });
@@ -211,7 +212,7 @@ function watchOver(pid: number | undefined, wallMs: number, end: (how: JailEnd) 
       cpuMsMax = cpuMs;
       usedMs = stopwatch(usageOf(pid));
       clearTimeout(timer);
-      timer = setTimeout(() => end({ kind: "starved" }), wallMs);
+      timer = late();
     },
     stop() {
       clearInterval(looks);

@@ -22,7 +22,7 @@ const spawnStarved: SpawnJail = (file, args, { stdio, ...rest }) => {
 
 let checking: Checking;
 beforeAll(async () => {
-  checking = await openChecking(undefined, spawnStarved);
+  checking = await openChecking(undefined, { spawn: spawnStarved });
 });
 afterAll(async () => {
   checking.close();

@@ -179,6 +179,15 @@ describe("check", () => {
     });
   });
 
+  test("blames nobody when the machine has no time for it", async () => {
+    const hurried = await openChecking(undefined, { wallMs: 1 });
+    try {
+      await expect(hurried.check(HANDLER)).rejects.toMatchObject({ code: "OVERLOADED" });
+    } finally {
+      hurried.close();
+    }
+  });
+
   test("leaves no candidate behind", () => {
     const names = readdirSync(join(checking.storeDir));
     expect(names.filter((name) => name.endsWith(".candidate"))).toEqual([]);

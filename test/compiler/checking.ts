@@ -6,7 +6,7 @@ import { bundleSource, hashBundle } from "../../compiler/bundle.ts";
 import { createChecker } from "../../compiler/check.ts";
 import type { PlatformChecker } from "../../compiler/check.ts";
 import { buildGuest } from "../../compiler/guest.ts";
-import { openJails, type SpawnJail } from "../../compiler/jails.ts";
+import { openJails, type Jails, type SpawnJail } from "../../compiler/jails.ts";
 import { openSnapshotStore } from "../../compiler/snapshot-store.ts";
 import type { SnapshotBasis, SnapshotStore } from "../../compiler/snapshot-store.ts";
 import { engineVersion } from "../../runtime/isolate/engine.ts";
@@ -34,9 +34,15 @@ const JAIL: string =
     ? fileURLToPath(new URL("../../runtime/jail.ts", import.meta.url))
     : join(PACKAGE, "dist/runtime/jail.js");
 
+export interface CheckingOptions {
+  readonly spawn?: SpawnJail;
+  /** Of each job, in place of the checker's own. */
+  readonly wallMs?: number;
+}
+
 export async function openChecking(
   guestEntry: string = STAND_IN,
-  spawn?: SpawnJail,
+  { spawn, wallMs }: CheckingOptions = {},
 ): Promise<Checking> {
   const folder = temporary();
   const guest = await buildGuest({ entry: guestEntry, cacheDir: cacheFolder() });
@@ -46,7 +52,9 @@ export async function openChecking(
   const compileCacheDir = cacheFolder();
   const started = spawn === undefined ? {} : { spawn };
   const jails = openJails({ ...started, main: JAIL, v8Flags: [], compileCacheDir, standby: 2 });
-  const checker = createChecker({ guest, basis, store, jails });
+  const run: Jails["run"] = (job, limits) =>
+    jails.run(job, wallMs === undefined ? limits : { ...limits, wallMs });
+  const checker = createChecker({ guest, basis, store, jails: { ...jails, run } });
   await checker.preparePlatform();
   return {
     checker,

@@ -9,20 +9,33 @@ const MAIN: string = fileURLToPath(new URL("jail-child.ts", import.meta.url));
 const DONE = { kind: "verdict", verdict: { kind: "done" } };
 
 const pids: number[] = [];
-const spawnNoted: SpawnJail = (file, args, { stdio, ...rest }) => {
-  const child = spawn(file, args, { ...rest, stdio: [...stdio] });
+const spawnPlain: SpawnJail = (file, args, { stdio, ...rest }) =>
+  spawn(file, args, { ...rest, stdio: [...stdio] });
+const spawnNoted: SpawnJail = (...what) => {
+  const child = spawnPlain(...what);
   pids.push(child.pid ?? Number.NaN);
   return child;
 };
+/** As where the system tells nothing of processes. */
+const spawnUnseen: SpawnJail = (...what) =>
+  Object.defineProperty(spawnPlain(...what), "pid", { value: 0 });
 
-const jails: Jails = openJails({
-  spawn: spawnNoted,
-  main: MAIN,
-  v8Flags: [],
-  compileCacheDir: null,
-  standby: 0,
+function open(spawnJail: SpawnJail): Jails {
+  return openJails({
+    spawn: spawnJail,
+    main: MAIN,
+    v8Flags: [],
+    compileCacheDir: null,
+    standby: 0,
+  });
+}
+
+const jails = open(spawnNoted);
+const unseen = open(spawnUnseen);
+afterAll(() => {
+  jails.close();
+  unseen.close();
 });
-afterAll(() => jails.close());
 
 const jobOf = (guestCode: string) => ({ kind: "platform", guestCode, candidate: "" }) as const;
 
@@ -46,6 +59,10 @@ describe("a job", () => {
     const limits = { cpuMs: 60_000, nextCpuMs: 300, onStage };
     expect(await jails.run(jobOf("stage burn"), limits)).toEqual({ kind: "timeout" });
     expect(stages).toBe(1);
+  });
+
+  test("whose time nobody tells is held to it by the clock", async () => {
+    expect(await unseen.run(jobOf(""), { cpuMs: 300 })).toEqual({ kind: "timeout" });
   });
 
   test("that neither works nor ends is given up by the clock", async () => {
