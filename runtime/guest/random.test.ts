@@ -1,3 +1,5 @@
+import { createCipheriv } from "node:crypto";
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
   chachaBlock,
@@ -29,6 +31,50 @@ test("the block function gives the vector of RFC 8439, 2.3.2", () => {
   expect(hex).toBe(
     "10f1e7e4d13b5915500fdd1fa32071c4c7d1f4c733c068030422aa9ac3d46c4e" +
       "d2826446079faa0914c2d705d98b02a2b5129cd1de164eb9cbd083e8a2503c4e",
+  );
+});
+
+/** Blocks of OpenSSL's. Its initialisation vector begins with the counter. */
+function blocksOf(key: Uint8Array, blocks: number, vector = new Uint8Array(16)): Uint8Array {
+  return createCipheriv("chacha20", key, vector).update(new Uint8Array(blocks * 64));
+}
+
+const bytes = (length: number): fc.Arbitrary<Uint8Array<ArrayBuffer>> =>
+  fc.uint8Array({ minLength: length, maxLength: length }).map((list) => new Uint8Array(list));
+
+test("the block function gives OpenSSL's blocks", () => {
+  fc.assert(
+    fc.property(bytes(32), bytes(16), (key, vector) => {
+      const [counter = 0, ...nonce] = new Uint32Array(vector.buffer);
+      const block = new Uint32Array(18);
+      chachaBlock(new Uint32Array(key.buffer), counter, block, 1, nonce);
+      expect(new Uint8Array(block.buffer, 4, 64)).toEqual(new Uint8Array(blocksOf(key, 1, vector)));
+      expect([block[0], block[17]]).toEqual([0, 0]);
+    }),
+  );
+});
+
+test("every byte of the generator is given out once, whatever the pieces", () => {
+  const pieces = fc.array(fc.oneof(fc.nat(40), fc.constantFrom(479, 480, 481, 1_500)));
+  fc.assert(
+    fc.property(bytes(32), pieces, (seed, sizes) => {
+      seedRandom(seed);
+      const total = sizes.reduce((sum, size) => sum + size, 0);
+      // One block and then eight at a time, the first half of the first being the next key; Math.random had 16 bytes.
+      let refill = blocksOf(seed, 1);
+      const expected = [...refill.subarray(32 + 16)];
+      while (expected.length < total) {
+        refill = blocksOf(refill.subarray(0, 32), 8);
+        expected.push(...refill.subarray(32));
+      }
+      const given: number[] = [];
+      for (const size of sizes) {
+        const piece = new Uint8Array(size);
+        fillRandom(piece);
+        given.push(...piece);
+      }
+      expect(given).toEqual(expected.slice(0, total));
+    }),
   );
 });
 
