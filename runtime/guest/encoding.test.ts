@@ -43,9 +43,26 @@ describe("TextEncoder", () => {
     );
   });
 
+  test("encodes long texts across the length up to which they are copied", () => {
+    for (const length of [2047, 2048, 2049]) {
+      for (const unit of ["a", "é", "€", "😀", "\ud83d"]) {
+        for (const input of [unit.repeat(length), `${"a".repeat(length - 1)}${unit}`]) {
+          const text = input.slice(0, length);
+          expect(encodeUtf8(text)).toEqual(new NodeEncoder().encode(text));
+        }
+      }
+    }
+  });
+
+  test("gives every text bytes of its own", () => {
+    const [first, second] = [encodeUtf8("é"), encodeUtf8("ü")];
+    expect(first.buffer).not.toBe(second.buffer);
+    expect([first.byteOffset, first.buffer.byteLength]).toEqual([0, 2]);
+  });
+
   test("fills a target as far as whole characters fit", () => {
     fc.assert(
-      fc.property(text, fc.nat(24), (input, room) => {
+      fc.property(text, fc.nat(48), (input, room) => {
         const ours = new Uint8Array(room);
         const nodes = new Uint8Array(room);
         const expected = new NodeEncoder().encodeInto(input, nodes);

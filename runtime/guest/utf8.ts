@@ -12,6 +12,12 @@ const SMALL_UNITS = 64;
 const BLOCK_BYTES = 16;
 const REPLACEMENT = 0xfffd;
 
+/** At most: a pair is two units and four bytes. */
+const BYTES_PER_UNIT = 3;
+/** Texts up to this are encoded here and copied, which costs less than to count their bytes first. */
+const SMALL_TEXT_UNITS = 2048;
+const encoded = new Uint8Array(SMALL_TEXT_UNITS * BYTES_PER_UNIT);
+
 /** Owned by decodeRun alone: nothing of the author's runs while it is filled. One more for a pair's low half. */
 const scratch = new Uint16Array(CHUNK_UNITS + 1);
 /** How many units decodeUnits has left there; beside its result to spare an object per chunk. */
@@ -45,13 +51,15 @@ export function utf8Length(text: string): number {
 }
 
 function encodeRest(text: string, start: number, ascii: Uint8Array): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(utf8Length(text));
+  const small = text.length <= SMALL_TEXT_UNITS;
+  const bytes = small ? encoded : new Uint8Array(utf8Length(text));
   for (let i = 0; i < start; i++) bytes[i] = ascii[i] as number;
-  encodeFrom(text, start, bytes, start);
-  return bytes;
+  const end = encodeFrom(text, start, bytes, start);
+  return small ? new Uint8Array(new Uint8Array(encoded.buffer, 0, end)) : bytes;
 }
 
-function encodeFrom(text: string, from: number, bytes: Uint8Array, to: number): void {
+/** Returns where it ended in `bytes`. */
+function encodeFrom(text: string, from: number, bytes: Uint8Array, to: number): number {
   let at = to;
   for (let i = from; i < text.length; i++) {
     let unit = text.charCodeAt(i);
@@ -81,6 +89,7 @@ function encodeFrom(text: string, from: number, bytes: Uint8Array, to: number): 
     bytes[at++] = 0x80 | ((unit >> 6) & 0x3f);
     bytes[at++] = 0x80 | (unit & 0x3f);
   }
+  return at;
 }
 
 /** Encodes as many whole code points as fit into `target`. */
@@ -89,6 +98,9 @@ export function encodeUtf8Into(
   target: Uint8Array,
 ): { read: number; written: number } {
   const room = target.length;
+  if (text.length * BYTES_PER_UNIT <= room) {
+    return { read: text.length, written: encodeFrom(text, 0, target, 0) };
+  }
   let read = 0;
   let written = 0;
   while (read < text.length) {
@@ -197,6 +209,15 @@ export function unitsText(units: Uint8Array | Uint16Array, length: number): stri
   return text;
 }
 
+/** What two or three bytes stand for, the usual case; 0 when they do not, or may not. */
+function shortUnit(lead: number, second: number, third: number): number {
+  if ((second & 0xc0) !== 0x80) return 0;
+  if (lead >= 0xc2 && lead <= 0xdf) return ((lead & 0x1f) << 6) | (second & 0x3f);
+  if ((lead & 0xf0) !== 0xe0 || (third & 0xc0) !== 0x80) return 0;
+  const unit = ((lead & 0xf) << 12) | ((second & 0x3f) << 6) | (third & 0x3f);
+  return unit >= 0x800 && (unit & 0xf800) !== 0xd800 ? unit : 0;
+}
+
 /** Decodes until there are CHUNK_UNITS, the input ends or a run of ASCII begins; returns where it stopped. */
 function decodeUnits(bytes: Uint8Array, from: number, fatal: boolean): number {
   const length = bytes.length;
@@ -211,6 +232,12 @@ function decodeUnits(bytes: Uint8Array, from: number, fatal: boolean): number {
       continue;
     }
     ascii = 0;
+    const unit = i + 1 < length ? shortUnit(lead, bytes[i] as number, bytes[i + 1] as number) : 0;
+    if (unit > 0) {
+      scratch[at++] = unit;
+      i += unit < 0x800 ? 1 : 2;
+      continue;
+    }
     // Bounds of the second byte: they exclude overlong forms, surrogates and what is above U+10FFFF.
     let more = 0;
     let point = 0;
