@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -28,6 +28,16 @@ test("doctor finds a machine that runs these tests in order", async () => {
   expect(named(report.checks, "isolated-vm")?.found).toMatch(/an isolate ran in/);
   expect(named(report.checks, "uWebSockets.js")?.found).toMatch(/loads/);
   expect(named(report.checks, "data folder")?.found).toContain("does not exist yet");
+});
+
+test("doctor tells what becomes of connections to a worker that goes, and is content with either", async () => {
+  const setting = "/proc/sys/net/ipv4/tcp_migrate_req";
+  const isOn = existsSync(setting) && readFileSync(setting, "utf8").trim() === "1";
+  const report = await doctor({ ...LOOPBACK, data: folder });
+  expect(named(report.checks, "new connections")).toMatchObject({
+    status: "ok",
+    found: expect.stringMatching(isOn ? /^go to another worker/ : /^may be reset/),
+  });
 });
 
 test("doctor reports a user that does not exist, and a missing setpriv", async () => {

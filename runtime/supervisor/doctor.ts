@@ -3,7 +3,7 @@
 // other. It changes nothing: what it has to write goes into a temporary folder, and the data folder is only asked.
 
 import { execFile } from "node:child_process";
-import { accessSync, constants, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createConnection } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -13,6 +13,8 @@ import { ISOLATE_FLAGS, PROBE_MAIN } from "../link/places.ts";
 import { controlSocketPath } from "./control-socket.ts";
 import { findWorkers, listeningPorts } from "./processes.ts";
 
+/** Linux 5.14 and newer; of the network namespace. */
+const MIGRATION = "/proc/sys/net/ipv4/tcp_migrate_req";
 const NODE_MAJOR = 24;
 /** For a process that starts and runs one line. */
 const PROBE_MS_MAX = 20_000;
@@ -68,6 +70,7 @@ export async function doctor(options: DoctorOptions): Promise<DoctorReport> {
   await probe("no_new_privs", "NO_NEW_PRIVS_MISSING", findNoNewPrivs);
   await probe("gateway port", "PORT_IN_USE", () => findPort(options.host, options.port));
   await probe("admin port", "PORT_IN_USE", () => findPort(options.adminHost, options.adminPort));
+  await probe("new connections", "INTERNAL", findMigration);
   return { ok: checks.every((check) => check.status !== "error"), checks };
 }
 
@@ -210,4 +213,16 @@ async function findPort(host: string, port: number): Promise<Finding> {
     // Perhaps by the node that is being examined.
     return { status: "warning", found: reason(error), code: "PORT_IN_USE" };
   }
+}
+
+/** Nothing is wrong without it: one connection in ten thousand, while workers go. */
+function findMigration(): Finding {
+  const setting = existsSync(MIGRATION) ? readFileSync(MIGRATION, "utf8").trim() : "missing";
+  const found =
+    setting === "1"
+      ? "go to another worker when theirs closes its port (net.ipv4.tcp_migrate_req=1)"
+      : setting === "missing"
+        ? "may be reset while a worker closes its port; Linux 5.14 can hand them on"
+        : "may be reset while a worker closes its port; sysctl net.ipv4.tcp_migrate_req=1 hands them on";
+  return { status: "ok", found };
 }
