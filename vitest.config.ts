@@ -9,8 +9,9 @@ const leaking = Object.keys(process.env).filter((name) =>
 for (const name of leaking) delete process.env[name];
 
 const SOURCES = "{admin-api,cli,compiler,control,runtime,sdk,services}";
-/** Its modules hold the state of one isolate. */
 const GUEST = "runtime/guest/**/*.test.ts";
+/** They begin where the isolate's state does: before anybody has told the modules what a boot tells them. */
+const GUEST_UNBOOTED = "runtime/guest/{crypto,random}.test.ts";
 
 /** Those below that make isolates in their own process, measure that, or load an addon in many ways. */
 const ALONE = "cache-isolate|database-postgres|storage-addresses|uws-door";
@@ -66,14 +67,24 @@ const config: ViteUserConfig = defineConfig({
           isolate: false,
         },
       },
+      // So do the platform's modules, and loading them is most of what their tests cost.
+      {
+        test: {
+          ...EACH,
+          name: "guest",
+          include: [GUEST],
+          exclude: [...EXCLUDED, GUEST_UNBOOTED],
+          isolate: false,
+        },
+      },
       // Half a second each that a process of its own would take.
       { test: { ...EACH, name: "clients", include: CLIENTS, isolate: false } },
-      // What makes isolates has a process for each file, and so has the guest.
+      // What makes isolates has a process for each file.
       {
         test: {
           ...EACH,
           name: "parts",
-          include: ["{bench,test}/**/*.test.ts", GUEST],
+          include: ["{bench,test}/**/*.test.ts", GUEST_UNBOOTED],
           exclude: [...EXCLUDED, ...CLIENTS],
         },
       },
