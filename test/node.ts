@@ -321,10 +321,11 @@ export function environment(
   extra: Readonly<Record<string, string>>,
   program: string = STARTED,
 ): NodeJS.ProcessEnv {
+  const { NODE_COMPILE_CACHE: _ofTheRun, ...env } = process.env;
   // Of a bundle that is gone after the run, nothing is to stay in the user's own cache. The sources find theirs there.
   const cache =
     PACKAGE === undefined || program === EDGE
       ? {}
       : { NODE_COMPILE_CACHE: join(PACKAGE, "compiled") };
-  return { ...process.env, ...cache, ...extra };
+  return { ...env, ...cache, ...extra };
 }

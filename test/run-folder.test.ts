@@ -16,6 +16,7 @@ function elsewhere(): Temporary {
   const parent = temporary();
   vi.stubEnv("TMPDIR", parent.path);
   vi.stubEnv("ISLET_TEST_SHARED", "");
+  vi.stubEnv("NODE_COMPILE_CACHE", "");
   return parent;
 }
 

@@ -1,10 +1,14 @@
 // The process that kill.test.ts kills: appends for ever and says on stdout what was acknowledged.
 
+import { flushCompileCache } from "node:module";
 import { argv } from "node:process";
 import { writeSync } from "node:fs";
 import { openDataFolder } from "../../control/data-folder.ts";
 import { openRegistry } from "../../control/registry/registry.ts";
 import { deployment, endpoint, version } from "./samples.ts";
+
+// Whoever is killed keeps nothing at its end of what it has compiled.
+flushCompileCache();
 
 const [, , path = ""] = argv;
 const folder = await openDataFolder(path);

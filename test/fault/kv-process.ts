@@ -2,9 +2,13 @@
 // which puts were acknowledged.
 
 import { writeSync } from "node:fs";
+import { flushCompileCache } from "node:module";
 import { argv } from "node:process";
 import { openLmdbKv } from "../../services/kv/lmdb.ts";
 import { NAMESPACE, valueOf } from "./kv-kills.ts";
+
+// Whoever is killed keeps nothing at its end of what it has compiled.
+flushCompileCache();
 
 const [, , folder = "", prefix = ""] = argv;
 const kv = await openLmdbKv({ places: { folder } });

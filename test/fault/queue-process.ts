@@ -2,9 +2,13 @@
 // takes batches, says which messages it handled, and then acknowledges them; every now and then it fails one.
 
 import { writeSync } from "node:fs";
+import { flushCompileCache } from "node:module";
 import { argv } from "node:process";
 import { openLmdbQueue } from "../../services/queue/lmdb.ts";
 import { DEAD, MAX_RETRIES, POISON, QUEUE, VISIBILITY_MS } from "./queue-kills.ts";
+
+// Whoever is killed keeps nothing at its end of what it has compiled.
+flushCompileCache();
 
 const [, , role = "", folder = "", prefix = ""] = argv;
 const queues = await openLmdbQueue({ places: { folder } });

@@ -2,8 +2,12 @@
 //
 //   node storage-writer.ts FOLDER NAME
 
+import { flushCompileCache } from "node:module";
 import { openDisk } from "../../services/storage/disk.ts";
 import { noise, putOf, streamOf } from "../contracts/storage.ts";
+
+// Whoever is killed keeps nothing at its end of what it has compiled.
+flushCompileCache();
 
 const [, , folder = "", name = ""] = process.argv;
 const never = new AbortController().signal;

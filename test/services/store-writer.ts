@@ -1,7 +1,11 @@
 // A process of test/services/store.test.ts: adds to a counter in the given store until it is killed.
 
 import { Buffer } from "node:buffer";
+import { flushCompileCache } from "node:module";
 import { openStore } from "../../services/lmdb.ts";
+
+// Whoever is killed keeps nothing at its end of what it has compiled.
+flushCompileCache();
 
 const [, , folder = "", count = "Infinity"] = process.argv;
 const env = await openStore({ folder, survives: "kills" });
