@@ -24,8 +24,8 @@ import { allowLateTimers } from "./worker/timer-slack.ts";
 /** The supervisor takes a worker for wedged when several of these are missing. */
 const BEAT_MS = 250;
 /**
- * Who is told nothing for so long stands by, and the node has started. The tables take a twentieth of a second, which
- * otherwise the first request of the worker waits for.
+ * Who is told nothing for so long stands by, and the node has started. The tables take some hundredths of a second, for
+ * which the first request of the worker waits otherwise.
  */
 const STANDING_BY_MS = 1_000;
 
