@@ -20,14 +20,10 @@ export function parseForm(text: string): string[] {
   return list;
 }
 
-/** The whole of a lone surrogate, a plus and a percent sign apart, a part stands for itself. */
 function decodePart(part: string): string {
-  let plain = true;
-  for (let i = 0; i < part.length && plain; i++) {
-    const code = part.charCodeAt(i);
-    plain = code !== 0x25 && code !== 0x2b && code < 0x80;
-  }
-  return plain ? part : percentDecodeText(part.replaceAll("+", " "));
+  const spaced = part.includes("+") ? part.replace(/\+/g, " ") : part;
+  // Without escapes, to encode and decode it would only replace lone surrogates.
+  return spaced.includes("%") ? percentDecodeText(spaced) : spaced.toWellFormed();
 }
 
 export function serializeForm(list: readonly string[]): string {
