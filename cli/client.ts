@@ -110,11 +110,18 @@ async function lastLine(
 }
 
 async function textOf(url: string, response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
   try {
-    return await response.text();
+    const body: AsyncIterable<Uint8Array> | null = response.body;
+    for await (const chunk of body ?? []) {
+      text += decoder.decode(chunk, { stream: true });
+      if (text.length > ANSWER_CHARS_MAX) throw foreign(url);
+    }
   } catch (error) {
-    throw unreachable(url, error);
+    throw error instanceof EdgeError ? error : unreachable(url, error);
   }
+  return text + decoder.decode();
 }
 
 /** `data` of an envelope, or its error thrown. */

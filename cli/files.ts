@@ -13,25 +13,36 @@ const CHUNK_BYTES: number = 1024 * 1024;
  * than a call takes. Throws FILE_UNREADABLE or BODY_TOO_LARGE.
  */
 export function readInput(file: string, shown: string, instead: string): Buffer {
+  const bytes = orUnreadable(shown, () => readSome(file));
+  if (bytes.byteLength <= OPERATOR_BYTES_MAX) return bytes;
+  const text = `${shown} has more than ${OPERATOR_BYTES_MAX} bytes${instead}`;
+  throw new EdgeError("BODY_TOO_LARGE", text);
+}
+
+/** All, or more than a call takes. */
+function readSome(file: string): Buffer {
   const chunks: Buffer[] = [];
-  let bytes = 0;
+  const fd = openSync(file, "r");
   try {
-    const fd = openSync(file, "r");
-    try {
-      for (let read = -1; read !== 0 && bytes <= OPERATOR_BYTES_MAX; bytes += read) {
-        const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
-        read = readSync(fd, chunk);
-        chunks.push(chunk.subarray(0, read));
-      }
-    } finally {
-      closeSync(fd);
+    let bytes = 0;
+    for (let read = -1; read !== 0 && bytes <= OPERATOR_BYTES_MAX; bytes += read) {
+      const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+      read = readSync(fd, chunk);
+      chunks.push(chunk.subarray(0, read));
     }
+  } finally {
+    closeSync(fd);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** Throws FILE_UNREADABLE. */
+export function orUnreadable<T>(shown: string, read: () => T): T {
+  try {
+    return read();
   } catch (cause) {
     throw new EdgeError("FILE_UNREADABLE", `${shown} cannot be read: ${reason(cause)}`, { cause });
   }
-  if (bytes <= OPERATOR_BYTES_MAX) return Buffer.concat(chunks);
-  const text = `${shown} has more than ${OPERATOR_BYTES_MAX} bytes${instead}`;
-  throw new EdgeError("BODY_TOO_LARGE", text);
 }
 
 /** Throws FILE_UNWRITABLE. */

@@ -1,8 +1,9 @@
 // Wrangler's files of variables for development, which are not committed: names and values line by line.
 
-import { readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
+import { readInput } from "../files.ts";
 
 const FILE = ".dev.vars";
 
@@ -18,12 +19,12 @@ export function readDevVars(
   environment: string | undefined,
 ): { readonly [name: string]: string } {
   for (const file of devVarFiles(folder, environment)) {
-    try {
-      const pairs = Object.entries(parseEnv(readFileSync(file, "utf8").replace(/^\ufeff/, "")));
-      return Object.fromEntries(pairs.map(([name, value]) => [name, value ?? ""]));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    }
+    if (!existsSync(file)) continue;
+    const text = readInput(file, file, "")
+      .toString("utf8")
+      .replace(/^\ufeff/, "");
+    const pairs = Object.entries(parseEnv(text));
+    return Object.fromEntries(pairs.map(([name, value]) => [name, value ?? ""]));
   }
   return {};
 }

@@ -2,13 +2,13 @@
 // file, line and column. JSONC is parsed to a tree with offsets; TOML's parser gives no positions, so a
 // field's line is found by its key.
 
-import { readFileSync } from "node:fs";
 import { relative } from "node:path";
 import { getNodeValue, parseTree, findNodeAtLocation, printParseErrorCode } from "jsonc-parser";
 import type { Node, ParseError } from "jsonc-parser";
 import { TomlError, parse as parseToml } from "smol-toml";
 import { EdgeError } from "../../sdk/errors.ts";
 import type { Json, JsonObject } from "../../sdk/errors.ts";
+import { readInput } from "../files.ts";
 import { isObject } from "../json.ts";
 
 export type FieldPath = readonly (string | number)[];
@@ -28,12 +28,9 @@ export interface ConfigDocument {
 
 export function readDocument(path: string, cwd: string): ConfigDocument {
   const file = relative(cwd, path) || path;
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8").replace(/^\ufeff/, "");
-  } catch (error) {
-    throw new EdgeError("CONFIG_NOT_FOUND", `${file} cannot be read`, { cause: error });
-  }
+  const text = readInput(path, file, "")
+    .toString("utf8")
+    .replace(/^\ufeff/, "");
   return path.endsWith(".toml") ? tomlDocument(file, text) : jsoncDocument(file, text);
 }
 

@@ -18,6 +18,7 @@ import type { Values } from "../values.ts";
 import { overlayBindings } from "./bindings.ts";
 import type { ProjectBindings } from "./bindings.ts";
 import { readDevVars } from "./dev-vars.ts";
+import { orUnreadable } from "../files.ts";
 import { readDocument } from "./document.ts";
 import { readEdgeConfig } from "./manifest.ts";
 import type { ProjectManifest } from "./manifest.ts";
@@ -117,7 +118,7 @@ interface Place {
 }
 
 function findPlace(absolute: string, given: string): Place {
-  const stat = statSync(absolute, { throwIfNoEntry: false });
+  const stat = orUnreadable(given, () => statSync(absolute, { throwIfNoEntry: false }));
   if (stat === undefined) {
     throw new EdgeError("CONFIG_NOT_FOUND", `There is no file or folder "${given}"`);
   }

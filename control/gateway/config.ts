@@ -80,9 +80,13 @@ export function readConfigFile(path: string, variables: Variables): ConfigFile {
 /** Throws GATEWAY_CONFIG_INVALID. */
 export function readConfigText(path: string): string {
   try {
-    const { size } = statSync(path);
-    if (size <= CONFIG_BYTES_MAX) return readFileSync(path, "utf8");
+    const stat = statSync(path);
+    // A device may have no end.
+    if (!stat.isFile() && !stat.isFIFO())
+      throw new EdgeError("GATEWAY_CONFIG_INVALID", `${path} is no file`);
+    if (stat.size <= CONFIG_BYTES_MAX) return readFileSync(path, "utf8");
   } catch (cause) {
+    if (cause instanceof EdgeError) throw cause;
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new EdgeError("GATEWAY_CONFIG_INVALID", `${path} cannot be read: ${why}`, { cause });
   }

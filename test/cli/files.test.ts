@@ -1,7 +1,10 @@
 // Files and addresses on the command line that cannot be used: a code, the reason, no stack, and nothing is sent.
 
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { infoOf, type Code } from "../../sdk/errors.ts";
@@ -14,6 +17,8 @@ let folder: ReturnType<typeof makeFolder>;
 
 beforeAll(async () => {
   folder = makeFolder({ "value.txt": "v", "edge.jsonc": '{ "name": "app" }' });
+  symlinkSync("loop", join(folder.path, "loop"));
+  mkdirSync(join(folder.path, "folder", "edge.jsonc"), { recursive: true });
   node = await startFakeNode(({ path }) =>
     path.endsWith("/broken")
       ? [500, failure("INTERNAL", infoOf("INTERNAL").title)]
@@ -47,6 +52,14 @@ test.each<[Code, string, string[]]>([
   ["FILE_UNWRITABLE", "cannot be written: EISDIR", ["storage", "get", "s", "k", "."]],
   ["FILE_UNWRITABLE", "cannot be written: ENOSPC", ["storage", "get", "s", "k", "/dev/full"]],
   ["FILE_UNWRITABLE", "cannot be written: EISDIR", ["mail", "show", "1", "--file", "."]],
+  ["FILE_UNREADABLE", "edge.jsonc cannot be read: EISDIR", ["publish", "folder"]],
+  [
+    "FILE_UNREADABLE",
+    "none cannot be read: ENOENT",
+    ["services", "add", "redis", "r", "--env-file", "none"],
+  ],
+  ["FILE_UNREADABLE", "loop cannot be read: ELOOP", ["publish", "loop"]],
+  ["GATEWAY_CONFIG_INVALID", "/dev/zero is no file", ["config", "validate", "/dev/zero"]],
   ["USAGE", "<key> must not be empty", ["storage", "get", "s", ""]],
   ["USAGE", "<name> must not be empty", ["show", ""]],
   ["USAGE", "--token has characters", ["list", "--token", "a\nb"]],
@@ -71,6 +84,25 @@ test("what a command reads may be a pipe", async () => {
 test("what a command writes is the answer", async () => {
   expect(await edge("kv", "get", "n", "k", "--file", "out")).toMatchObject({ code: 0, stderr: "" });
   expect(readFileSync(join(folder.path, "out"), "utf8")).toBe("v");
+});
+
+test("an answer without an end is not a node's", async () => {
+  const piece = "x".repeat(1024 * 1024);
+  const server = createServer((_request, response) => {
+    const write = (): void => {
+      while (response.write(piece));
+    };
+    response.on("drain", write);
+    write();
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const { code, stderr } = await edge("list", "--admin", `http://127.0.0.1:${port}`);
+  expect(code).toBe(1);
+  expect(stderr).toContain("is not the admin API of a node");
+  server.closeAllConnections();
+  server.close();
+  await once(server, "close");
 });
 
 test("an empty variable is none", async () => {
