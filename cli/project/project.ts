@@ -122,6 +122,10 @@ function findPlace(absolute: string, given: string): Place {
   if (stat === undefined) {
     throw new EdgeError("CONFIG_NOT_FOUND", `There is no file or folder "${given}"`);
   }
+  // One may have no end.
+  if (stat.isCharacterDevice()) {
+    throw new EdgeError("CONFIG_NOT_FOUND", `"${given}" is a device, not a file or folder`);
+  }
   const folder = stat.isDirectory() ? absolute : dirname(absolute);
   if (!stat.isDirectory() && !/\.(?:jsonc?|toml)$/.test(absolute)) {
     return { folder, configFile: null, entry: absolute };

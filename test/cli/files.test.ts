@@ -59,6 +59,7 @@ test.each<[Code, string, string[]]>([
     ["services", "add", "redis", "r", "--env-file", "none"],
   ],
   ["FILE_UNREADABLE", "loop cannot be read: ELOOP", ["publish", "loop"]],
+  ["CONFIG_NOT_FOUND", '"/dev/zero" is a device', ["publish", "/dev/zero"]],
   ["GATEWAY_CONFIG_INVALID", "/dev/zero is no file", ["config", "validate", "/dev/zero"]],
   ["USAGE", "<key> must not be empty", ["storage", "get", "s", ""]],
   ["USAGE", "<name> must not be empty", ["show", ""]],
