@@ -61,14 +61,10 @@ describe("a module that", () => {
   });
 
   test("several of which arrive at once keep none of the others from being checked", async () => {
-    const loops = [1, 2, 3].map((n) => checking.check(`for (;;) ${n};\n${HANDLER}`));
+    // As many as are checked at once: the honest one waits for a place.
+    const loops = [1, 2].map((n) => checking.check(`for (;;) ${n};\n${HANDLER}`));
     const honest = checking.check(`//${HANDLER}\n${HANDLER}`);
     const ends = await Promise.allSettled([...loops, honest]);
-    expect(ends.map((end) => end.status)).toEqual([
-      "rejected",
-      "rejected",
-      "rejected",
-      "fulfilled",
-    ]);
+    expect(ends.map((end) => end.status)).toEqual(["rejected", "rejected", "fulfilled"]);
   });
 });
