@@ -1,20 +1,25 @@
 // Waiting for a promise of the bridge. What it resolves to must stay out of author code's reach, and both
 // `await` and `then` look at the promise's `constructor`, which an author may have replaced by a getter on
-// Promise.prototype: hence the property of its own.
+// Promise.prototype: hence a prototype of its own. Not a property: as soon as any promise has a `constructor` itself,
+// V8 looks for one at every `then` and `await` of the isolate, the author's and the streams' as well.
 
 const NativePromise = Promise;
 const then = Promise.prototype.then;
 const apply = Reflect.apply;
 const define = Object.defineProperty;
 const freeze = Object.freeze;
+const setPrototypeOf = Object.setPrototypeOf;
 
+/** Its promises are of the usual kind, for `then` too. */
+const untouched = freeze({ __proto__: null, constructor: undefined });
+
+/** `promise` is the platform's own, and nobody else's from now on. */
 export function settle<T>(
   promise: Promise<T>,
   onValue: (value: T) => void,
   onError: (reason: unknown) => void,
 ): void {
-  const target: object = promise;
-  define(target, "constructor", { __proto__: null, value: undefined } as PropertyDescriptor);
+  setPrototypeOf(promise, untouched);
   apply(then, promise, [onValue, onError]);
 }
 
