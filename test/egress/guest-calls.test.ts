@@ -82,12 +82,10 @@ test("a guest pulls a response to its end", async () => {
 test("a guest whose upload fails, or whose signal aborts, gets its fetch rejected", async () => {
   const peer = await startPeer((request) => void request.resume());
   const calls = join();
-  const broken = calls.fetch({
-    ...REQUEST,
-    url: peer.url,
-    body: () => Promise.reject(new Error("source")),
-  });
-  await expect(broken).rejects.toMatchObject({ code: "CANCELLED" });
+  const cause = new Error("source");
+  const body = (): Promise<never> => Promise.reject(cause);
+  const broken = calls.fetch({ ...REQUEST, url: peer.url, body });
+  await expect(broken).rejects.toMatchObject({ code: "FETCH_FAILED", cause });
   let abort: () => void = () => undefined;
   const aborted = calls.fetch({
     ...REQUEST,
