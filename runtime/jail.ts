@@ -94,11 +94,10 @@ async function dryRun(job: CheckJob): Promise<DryRun | (JailVerdict & { kind: "t
     const script = { code: isModule ? job.code : wrapScript(job.code), filename: BUNDLE_FILE };
     if (!isModule && script.code.length <= WHOLE_CHARS_MAX) await engine.compileWhole(script);
     const clocks = { cpuMs, runMs: () => Number(engine.runNs()) / 1e6 };
-    const topLevelMs = await withinCpu(STARTUP_CPU_MS_MAX, clocks, () =>
-      isModule
-        ? engine.runModule({ ...script, timeoutMs: TIMEOUT_MS })
-        : engine.run({ ...script, timeoutMs: TIMEOUT_MS }),
-    );
+    const topLevelMs = await withinCpu(STARTUP_CPU_MS_MAX, clocks, async () => {
+      if (isModule) await engine.runModule({ ...script, timeoutMs: TIMEOUT_MS });
+      else await engine.run({ ...script, timeoutMs: TIMEOUT_MS });
+    });
     const inspection = await inspect(engine);
     const cache = isModule ? null : await engine.codeCache(script);
     if (cache !== null) writeChecked(job.codeCache, cache);

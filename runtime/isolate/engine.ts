@@ -175,18 +175,19 @@ export class Engine {
 
   /**
    * Runs a script to its end. All is asked of the isolate before this returns, and done in the order of asking: whoever
-   * asks for several things at once is spared the ways between the threads.
+   * asks for several things at once is spared the ways between the threads. Resolves to false when V8 refused the
+   * cache.
    */
-  async run(script: Script & { timeoutMs: number; cached?: ArrayBuffer }): Promise<void> {
+  async run(script: Script & { timeoutMs: number; cached?: ArrayBuffer }): Promise<boolean> {
     const { code, filename, timeoutMs, cached } = script;
-    const tasks: Promise<unknown>[] = [];
-    if (cached !== undefined) {
-      // What is run next is the same text, for which V8 takes what it has just read of the cache.
-      const cachedData = new ivm.ExternalCopy(cached);
-      tasks.push(this.#isolate.compileScript(code, { filename, cachedData }));
-    }
-    tasks.push(this.#context.eval(code, { filename, timeout: timeoutMs }));
-    await guardedAsync(Promise.all(tasks));
+    // What is run next is the same text, for which V8 takes what it has just read of the cache.
+    const compiled =
+      cached === undefined
+        ? null
+        : this.#isolate.compileScript(code, { filename, cachedData: new ivm.ExternalCopy(cached) });
+    const ran = this.#context.eval(code, { filename, timeout: timeoutMs });
+    const [read] = await guardedAsync(Promise.all([compiled, ran]));
+    return read === null || Reflect.get(read, "cachedDataRejected") !== true;
   }
 
   /**

@@ -55,6 +55,8 @@ export interface LoadOptions {
   readonly onCatastrophic: (message: string) => void;
   /** A thread did not come back while it loaded: the same. */
   readonly onWedged: () => void;
+  /** V8 compiles the bundle anew: it is another V8, has other options or another processor than the checker's. */
+  readonly onCacheRefused?: () => void;
 }
 
 export interface Loaded {
@@ -190,7 +192,8 @@ async function runToTheEnd(engine: Engine, parts: StartParts): Promise<void> {
   const ran = startup.run(STARTUP_CPU_MS_MAX, async (timeoutMs) => {
     const script = { ...bundle, timeoutMs };
     if (format === "module") await engine.runModule(script);
-    else await engine.run(codeCache === null ? script : { ...script, cached: codeCache });
+    else if (codeCache === null) await engine.run(script);
+    else if (!(await engine.run({ ...script, cached: codeCache }))) options.onCacheRefused?.();
   });
   // Of a script the isolate is told all at once; it runs behind the boot.
   await Promise.all([booted, ran]);

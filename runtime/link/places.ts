@@ -28,22 +28,18 @@ export const RELEASE: string = readRelease(fileURLToPath(new URL("package.json",
  * V8 options of every process that makes or loads a snapshot. Unrolling takes the interrupt check out of some loops
  * that never end (`for (;;) new Array(1000).fill(1)`), and nothing stops those then.
  */
-export const V8_FLAGS: readonly string[] = ["--no-turboshaft-loop-unrolling"];
+export const V8_FLAGS: readonly string[] = [
+  "--no-turboshaft-loop-unrolling",
+  // Of the process's own heap. What is young takes this much and as much again while it is collected; V8 would let it
+  // grow to four times that under load. For jails too: code that was compiled with other options is refused.
+  "--scavenger-max-new-space-capacity-mb=8",
+];
 
 /**
  * Options of every process that makes isolates: the engine crashes beside Node's own start-up snapshot. Without it Node
  * compiles its modules at each start, which takes others a tenth of a second for nothing.
  */
 export const ISOLATE_FLAGS: readonly string[] = ["--no-node-snapshot", ...V8_FLAGS];
-
-/**
- * Options of a worker: its own young objects take this much and as much again while they are collected. V8 would let
- * them grow to four times that under load.
- */
-export const WORKER_FLAGS: readonly string[] = [
-  ...ISOLATE_FLAGS,
-  "--scavenger-max-new-space-capacity-mb=8",
-];
 
 function readRelease(file: string): string {
   const manifest: unknown = JSON.parse(readFileSync(file, "utf8"));

@@ -3,7 +3,7 @@
 
 import type { Channel } from "../link/channel.ts";
 import type { ToWorker } from "../link/messages.ts";
-import { WORKER_FLAGS, WORKER_MAIN } from "../link/places.ts";
+import { ISOLATE_FLAGS, WORKER_MAIN } from "../link/places.ts";
 import { workerEnvironment } from "./environment.ts";
 import type { WorkerPool } from "./pools/worker-pool.ts";
 import { isGone, isWorker } from "./processes.ts";
@@ -103,7 +103,7 @@ export class WorkerProcess {
 }
 
 export function spawnWorker(number: number, socketPath: string, start: WorkerStart): WorkerHandle {
-  const args = [...WORKER_FLAGS, WORKER_MAIN, socketPath, `${number}`];
+  const args = [...ISOLATE_FLAGS, WORKER_MAIN, socketPath, `${number}`];
   const child = start.confinement.spawn(process.execPath, args, {
     env: workerEnvironment(start.home),
     // uWS prints there what it makes of server names.

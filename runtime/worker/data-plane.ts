@@ -352,7 +352,7 @@ function openEndpoints(
       const culprit = { endpoint, version: id };
       onCondemned(isWedge(error) ? wedge(version) : { reason: "catastrophic", text, culprit });
     },
-    onLoadError: (endpoint, error) => log.write("error", String(error), { endpoint }),
+    onLoad: (endpoint, level, what) => log.write(level, String(what), { endpoint }),
     onRemoved: (endpoint) => metrics.forget(endpoint),
     housekeeping: housekeepingOptions(options, stock, { log, metrics }),
   });

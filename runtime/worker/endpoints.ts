@@ -37,6 +37,9 @@ export interface Slot {
 const LINGER_MS = 5_000;
 /** A publish that came to nothing after its candidate was loaded leaves it behind for this long. */
 const CANDIDATE_MS_MAX = 60_000;
+const CACHE_REFUSED =
+  "V8 does not take what was compiled of the bundle when it was checked, on another processor or with other options: " +
+  "each first answer waits for it to be compiled anew. Publish it with a change.";
 
 interface Candidate {
   readonly loadedMs: number;
@@ -74,7 +77,8 @@ export interface EndpointsOptions {
   readonly onDeath: (version: VersionRecord, death: Death) => void;
   /** V8 gave up; the thread it did so on never comes back. */
   readonly onCatastrophic: (version: VersionRecord, error: string) => void;
-  readonly onLoadError: (endpoint: string, error: unknown) => void;
+  /** An isolate could not be loaded, or not as it should be. */
+  readonly onLoad: (endpoint: string, level: "warn" | "error", what: unknown) => void;
   /** It is served here no more. */
   readonly onRemoved: (endpoint: string) => void;
   readonly housekeeping: HousekeepingOptions;
@@ -317,6 +321,7 @@ export class Endpoints {
           host: options.host,
           onCatastrophic: (error) => options.onCatastrophic(version, error),
           onWedged: () => options.onDeath(version, "wedged"),
+          onCacheRefused: () => options.onLoad(endpoint, "warn", CACHE_REFUSED),
         });
       },
       drainTimeoutMs: manifest.drainTimeoutMs,
@@ -324,7 +329,7 @@ export class Endpoints {
       onGone: () => this.#draining.delete(generation),
       onLoaded: () => this.#housekeeping.loaded(),
       onDeath: (death) => options.onDeath(version, death),
-      onLoadError: (error) => options.onLoadError(endpoint, error),
+      onLoadError: (error) => options.onLoad(endpoint, "error", error),
     });
     return generation;
   }

@@ -33,6 +33,8 @@ test("publish, call, edit, publish: the next call meets the new code", async () 
   const texts = await Promise.all(Array.from({ length: 8 }, () => node.get("/greet/below")));
   expect(new Set(texts.map(({ text }) => text))).toEqual(new Set(["two"]));
   expect((await node.edge("list")).stdout).toContain("greet");
+  // Workers use what jails have compiled.
+  expect(node.output).not.toContain("V8 does not take");
 });
 
 test("create, put code, compile, start, edit, compile, start under traffic: no failed request", async () => {
